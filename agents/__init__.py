@@ -1,0 +1,1 @@
+"""The Faust application and one package per agent."""

@@ -1,0 +1,1 @@
+"""The application shell: settings, errors, logging, clock, command line, embedded services."""

@@ -1,0 +1,1 @@
+"""Contracts: events, topics, database migrations and the vocabulary. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""The web application: live page, frames and products, JSON API, status feed."""
