@@ -49,7 +49,7 @@ class Saturated(InvalidInput):
     code = "saturated"
 
 
-class Failure(QuicklookError):
+class Failure(QuicklookError):  # noqa: N818 - pairs with InvalidInput
     """The input was acceptable, but a step could not reach a trustworthy result."""
 
     code = "failure"

@@ -1,8 +1,8 @@
 """The values that quicklook's steps hand to each other.
 
 Shapes: images are (rows, columns) = (4098, 2048), extracted arrays are (400, 2048) with row ``i`` the slit
-position ``i + 1`` (bottom to top) and wavelength growing with x. Rows and columns are 0-based and integers are
-pixel centres. Everything is in electrons; a bad value is NaN in the data and NaN in its variance.
+position ``i + 1`` (bottom to top) and wavelength growing with x. Rows and columns are 0-based and
+integers are pixel centres. Everything is in electrons; a bad value is NaN in the data and in its variance.
 """
 
 from __future__ import annotations

@@ -1,0 +1,267 @@
+"""Reduced frames on disk: the extensions that readers of 2dFdr products expect.
+
+Layout (section names are extension names): PRIMARY data, VARIANCE, FIBRES, NDF_CLASS, REDUCTION_ARGS, then
+whatever the step adds (SKY, THPUT, RWSS, WAVELA, SHIFTS, ...). Readers address the first three by number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from quicklook.errors import InvalidInput
+from quicklook.fibres import FibreTable, find_fibres
+from quicklook.headers import passed_on
+
+_PRECISE = frozenset({"WAVELA", "SHIFTS"})
+"""Extensions kept in float64 when they come so: a float32 nanometre is 0.001 pixel of a fine grating."""
+
+Extra: TypeAlias = NDArray[Any] | fits.BinTableHDU
+"""An added extension: an array becomes an image, a table stays one."""
+
+
+@dataclass(eq=False)
+class Product:
+    """One file that quicklook writes or reads back.
+
+    Attributes
+    ----------
+    data : ndarray
+        PRIMARY. Floating arrays are written as float32 except where ``keep_precision`` is set.
+    header : fits.Header
+        Primary header, without the cards that describe the array.
+    variance : ndarray or None
+        VARIANCE, same shape.
+    fibres : FibreTable or None
+        FIBRES, carried unchanged from the raw frame.
+    ndf_class : str
+        Class of the frame, such as ``MFOBJECT``; empty leaves the extension out.
+    arguments : mapping of str to str
+        REDUCTION_ARGS: parameter names and values used.
+    extras : dict of str to (array or BinTableHDU)
+        Further extensions by name, in order.
+    extra_headers : dict of str to mapping
+        Cards for further extensions, by extension name (for instance ``BUNIT``).
+    history : list of str
+        Lines to add as HISTORY; those read from a file stand in ``header``.
+    keep_precision : bool
+        Write float64 PRIMARY arrays as they are (tramline positions).
+    path : Path or None
+        Where the product was read from.
+    """
+
+    data: NDArray[np.floating]
+    header: fits.Header
+    variance: NDArray[np.floating] | None = None
+    fibres: FibreTable | None = None
+    ndf_class: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    extras: dict[str, Extra] = field(default_factory=dict)
+    extra_headers: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    history: list[str] = field(default_factory=list)
+    keep_precision: bool = False
+    path: Path | None = None
+
+    def image(self, name: str) -> NDArray[np.floating] | None:
+        """The array of a further extension, or None when there is none of that name."""
+        extra = self.extras.get(name.upper())
+        return None if extra is None or isinstance(extra, fits.BinTableHDU) else np.asarray(extra)
+
+
+def write_product(path: str | Path, product: Product) -> Path:
+    """Write a product: under a temporary name, made durable, then renamed.
+
+    Parameters
+    ----------
+    path : path
+        Final name; an existing file is replaced in one step.
+    product : Product
+
+    Returns
+    -------
+    Path
+        The final name.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written.
+    """
+    path = Path(path)
+    hdus = _hdus(product)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            hdus.writeto(stream, output_verify="silentfix")
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+    return path
+
+
+def read_product(path: str | Path, *, variance: bool = True) -> Product:
+    """Read a product back.
+
+    Parameters
+    ----------
+    path : path
+    variance : bool
+        Read VARIANCE too.
+
+    Raises
+    ------
+    InvalidInput
+        When the file is missing, is not FITS, or has no image in its first HDU.
+    """
+    path = Path(path)
+    with open_fits(path) as hdus:
+        data = hdus[0].data
+        if data is None or not np.issubdtype(data.dtype, np.number):
+            raise InvalidInput("the first HDU holds no image; this is not a reduced frame", path=path)
+        result = Product(
+            data=_native(data),
+            header=passed_on(hdus[0].header),
+            fibres=find_fibres(hdus),
+            ndf_class=find_class(hdus),
+            path=path,
+        )
+        for hdu in hdus[1:]:
+            name = hdu.name.upper()
+            if name in ("", "FIBRES", "FIBRES_IFU", "NDF_CLASS"):
+                continue
+            if name == "REDUCTION_ARGS" and isinstance(hdu, fits.BinTableHDU):
+                result.arguments = _read_arguments(hdu)
+            elif name == "VARIANCE":
+                result.variance = _native(hdu.data) if variance else None
+            elif isinstance(hdu, fits.BinTableHDU):
+                result.extras[name] = hdu.copy()
+            elif hdu.data is not None:
+                result.extras[name] = _native(hdu.data)
+                result.extra_headers[name] = {c.keyword: c.value for c in passed_on(hdu.header).cards}
+    if result.variance is not None and result.variance.shape != result.data.shape:
+        raise InvalidInput("VARIANCE and data differ in shape; reduce the frame again", path=path)
+    return result
+
+
+@contextlib.contextmanager
+def open_fits(path: Path) -> Iterator[fits.HDUList]:
+    """Open a FITS file for reading; every fault of the file becomes `InvalidInput`.
+
+    Scaled integers are read as they are (no conversion to float).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with fits.open(path, memmap=False, uint=True, ignore_missing_simple=False) as hdus:
+                len(hdus)  # walks the whole file, so that truncation shows here
+                yield hdus
+    except InvalidInput as error:
+        raise error if error.path is not None else type(error)(error.message, path=path) from error
+    except FileNotFoundError:
+        raise InvalidInput("there is no such file", path=path) from None
+    except PermissionError:
+        raise InvalidInput(
+            "the file may not be read by this user; check its permissions", path=path
+        ) from None
+    except IsADirectoryError:
+        raise InvalidInput("this is a folder, not a frame", path=path) from None
+    except (OSError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InvalidInput(
+            f"cannot be read as FITS ({reason}); it may be incomplete: copy it again", path=path
+        ) from error
+
+
+def find_class(hdus: fits.HDUList) -> str:
+    """Class of a frame: the NDF_CLASS extension, else keyword NDFCLASS; upper case, '' when absent."""
+    for hdu in hdus[1:]:
+        if isinstance(hdu, fits.BinTableHDU) and hdu.name.upper().rsplit(".", 1)[-1] == "NDF_CLASS":
+            try:
+                value = hdu.data["NAME"][0] if "NAME" in hdu.columns.names else hdu.data[0][0]
+            except (IndexError, ValueError, TypeError):
+                continue
+            name = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+            if name.strip():
+                return name.strip().upper()
+    value = passed_on(hdus[0].header).get("NDFCLASS", "")
+    return str(value).strip().upper()
+
+
+def _hdus(product: Product) -> fits.HDUList:
+    header = passed_on(product.header)
+    for line in product.history:
+        header.add_history(_ascii(line))
+    if product.ndf_class:
+        header["NDFCLASS"] = (product.ndf_class, "class of frame")
+    hdus = fits.HDUList([fits.PrimaryHDU(_storable(product.data, keep=product.keep_precision), header)])
+    if product.variance is not None:
+        hdus.append(fits.ImageHDU(_storable(product.variance, keep=False), name="VARIANCE"))
+    if product.fibres is not None:
+        table = product.fibres.hdu.copy()
+        table.name = "FIBRES"
+        hdus.append(table)
+    if product.ndf_class:
+        label = np.array([product.ndf_class.encode("ascii", "replace")])
+        hdus.append(
+            fits.BinTableHDU.from_columns([fits.Column("NAME", "16A", array=label)], name="NDF_CLASS")
+        )
+    if product.arguments:
+        hdus.append(_arguments_hdu(product.arguments))
+    for title, extra in product.extras.items():
+        if isinstance(extra, fits.BinTableHDU):
+            table = extra.copy()
+            table.name = title
+            hdus.append(table)
+            continue
+        hdu = fits.ImageHDU(_storable(extra, keep=title.upper() in _PRECISE), name=title)
+        for key, value in product.extra_headers.get(title, {}).items():
+            hdu.header[key] = value
+        hdus.append(hdu)
+    return hdus
+
+
+def _arguments_hdu(arguments: Mapping[str, str]) -> fits.BinTableHDU:
+    names = [_ascii(str(k)) for k in arguments]
+    values = [_ascii(str(v)) for v in arguments.values()]
+
+    def column(title: str, items: list[str]) -> fits.Column:
+        return fits.Column(title, f"{max(1, *map(len, items))}A", array=np.array(items))
+
+    return fits.BinTableHDU.from_columns(
+        [column("ARG_NAME", names), column("ARG_VALUE", values)], name="REDUCTION_ARGS"
+    )
+
+
+def _read_arguments(hdu: fits.BinTableHDU) -> dict[str, str]:
+    try:
+        names, values = (hdu.data.field(0), hdu.data.field(1))
+        return {str(n).strip(): str(v).strip() for n, v in zip(names, values, strict=True)}
+    except (IndexError, ValueError, TypeError):
+        return {}
+
+
+def _storable(array: NDArray[np.generic], *, keep: bool) -> NDArray[np.generic]:
+    if array.dtype == np.float64 and not keep:
+        return array.astype(np.float32)
+    return array.astype(np.uint8) if array.dtype == np.bool_ else array
+
+
+def _native(array: NDArray[np.generic]) -> NDArray[np.floating]:
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+def _ascii(line: str) -> str:
+    return line.encode("ascii", "replace").decode("ascii")
