@@ -101,7 +101,7 @@ def write_product(path: str | Path, product: Product) -> Path:
     hdus = _hdus(product)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("xb") as stream:
+        with temporary.open("wb") as stream:
             hdus.writeto(stream, output_verify="silentfix")
             stream.flush()
             os.fsync(stream.fileno())
