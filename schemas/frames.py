@@ -59,7 +59,9 @@ class ExposureLevel(Model):
 
     median: float = Field(description="Median above the overscan level, ADU")
     bright: float = Field(description="98th percentile above the overscan level, ADU: where the fibres are")
-    saturated_fraction: float = Field(ge=0, le=1, description="Part of the sampled pixels at or above 0.99 x 65535")
+    saturated_fraction: float = Field(
+        ge=0, le=1, description="Part of the sampled pixels at or above 0.99 x 65535"
+    )
 
 
 class Frame(Model):
@@ -80,7 +82,9 @@ class Frame(Model):
     frame_class: FrameClass
     arm: Arm
     run: int = Field(ge=0, le=9999)
-    header_night: str | None = Field(default=None, description="Night that the header claims, kept for comparison")
+    header_night: str | None = Field(
+        default=None, description="Night that the header claims, kept for comparison"
+    )
 
     instrument: str
     object_name: str = ""
@@ -94,12 +98,16 @@ class Frame(Model):
     speed: str = ""
     readamp: str = ""
     grating: str = ""
-    central_wavelength: int = Field(default=0, ge=0, description="Requested central wavelength, Angstrom, rounded")
+    central_wavelength: int = Field(
+        default=0, ge=0, description="Requested central wavelength, Angstrom, rounded"
+    )
     dichroic: str = ""
 
     plate: int | None = Field(default=None, ge=0, le=1)
     configuration: str = Field(default="", description="CFG_FILE: the fibre configuration")
-    field: str = Field(default="", description="Field label: the configuration name without its night, version and plate")
+    field: str = Field(
+        default="", description="Field label: the configuration name without its night, version and plate"
+    )
 
     ra: float | None = Field(default=None, description="MEANRA, degrees")
     dec: float | None = Field(default=None, description="MEANDEC, degrees")

@@ -55,7 +55,11 @@ def product_path(kind: ProductKind, layout: Layout) -> PurePosixPath:
             f"{safe_component(layout.grating)}-s{layout.setup}-"
             f"{safe_component(layout.other_grating)}-s{layout.other_setup}"
         )
-        tail = "combined_red.fits" if kind is ProductKind.SPLICED_COMBINED else f"OBJ{_run(kind, layout)}red.fits"
+        tail = (
+            "combined_red.fits"
+            if kind is ProductKind.SPLICED_COMBINED
+            else f"OBJ{_run(kind, layout)}red.fits"
+        )
         return PurePosixPath(plate, "spliced", f"{where}-{setups}-{tail}")
     folder = PurePosixPath(plate, safe_component(layout.grating), f"s{layout.setup}", where)
     if kind is ProductKind.COMBINED:

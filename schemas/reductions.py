@@ -65,7 +65,9 @@ class Layout(Model):
     setup: int = 1
     field: str = ""
     run: int | None = None
-    label: str = Field(default="", description="Distinguishes combined calibrations, such as the exposure of darks")
+    label: str = Field(
+        default="", description="Distinguishes combined calibrations, such as the exposure of darks"
+    )
     other_grating: str = Field(default="", description="Red grating of a spliced product")
     other_setup: int = 1
 

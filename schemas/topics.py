@@ -41,13 +41,25 @@ FRAMES_ARRIVED = TopicSpec(
     "frames.arrived", FrameArrived, "night", 1, 30 * _DAY_MS, True, "complete, accepted raw frames"
 )
 FRAMES_REJECTED = TopicSpec(
-    "frames.rejected", FrameRejected, "night", 1, 30 * _DAY_MS, False, "files that cannot be used, with the reason"
+    "frames.rejected",
+    FrameRejected,
+    "night",
+    1,
+    30 * _DAY_MS,
+    False,
+    "files that cannot be used, with the reason",
 )
 FRAMES_JUNKED = TopicSpec(
     "frames.junked", FrameJunked, "night", 1, 30 * _DAY_MS, True, "frames that people declared unusable"
 )
 REDUCTIONS_REQUESTED = TopicSpec(
-    "reductions.requested", ReductionRequested, "night", 1, 7 * _DAY_MS, False, "reductions that the planner wants"
+    "reductions.requested",
+    ReductionRequested,
+    "night",
+    1,
+    7 * _DAY_MS,
+    False,
+    "reductions that the planner wants",
 )
 REDUCTIONS_FINISHED = TopicSpec(
     "reductions.finished", ReductionFinished, "night", 1, 30 * _DAY_MS, True, "reductions in a final state"

@@ -70,7 +70,9 @@ _BY_OBSTYPE = {
 }
 
 
-def frame_class(ndfclass: str | None, obstype: str | None = None, runcmd: str | None = None) -> FrameClass | None:
+def frame_class(
+    ndfclass: str | None, obstype: str | None = None, runcmd: str | None = None
+) -> FrameClass | None:
     """Class of a frame from its header words.
 
     NDFCLASS decides; OBSTYPE, then RUNCMD serve where it is missing, because what RUNCMD holds

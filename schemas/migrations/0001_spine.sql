@@ -269,7 +269,9 @@ SELECT
     END AS reason,
     p.level, p.provisional, p.decision, p.updated_at AS planned_at,
     r.job_key, r.kind AS reduction_kind, r.stage, r.progress, r.attempt, r.error_code,
-    r.started_at, r.engine_started_at, r.engine_finished_at, r.finished_at
+    r.started_at, r.engine_started_at, r.engine_finished_at, r.finished_at,
+    (SELECT (d.quality ->> 'signal_to_noise')::real FROM product d
+      WHERE d.job_key = p.job_key ORDER BY d.kind LIMIT 1) AS signal_to_noise
 FROM frame f
 LEFT JOIN frame_plan p USING (frame_id)
 LEFT JOIN reduction r ON r.job_key = p.job_key;

@@ -1,0 +1,144 @@
+"""The way to PostgreSQL: pools with deadlines, JSON codecs, migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import Any
+
+import asyncpg
+import orjson
+
+from paws.errors import ConfigurationError, PermanentError, ServiceUnavailableError
+from paws.log import get_logger
+from paws.settings import Settings
+
+Connection = Any  # asyncpg ships no types; a pool's proxy and a connection serve alike
+Pool = Any
+
+log = get_logger(__name__)
+
+_MIGRATION_LOCK = 0x70617773  # "paws"
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+async def prepare_connection(connection: Connection) -> None:
+    """Make ``jsonb`` and ``json`` columns travel as Python values."""
+    for name in ("jsonb", "json"):
+        await connection.set_type_codec(name, encoder=_dump, decoder=orjson.loads, schema="pg_catalog")
+
+
+async def connect(settings: Settings) -> Connection:
+    """One connection, prepared; for listening and for short commands.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        If the database does not answer within the deadline.
+    ConfigurationError
+        If no database is set, or it refuses the login.
+    """
+    dsn = settings.require_database()
+    try:
+        connection = await asyncpg.connect(
+            dsn, timeout=settings.database_deadline, command_timeout=settings.database_deadline
+        )
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        raise ConfigurationError(f"The database refuses us: {error}. Check PAWS_DATABASE_URL.") from error
+    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+        raise ServiceUnavailableError(
+            f"The database does not answer: {error}. Check that it runs and PAWS_DATABASE_URL."
+        ) from error
+    await prepare_connection(connection)
+    return connection
+
+
+@asynccontextmanager
+async def open_pool(settings: Settings, size: int | None = None) -> AsyncIterator[Pool]:
+    """Connection pool, closed at the end.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        If the database does not answer within the deadline.
+    """
+    probe = await connect(settings)  # tells wrong settings from absence, which the pool does not
+    await probe.close()
+    pool = await asyncpg.create_pool(
+        settings.require_database(),
+        min_size=1,
+        max_size=size or settings.database_pool,
+        timeout=settings.database_deadline,
+        command_timeout=settings.database_deadline,
+        init=prepare_connection,
+    )
+    try:
+        yield pool
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), timeout=5)
+        except TimeoutError:
+            pool.terminate()
+
+
+def migrations() -> list[tuple[str, str]]:
+    """Migrations in order: name and SQL."""
+    folder = resources.files("schemas") / "migrations"
+    return sorted((item.name, item.read_text()) for item in folder.iterdir() if item.name.endswith(".sql"))
+
+
+async def migrate(connection: Connection) -> list[str]:
+    """Bring the database to the newest schema, the job queue's included. May be run by many at once.
+
+    Returns
+    -------
+    list of str
+        Names of the migrations applied now.
+
+    Raises
+    ------
+    PermanentError
+        If an applied migration differs from the one shipped.
+    """
+    applied: list[str] = []
+    await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
+    try:
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migration"
+            " (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        done = {
+            row["name"]: row["checksum"]
+            for row in await connection.fetch("SELECT name, checksum FROM migration")
+        }
+        for name, sql in [("0000_procrastinate.sql", _queue_schema()), *migrations()]:
+            checksum = hashlib.sha256(sql.encode()).hexdigest()
+            if name in done:
+                if done[name] != checksum:
+                    raise PermanentError(
+                        f"Migration {name} in the database differs from the one shipped. "
+                        "Use the version of PAWS Live that made this database, or a new database."
+                    )
+                continue
+            async with connection.transaction():
+                await connection.execute(sql)
+                await connection.execute(
+                    "INSERT INTO migration (name, checksum) VALUES ($1, $2)", name, checksum
+                )
+            applied.append(name)
+            log.info("migration applied", migration=name)
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _MIGRATION_LOCK)
+    return applied
+
+
+def _queue_schema() -> str:
+    from procrastinate.schema import SchemaManager
+
+    return str(SchemaManager.get_schema())

@@ -1,0 +1,244 @@
+"""All settings, in one class. Environment variables start with ``PAWS_``; unknown keys are refused."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from paws.errors import ConfigurationError
+
+_PREFIX = "PAWS_"
+
+
+class Settings(BaseSettings):
+    """Settings of every process. Times are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+
+    # Where things are.
+    raw_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description="Raw folders to watch, separated by ':'"
+    )
+    data_dir: Path = Field(default=Path("data"), description="Folder for everything that PAWS Live keeps")
+    broker_url: str = Field(default="", description="Kafka bootstrap, such as kafka://host:9092")
+    broker_incarnation: str = Field(
+        default="", description="Name of the broker's memory; changes when the embedded broker restarts"
+    )
+    topic_prefix: str = Field(
+        default="", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic name"
+    )
+    consumer_group: str = Field(default="paws", description="Kafka consumer group and Faust application id")
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="PostgreSQL DSN, such as postgresql://user@host/paws"
+    )
+    database_pool: int = Field(default=6, ge=1, le=100, description="Most database connections a process")
+    database_deadline: float = Field(default=20.0, gt=0, description="Longest wait for a database answer")
+
+    # The site.
+    site_longitude: float = Field(
+        default=149.0661, ge=-180, le=180, description="Degrees east; nights roll over at local noon"
+    )
+
+    # Ingest.
+    ingest_mode: Literal["auto", "events", "polling"] = Field(
+        default="auto",
+        description="'events' uses the kernel's notices, 'polling' is for network file systems",
+    )
+    ingest_sweep_interval: float = Field(
+        default=10.0, gt=0, description="Between sweeps that find what notices missed"
+    )
+    ingest_poll_interval: float = Field(default=1.0, gt=0, description="Between looks in polling mode")
+    ingest_settle: float = Field(
+        default=1.0, ge=0, description="How long a file without a close notice must be unchanged"
+    )
+    ingest_growth_deadline: float = Field(
+        default=600.0, gt=0, description="How long an incomplete file is waited for"
+    )
+    ingest_nights: int = Field(
+        default=3, ge=1, description="Newest night folders that the sweep looks through"
+    )
+
+    # Matching.
+    match_wait: float = Field(
+        default=300.0, ge=0, description="How long a science frame waits for calibrations of its own field"
+    )
+    match_max_level: int = Field(
+        default=3, ge=0, le=4, description="Worst calibration level that may be used live"
+    )
+    match_optional_wait: float = Field(
+        default=30.0, ge=0, description="How long an optional calibration in reduction is waited for"
+    )
+    match_group_quiet: float = Field(
+        default=3.0, ge=0, description="Quiet time after which a group of biases or darks is combined"
+    )
+    match_run_nights: int = Field(
+        default=14, ge=1, description="Nights that count as one observing run (level L3)"
+    )
+
+    # Reducing.
+    engine: Literal["builtin", "local", "docker"] = Field(
+        default="builtin", description="What reduces frames"
+    )
+    engine_version: str = Field(
+        default="", description="Version recorded with products; empty asks the engine"
+    )
+    engine_parameters: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="2dFdr parameters for every reduction, as JSON"
+    )
+    aaorun: str = Field(default="aaorun", description="Command of the local engine")
+    runner_slots: int = Field(default=2, ge=1, le=64, description="Reductions at once in a runner")
+    runner_deadline: float = Field(default=1200.0, gt=0, description="Longest time for one reduction")
+    runner_attempts: int = Field(
+        default=3, ge=1, le=20, description="Tries before a reduction is reported as failed"
+    )
+    runner_backoff: float = Field(
+        default=2.0, gt=0, description="Wait before the second try; doubles with each"
+    )
+    runner_heartbeat: float = Field(default=2.0, gt=0, description="Between a runner's signs of life")
+    runner_lease: float = Field(
+        default=10.0, gt=0, description="Silence after which a runner's reductions are taken back"
+    )
+
+    # Mail.
+    mail_to: str = Field(default="observers@localhost", description="Who gets messages")
+    mail_from: str = Field(default="paws@localhost", description="Who sends them")
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""), description="smtp://host:port; empty writes to the outbox folder"
+    )
+
+    # Web.
+    web_host: str = Field(default="127.0.0.1", description="Address that the web server binds")
+    web_port: int = Field(
+        default=8080, ge=0, le=65535, description="Port of the web server; 0 takes a free one"
+    )
+    web_queue: int = Field(
+        default=256, ge=8, description="Status events kept for a slow websocket before it is resynchronised"
+    )
+
+    # Logs.
+    log_format: Literal["text", "json"] = Field(default="text", description="'json' for programs")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least level that is written"
+    )
+
+    @field_validator("raw_dirs", mode="before")
+    @classmethod
+    def _split_paths(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value
+
+    @cached_property
+    def products_dir(self) -> Path:
+        """Tree of current products, as PAWS users know it."""
+        return self.data_dir / "products"
+
+    @cached_property
+    def versions_dir(self) -> Path:
+        """Every version of every product, never overwritten. On the same file system as the tree."""
+        return self.data_dir / "products" / ".versions"
+
+    @cached_property
+    def work_dir(self) -> Path:
+        """Private work folders of running reductions."""
+        return self.data_dir / "work"
+
+    @cached_property
+    def logs_dir(self) -> Path:
+        """Logs of processes and of reductions."""
+        return self.data_dir / "logs"
+
+    @cached_property
+    def outbox_dir(self) -> Path:
+        """Messages, where no mail server is set."""
+        return self.data_dir / "outbox"
+
+    @cached_property
+    def run_dir(self) -> Path:
+        """Locks and the runtime file of a running system."""
+        return self.data_dir / "run"
+
+    def topic(self, name: str) -> str:
+        """Full name of a topic."""
+        return f"{self.topic_prefix}{name}"
+
+    def require_database(self) -> str:
+        """Database DSN.
+
+        Raises
+        ------
+        ConfigurationError
+            If none is set.
+        """
+        url = self.database_url.get_secret_value()
+        if not url:
+            raise ConfigurationError(
+                "No database is set. Set PAWS_DATABASE_URL, or use `paws up`, which brings its own."
+            )
+        return url
+
+    def require_broker(self) -> str:
+        """Broker as ``host:port[,host:port]``.
+
+        Raises
+        ------
+        ConfigurationError
+            If none is set.
+        """
+        if not self.broker_url:
+            raise ConfigurationError(
+                "No broker is set. Set PAWS_BROKER_URL, or use `paws up`, which brings its own."
+            )
+        return self.broker_url.removeprefix("kafka://")
+
+    def masked(self) -> dict[str, Any]:
+        """All settings as plain values, secrets masked: for printing."""
+        return self.model_dump(mode="json")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, with overrides from a command line.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is wrong, or the environment holds a ``PAWS_`` variable that is no setting.
+    """
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.upper() not in known)
+    if unknown:
+        raise ConfigurationError(
+            f"No such setting: {', '.join(unknown)}. `paws settings` lists those that exist; unset or rename it."
+        )
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"Setting {_PREFIX}{name.upper()} is wrong: {first['msg']}.") from error
+
+
+def as_environment(settings: Settings, **changes: str) -> dict[str, str]:
+    """Environment that gives a child process the same settings, with changes by field name."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
+    for name in settings.model_fields_set | set(changes):
+        value: Any = changes.get(name, getattr(settings, name))
+        environment[f"{_PREFIX}{name.upper()}"] = _as_text(value)
+    return environment
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return os.pathsep.join(str(part) for part in value)
+    if isinstance(value, dict):
+        import json
+
+        return json.dumps(value)
+    return str(value)
