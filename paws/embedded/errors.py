@@ -9,25 +9,25 @@ class ServiceError(RuntimeError):
     code = "service"
 
 
-class BinaryNotFound(ServiceError):
+class BinaryNotFoundError(ServiceError):
     """No usable program was found for a service."""
 
     code = "service.binary_not_found"
 
 
-class DataFolderBusy(ServiceError):
+class DataFolderBusyError(ServiceError):
     """Another live supervisor uses the data folder."""
 
     code = "service.data_folder_busy"
 
 
-class DataFolderUnusable(ServiceError):
+class DataFolderUnusableError(ServiceError):
     """The data folder cannot hold a service's files (rights, owner, version)."""
 
     code = "service.data_folder_unusable"
 
 
-class ServiceFailed(ServiceError):
+class ServiceFailedError(ServiceError):
     """A service ended by itself, or was not ready before its deadline.
 
     Parameters

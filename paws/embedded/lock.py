@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from paws.embedded.errors import DataFolderBusy
+from paws.embedded.errors import DataFolderBusyError
 
 #: Name of the lock below the data folder. It is never removed: removing it would let two holders in.
 LOCK_NAME = Path("run") / "lock"
@@ -73,7 +73,7 @@ class DataLock:
 
         Raises
         ------
-        DataFolderBusy
+        DataFolderBusyError
             Another live supervisor has the folder, or the remains of a dead one did not end in time.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ class DataLock:
                 holder = self.holder()
                 if holder.alive or time.monotonic() > deadline:
                     os.close(descriptor)
-                    raise DataFolderBusy(self._refusal(holder)) from None
+                    raise DataFolderBusyError(self._refusal(holder)) from None
                 time.sleep(RETRY_EVERY)
         self._descriptor = descriptor
         self._sign()
