@@ -116,6 +116,10 @@ class Settings(BaseSettings):
     web_port: int = Field(
         default=8080, ge=0, le=65535, description="Port of the web server; 0 takes a free one"
     )
+    web_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Host names that the web server answers to, separated by ','; none means any",
+    )
     web_queue: int = Field(
         default=256, ge=8, description="Status events kept for a slow websocket before it is resynchronised"
     )
@@ -131,6 +135,13 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("web_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @cached_property
@@ -236,7 +247,9 @@ def _as_text(value: Any) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):
-        return os.pathsep.join(str(part) for part in value)
+        # Folders may hold commas, host names may hold colons (IPv6).
+        separator = os.pathsep if any(isinstance(part, Path) for part in value) else ","
+        return separator.join(str(part) for part in value)
     if isinstance(value, dict):
         import json
 

@@ -11,7 +11,7 @@ from paws.outbox import announce, status
 
 FRAME_COLUMNS = (
     "frame_id, night, name, arm, run, frame_class, object_name, field, plate, grating, central_wavelength, "
-    "exposed, utmjd, airmass, state, reason, level, provisional, job_key, reduction_kind, stage, progress, "
+    "exposed, utmjd, airmass, exposure, state, reason, level, provisional, job_key, reduction_kind, stage, progress, "
     "attempt, error_code, completed_at, arrived_at, finished_at, signal_to_noise"
 )
 """Columns of the view ``frame_status`` that the feed carries."""

@@ -252,6 +252,7 @@ CREATE VIEW frame_status AS
 SELECT
     f.frame_id, f.night, f.name, f.path, f.arm, f.run, f.frame_class, f.object_name, f.field, f.plate,
     f.grating, f.central_wavelength, f.exposed, f.utmjd, f.airmass, f.source, f.completed_at, f.arrived_at,
+    f.document -> 'exposure' AS exposure,            -- schemas.frames.ExposureLevel
     CASE
         WHEN f.junked THEN 'junked'
         WHEN p.state IS NULL THEN 'arrived'
