@@ -1,0 +1,196 @@
+"""From raw counts to electrons: overscan, bias, dark, saturation, long-slit flat and variance (the ``im`` step)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from quicklook.errors import InvalidInput
+from quicklook.headers import number, passed_on
+from quicklook.overscan import overscan_level
+from quicklook.products import Product
+from quicklook.raw import RawFrame
+from quicklook.types import Image, Parameters
+
+SATURATION = 0.99 * 65535.0
+"""ADU at and above which a pixel is taken as saturated, as 2dFdr does."""
+
+LOWEST_LFLAT = 0.2
+"""A pixel less sensitive than this is treated as bad rather than corrected."""
+
+
+def make_image(
+    raw: RawFrame,
+    *,
+    bias: Product | None = None,
+    dark: Product | None = None,
+    lflat: Product | None = None,
+    params: Parameters | None = None,
+) -> Image:
+    """Turn a raw frame into light in electrons.
+
+    Parameters
+    ----------
+    raw : RawFrame
+    bias : Product, optional
+        Reduced or combined bias [electron, overscan removed].
+    dark : Product, optional
+        Reduced or combined dark [electron]; scaled by the ratio of the EXPOSED keywords.
+    lflat : Product, optional
+        Long-slit flat, normalised to one.
+    params : mapping, optional
+        2dFdr parameters; used are ``FITOVERSCAN`` (SPLINE, FIT or POLYEXP) and ``OVERSCANORDER``.
+
+    Returns
+    -------
+    Image
+        Variance is read noise squared plus the counts themselves, plus what bias and dark add.
+
+    Raises
+    ------
+    InvalidInput
+        When a calibration does not fit the frame.
+    """
+    params = params or {}
+    level = overscan_level(
+        raw.data[:, raw.windows.overscan],
+        method=str(params.get("FITOVERSCAN", "SPLINE")),
+        order=params.get("OVERSCANORDER"),
+    )
+    light = raw.data[:, raw.windows.data]
+    data, variance, saturated = _convert(
+        light, level.rows.astype(np.float32), np.float32(raw.gain), np.float32(raw.read_noise**2), SATURATION
+    )
+    history = [f"Overscan removed: {level.reason}, mean level {level.rows.mean():.2f} ADU"]
+    figures = {
+        "overscan_level": float(level.rows.mean()),
+        "overscan_noise": float(level.noise * raw.gain),
+        "saturated_fraction": float(saturated.mean()),
+    }
+    floor: NDArray[np.float32] | None = None
+    if bias is not None:
+        floor = _subtract(data, variance, floor, raw, bias, 1.0, "bias")
+        history.append(f"Bias frame subtracted: {_name(bias)}")
+    if dark is not None:
+        factor = raw.exposure / number(dark.header, "EXPOSED", low=1e-3, high=1e6)
+        floor = _subtract(data, variance, floor, raw, dark, factor, "dark")
+        history.append(f"Dark frame subtracted: {_name(dark)} scaled by {factor:.4f}")
+    if lflat is not None:
+        _check_shape(data, lflat.data, "long-slit flat")
+        _divide(data, variance, lflat.data.astype(np.float32), np.float32(LOWEST_LFLAT))
+        history.append(f"Divided by long-slit flat: {_name(lflat)}")
+    return Image(
+        data=data,
+        variance=variance,
+        header=passed_on(raw.header),
+        fibres=raw.fibres,
+        gain=raw.gain,
+        read_noise=raw.read_noise,
+        saturated=saturated,
+        cosmic=np.zeros(data.shape, dtype=np.bool_),
+        floor=floor,
+        history=tuple(history),
+        figures=figures,
+    )
+
+
+def _subtract(
+    data: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    floor: NDArray[np.float32] | None,
+    raw: RawFrame,
+    calibration: Product,
+    factor: float,
+    what: str,
+) -> NDArray[np.float32]:
+    """Subtract a calibration times a factor in place; return the raised floor of the variance."""
+    _check_shape(data, calibration.data, what)
+    own = calibration.variance
+    if own is None:
+        own = np.zeros(data.shape, dtype=np.float32)
+    if floor is None:
+        floor = np.full(data.shape, raw.read_noise**2, dtype=np.float32)
+    _subtract_kernel(
+        data, variance, floor, calibration.data.astype(np.float32, copy=False),
+        own.astype(np.float32, copy=False), np.float32(factor),
+    )  # fmt: skip
+    return floor
+
+
+def _check_shape(data: NDArray[np.float32], calibration: NDArray[np.floating], what: str) -> None:
+    if calibration.shape != data.shape:
+        raise InvalidInput(
+            f"the {what} frame is {calibration.shape[::-1]} pixels where this frame is {data.shape[::-1]}; "
+            f"choose a {what} of the same read-out"
+        )
+
+
+def _name(product: Product) -> str:
+    return product.path.name if product.path is not None else "(in memory)"
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _convert(raw, level, gain, noise2, limit):  # type: ignore[no-untyped-def]
+    """Counts to electrons, their variance, and the saturation mask grown by the four neighbours."""
+    ny, nx = raw.shape
+    data = np.empty((ny, nx), dtype=np.float32)
+    variance = np.empty((ny, nx), dtype=np.float32)
+    saturated = np.zeros((ny, nx), dtype=np.bool_)
+    for y in range(ny):
+        for x in range(nx):
+            electrons = (np.float32(raw[y, x]) - level[y]) * gain
+            data[y, x] = electrons
+            variance[y, x] = noise2 + max(electrons, np.float32(0.0))
+    for y in range(ny):
+        for x in range(nx):
+            if raw[y, x] >= limit:
+                saturated[y, x] = True
+                if y > 0:
+                    saturated[y - 1, x] = True
+                if y < ny - 1:
+                    saturated[y + 1, x] = True
+                if x > 0:
+                    saturated[y, x - 1] = True
+                if x < nx - 1:
+                    saturated[y, x + 1] = True
+    for y in range(ny):
+        for x in range(nx):
+            if saturated[y, x]:
+                data[y, x] = np.nan
+                variance[y, x] = np.nan
+    return data, variance, saturated
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _subtract_kernel(data, variance, floor, calibration, own, factor):  # type: ignore[no-untyped-def]
+    """Subtract ``factor * calibration``; noise of the calibration goes into variance and floor."""
+    ny, nx = data.shape
+    for y in range(ny):
+        for x in range(nx):
+            value = calibration[y, x]
+            if np.isnan(value):
+                data[y, x] = np.nan
+                variance[y, x] = np.nan
+                continue
+            extra = factor * factor * max(own[y, x], np.float32(0.0))
+            before = max(data[y, x], np.float32(0.0))
+            data[y, x] -= factor * value
+            # What was dark current or bias structure is no light, but its shot noise stays.
+            variance[y, x] += extra
+            floor[y, x] += extra + max(before - max(data[y, x], np.float32(0.0)), np.float32(0.0))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _divide(data, variance, flat, lowest):  # type: ignore[no-untyped-def]
+    """Divide by a flat normalised to one; insensitive pixels become NaN."""
+    ny, nx = data.shape
+    for y in range(ny):
+        for x in range(nx):
+            response = flat[y, x]
+            if response > lowest:
+                data[y, x] /= response
+                variance[y, x] /= response * response
+            else:
+                data[y, x] = np.nan
+                variance[y, x] = np.nan
