@@ -1,0 +1,3 @@
+"""Commands of the shell itself."""
+
+from __future__ import annotations

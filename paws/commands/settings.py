@@ -1,0 +1,33 @@
+"""``paws settings``: every setting, its value now and what it means."""
+
+from __future__ import annotations
+
+import json
+
+import rich_click as click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the values as one JSON object.")
+def settings(as_json: bool) -> None:
+    """List all settings with their values and meanings. Secrets are masked.
+
+    A setting is changed by an environment variable of the name shown.
+    """
+    from paws.settings import Settings, load_settings
+
+    loaded = load_settings()
+    values = loaded.masked()
+    if as_json:
+        click.echo(json.dumps(values))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("Setting", "Value", "Meaning"):
+        table.add_column(heading, overflow="fold")
+    for name, field in Settings.model_fields.items():
+        marked = "bold" if name in loaded.model_fields_set else ""
+        table.add_row(f"PAWS_{name.upper()}", str(values[name]), field.description, style=marked)
+    Console().print(table)
