@@ -26,3 +26,27 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("PAWS_") and not name.startswith("PAWS_TEST_"):
             monkeypatch.delenv(name)
+
+
+STRICT = "PAWS_TEST_STRICT"
+EXPECTED_SKIPS = "tests/expected_skips.txt"
+
+
+def _expected_skips(config: pytest.Config) -> set[str]:
+    lines = (config.rootpath / EXPECTED_SKIPS).read_text().splitlines()
+    return {line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    """Where everything is installed, a skipped test is a failure unless it is listed with its reason."""
+    import os
+
+    outcome = yield
+    report = outcome.get_result()
+    if os.environ.get(STRICT) and report.skipped and not hasattr(report, "wasxfail"):
+        if item.nodeid not in _expected_skips(item.config):
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{item.nodeid} was skipped ({report.longrepr}), and {EXPECTED_SKIPS} does not list it"
+            )

@@ -1,0 +1,47 @@
+# Two commands do everything on a machine with Python 3.11+, make and a C library:
+#   make demo    installs, then observes and reduces a simulated night, with a page to look at
+#   make test    installs, then runs the tests that this machine can run
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+# Every process computes on one core: the runner decides how many work at once.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export NUMBA_NUM_THREADS ?= 1
+
+.PHONY: demo test lint format install kafka browser clean
+
+demo: $(STAMP)
+	$(BIN)/python -m paws demo --data demo-data $(DEMO_ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+format: $(STAMP)
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+# Apache Kafka's own jars, for machines without Docker; wants Java 17 and Maven.
+kafka: $(STAMP)
+	cd infra/kafka && mvn --batch-mode --quiet --no-transfer-progress dependency:copy-dependencies
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("PAWS Live needs Python 3.11 or newer; run make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	touch $(STAMP)
+
+clean:
+	rm -rf demo-data build dist .pytest_cache .mypy_cache .ruff_cache
