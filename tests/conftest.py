@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 pytest_plugins = ["tests.support.postgres"]
@@ -21,8 +23,6 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see the defaults, whatever the shell that runs them has set."""
-    import os
-
     for name in list(os.environ):
         if name.startswith("PAWS_") and not name.startswith("PAWS_TEST_"):
             monkeypatch.delenv(name)
@@ -40,13 +40,9 @@ def _expected_skips(config: pytest.Config) -> set[str]:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     """Where everything is installed, a skipped test is a failure unless it is listed with its reason."""
-    import os
-
     outcome = yield
     report = outcome.get_result()
-    if os.environ.get(STRICT) and report.skipped and not hasattr(report, "wasxfail"):
-        if item.nodeid not in _expected_skips(item.config):
-            report.outcome = "failed"
-            report.longrepr = (
-                f"{item.nodeid} was skipped ({report.longrepr}), and {EXPECTED_SKIPS} does not list it"
-            )
+    unexpected = report.skipped and not hasattr(report, "wasxfail")
+    if os.environ.get(STRICT) and unexpected and item.nodeid not in _expected_skips(item.config):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped ({report.longrepr}); {EXPECTED_SKIPS} does not list it"
