@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from quicklook.errors import InvalidInput
 from quicklook.fibres import N_FIBRES
+from quicklook.headers import card_value
 
 FloatArray = NDArray[np.float64]
 
@@ -163,7 +164,7 @@ def _angles_from_wavelengths(header: fits.Header, lines: float) -> tuple[float, 
 
 
 def _number(header: fits.Header, key: str, default: float = math.nan) -> float:
-    value = header.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    value = card_value(header, key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return default
     return float(value)

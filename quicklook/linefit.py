@@ -1,0 +1,240 @@
+"""Positions of emission lines in extracted spectra: a compiled fit, the same for arcs and for the night sky."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+AnyFloat = NDArray[np.floating]
+
+MODEL_ERROR = 0.02
+"""A line's shape is known to this fraction of its peak: strong lines count no more than that allows."""
+
+MAX_NEIGHBOURS = 6
+ITERATIONS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class LineFits:
+    """Fitted lines; all arrays are (fibres, lines), NaN where the fit was not possible.
+
+    Attributes
+    ----------
+    centre : ndarray of float64
+        0-based column.
+    error : ndarray of float64
+        One sigma of the centre [pixel].
+    amplitude : ndarray of float64
+        Peak height [electron].
+    amplitude_error : ndarray of float64
+    sigma : ndarray of float64
+        Gaussian width [pixel].
+    """
+
+    centre: FloatArray
+    error: FloatArray
+    amplitude: FloatArray
+    amplitude_error: FloatArray
+    sigma: FloatArray
+
+
+def fit_lines(
+    flux: AnyFloat,
+    variance: AnyFloat,
+    expected: FloatArray,
+    targets: NDArray[np.intp],
+    sigma: FloatArray,
+    *,
+    free_width: bool = False,
+) -> LineFits:
+    """Fit Gaussian lines near where they are expected.
+
+    Each target is fitted over its core with a level background. Other listed lines that reach into the
+    window are fitted with it, at their listed distance and with an amplitude of their own, so that a
+    neighbour does not pull the centre.
+
+    Parameters
+    ----------
+    flux, variance : ndarray (fibres, columns)
+        Electrons and electrons^2; NaN = bad.
+    expected : ndarray (fibres, lines)
+        Expected 0-based columns of *all* listed lines, ascending along the second axis.
+    targets : ndarray of int (n,)
+        Which of the lines to fit.
+    sigma : ndarray (fibres, n)
+        Gaussian width of the lines at the targets [pixel].
+    free_width : bool
+        Fit the width too.
+
+    Returns
+    -------
+    LineFits
+        Arrays of shape (fibres, n).
+    """
+    n_fibres, n_targets = flux.shape[0], len(targets)
+    out = np.full((5, n_fibres, n_targets), np.nan)
+    _fit_all(
+        np.ascontiguousarray(flux, dtype=np.float64),
+        np.ascontiguousarray(variance, dtype=np.float64),
+        np.ascontiguousarray(expected, dtype=np.float64),
+        np.ascontiguousarray(targets, dtype=np.int64),
+        np.ascontiguousarray(sigma, dtype=np.float64),
+        free_width,
+        out,
+    )
+    return LineFits(*out)
+
+
+@njit(cache=True)
+def _solve(matrix: FloatArray, vector: FloatArray, n: int) -> bool:
+    """Invert a small positive definite matrix in place and solve; False when it is singular."""
+    inverse = np.zeros((n, n))
+    work = matrix[:n, :n].copy()
+    for i in range(n):
+        inverse[i, i] = 1.0
+    for i in range(n):
+        pivot = work[i, i]
+        if not pivot > 1e-12 * (matrix[i, i] + 1e-300):
+            return False
+        for j in range(n):
+            work[i, j] /= pivot
+            inverse[i, j] /= pivot
+        for k in range(n):
+            if k != i:
+                factor = work[k, i]
+                if factor != 0.0:
+                    for j in range(n):
+                        work[k, j] -= factor * work[i, j]
+                        inverse[k, j] -= factor * inverse[i, j]
+    solution = np.zeros(n)
+    for i in range(n):
+        for j in range(n):
+            solution[i] += inverse[i, j] * vector[j]
+    for i in range(n):
+        vector[i] = solution[i]
+        for j in range(n):
+            matrix[i, j] = inverse[i, j]
+    return True
+
+
+@njit(cache=True)
+def _fit_one(
+    flux: FloatArray,
+    variance: FloatArray,
+    centre: float,
+    others: FloatArray,
+    n_others: int,
+    sigma: float,
+    free_width: bool,
+    result: FloatArray,
+) -> bool:
+    """Gauss-Newton on (amplitudes, level, shift[, width]) of one line."""
+    half = 2.6 * sigma + 1.0
+    first, last = int(np.ceil(centre - half)), int(np.floor(centre + half))
+    if first < 0 or last >= flux.size:
+        return False
+    peak, bad = 0.0, 0
+    for x in range(first, last + 1):
+        value = flux[x]
+        if not (np.isfinite(value) and variance[x] > 0):
+            if abs(x - centre) < 2.0 * sigma:
+                return False
+            bad += 1
+        elif value > peak:
+            peak = value
+    if bad > 2 or peak <= 0.0:
+        return False
+    n_linear = 2 + n_others
+    n = n_linear + (2 if free_width else 1)
+    amplitude = np.zeros(1 + n_others)
+    shift, width, error_factor = 0.0, sigma, 1.0
+    matrix, vector, row = np.zeros((n, n)), np.zeros(n), np.zeros(n)
+    for iteration in range(ITERATIONS):
+        size = n_linear if iteration == 0 else n
+        matrix[:, :] = 0.0
+        vector[:] = 0.0
+        for x in range(first, last + 1):
+            value = flux[x]
+            if not (np.isfinite(value) and variance[x] > 0):
+                continue
+            weight = 1.0 / (variance[x] + (MODEL_ERROR * peak) ** 2)
+            model, slope, widen = 0.0, 0.0, 0.0
+            for j in range(1 + n_others):
+                u = (x - shift - (centre if j == 0 else others[j - 1])) / width
+                g = np.exp(-0.5 * u * u)
+                row[j] = g
+                model += amplitude[j] * g
+                slope += amplitude[j] * g * u / width
+                widen += amplitude[j] * g * u * u / width
+            row[n_linear - 1] = 1.0
+            row[n_linear] = slope
+            if free_width:
+                row[n_linear + 1] = widen
+            for i in range(size):
+                # Amplitudes and level are solved afresh; shift and width are steps from where they stand.
+                vector[i] += weight * row[i] * value
+                for j in range(size):
+                    matrix[i, j] += weight * row[i] * row[j]
+        if not _solve(matrix, vector, size):
+            return False
+        for j in range(1 + n_others):
+            amplitude[j] = vector[j]
+        if not amplitude[0] > 0.0:
+            return False
+        if iteration == 0:
+            continue
+        step = min(max(vector[n_linear], -0.7), 0.7)
+        shift += step
+        if free_width:
+            width = min(max(width + min(max(vector[n_linear + 1], -0.3), 0.3), 0.5 * sigma), 2.0 * sigma)
+        if abs(shift) > 1.5 * sigma:
+            return False
+        if abs(step) < 1e-4 and iteration > 1:
+            break
+    result[0] = centre + shift
+    result[1] = error_factor * np.sqrt(matrix[n_linear, n_linear])
+    result[2] = amplitude[0]
+    result[3] = np.sqrt(matrix[0, 0])
+    result[4] = width
+    return bool(np.isfinite(result).all())
+
+
+@njit(cache=True)
+def _fit_all(
+    flux: FloatArray,
+    variance: FloatArray,
+    expected: FloatArray,
+    targets: NDArray[np.int64],
+    sigma: FloatArray,
+    free_width: bool,
+    out: FloatArray,
+) -> None:
+    others = np.zeros(MAX_NEIGHBOURS)
+    result = np.zeros(5)
+    n_lines = expected.shape[1]
+    for f in range(flux.shape[0]):
+        for t in range(targets.size):
+            target = targets[t]
+            width = sigma[f, t]
+            centre = expected[f, target]
+            if not (np.isfinite(centre) and width > 0.0):
+                continue
+            reach = 4.6 * width + 1.0
+            n_others = 0
+            j = target - 1
+            while j >= 0 and centre - expected[f, j] < reach and n_others < MAX_NEIGHBOURS // 2:
+                others[n_others] = expected[f, j]
+                n_others += 1
+                j -= 1
+            j = target + 1
+            while j < n_lines and expected[f, j] - centre < reach and n_others < MAX_NEIGHBOURS:
+                others[n_others] = expected[f, j]
+                n_others += 1
+                j += 1
+            if _fit_one(flux[f], variance[f], centre, others, n_others, width, free_width, result):
+                for k in range(5):
+                    out[k, f, t] = result[k]
