@@ -8,6 +8,7 @@ CREATE TABLE frame (
     path                text NOT NULL,
     checksum            text NOT NULL,
     size_bytes          bigint NOT NULL,
+    mtime_ns            bigint NOT NULL DEFAULT 0,   -- of the file when it was read: a rescan reads only what differs
     source              text NOT NULL DEFAULT 'live' CHECK (source IN ('live', 'backfill')),
     arm                 text NOT NULL,
     run                 integer NOT NULL,
@@ -48,7 +49,8 @@ CREATE TABLE rejected_file (
     reason       text NOT NULL,
     first_seen   timestamptz NOT NULL DEFAULT now(),
     last_seen    timestamptz NOT NULL DEFAULT now(),
-    resolved_at  timestamptz
+    resolved_at  timestamptz,
+    told_in      text                                -- notification that named it; empty again when it changes
 );
 CREATE INDEX rejected_file_night ON rejected_file (night);
 
