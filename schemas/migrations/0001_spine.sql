@@ -89,7 +89,9 @@ CREATE TABLE reduction (
     engine              text NOT NULL,
     engine_version      text NOT NULL,
     document            jsonb NOT NULL,              -- schemas.reductions.Reduction
-    attempt             integer NOT NULL DEFAULT 0,  -- counted before the work, so that a crash counts; also the fence
+    attempt             integer NOT NULL DEFAULT 0,  -- counted before the work, for ever: the fence
+    tries               integer NOT NULL DEFAULT 0,  -- those of the present request, which are limited
+    forced              boolean NOT NULL DEFAULT false, -- a person asked: run although it is done or not wanted
     stage               text,
     progress            real,
     outcome             text,
