@@ -13,6 +13,8 @@ standard library only.
 
 from __future__ import annotations
 
+# All that is needed is imported before the change of account, which may close the way to the library.
+import ctypes
 import os
 import sys
 
@@ -42,8 +44,6 @@ def tie_to_parent(parent: int, death_signal: int) -> None:
     """
     if death_signal == 0:
         return
-    import ctypes
-
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(PARENT_GONE)

@@ -93,7 +93,7 @@ class Supervisor:
         self._kept: dict[str, _Kept] = {}
         self._guard: asyncio.subprocess.Process | None = None
         self._stop_asked = asyncio.Event()
-        self._stopping = False
+        self._ending = asyncio.Event()
         self._failure: ServiceError | None = None
         self._signals: list[int] = []
         self._runtime = Runtime(os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
@@ -146,18 +146,18 @@ class Supervisor:
         """Start a process again and again, as long as the decision is to do so."""
         while True:
             await kept.gate.wait()
-            if self._stopping:
+            if self._ending.is_set():
                 return
             try:
                 ending = await self._live(kept)
             except ServiceError as error:
                 self._give_up(kept, error)
                 return
-            if not kept.gate.is_set() and not self._stopping:
+            if not kept.gate.is_set() and not self._ending.is_set():
                 continue
-            decision = decide_restart(kept.spec.restart, ending, stopping=self._stopping)
+            decision = decide_restart(kept.spec.restart, ending, stopping=self._ending.is_set())
             kept.failures = decision.failures
-            self._tell(kept, EventKind.STOPPED if self._stopping else EventKind.ENDED, decision.reason)
+            self._tell(kept, EventKind.STOPPED if self._ending.is_set() else EventKind.ENDED, decision.reason)
             if decision.action is RestartAction.GIVE_UP:
                 self._give_up(kept, self._failed(kept, decision.reason))
             if decision.action is not RestartAction.RESTART:
@@ -318,7 +318,7 @@ class Supervisor:
         return {name: kept.child.pid for name, kept in self._kept.items() if kept.child is not None}
 
     def _note_pids(self) -> None:
-        if not self._stopping:
+        if not self._ending.is_set():
             self._runtime = replace(self._runtime, pids=self.pids)
             # The disk may be full; the processes go on.
             with contextlib.suppress(OSError):
@@ -364,7 +364,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop every process, the last started first; harmless when called twice."""
-        self._stopping = True
+        self._ending.set()
         self._stop_asked.set()
         for kept in reversed(list(self._kept.values())):
             kept.gate.set()
