@@ -139,8 +139,8 @@ class EmbeddedBroker:
             name=name,
             argv=self.command,
             log_file=self.log_file,
-            # Its defaults can be changed by these variables, which mean other things to other programs.
-            environment={"RUST_LOG": "warn", "OTEL_EXPORTER_OTLP_ENDPOINT": ""},
+            # It would read these, which may be meant for other programs.
+            environment={"RUST_LOG": "warn", "OTEL_EXPORTER_OTLP_ENDPOINT": None, "SCHEMA_REGISTRY": None},
             ready=self.is_ready,
             ready_deadline=READY_DEADLINE,
             stop_signal=signal.SIGTERM,

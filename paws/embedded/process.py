@@ -37,7 +37,7 @@ class ProcessSpec:
     log_file : Path
         Where its output (standard output and error) goes.
     environment : mapping, or a function that returns one
-        Added to the supervisor's own environment.
+        Added to the supervisor's own environment; None removes a variable.
     folder : Path, optional
         Working folder.
     ready : ReadyProbe, optional
@@ -66,7 +66,9 @@ class ProcessSpec:
     name: str
     argv: Sequence[str] | Callable[[], Sequence[str]]
     log_file: Path
-    environment: Mapping[str, str] | Callable[[], Mapping[str, str]] = field(default_factory=dict)
+    environment: Mapping[str, str | None] | Callable[[], Mapping[str, str | None]] = field(
+        default_factory=dict
+    )
     folder: Path | None = None
     ready: ReadyProbe | None = None
     ready_deadline: float = 30.0
@@ -87,7 +89,7 @@ class ProcessSpec:
     def full_environment(self) -> dict[str, str]:
         """Environment of the start that is about to happen."""
         added = self.environment() if callable(self.environment) else self.environment
-        return {**os.environ, **added}
+        return {key: value for key, value in {**os.environ, **added}.items() if value is not None}
 
 
 class Child:
