@@ -33,7 +33,9 @@ def status(data: Path | None, night: str | None, as_json: bool) -> None:
     web = "" if runtime is None else runtime.web_url
     if as_json:
         night_document = None if summary is None else summary.as_dict()
-        click.echo(json.dumps({"processes": processes, "web": web, "night": night_document, "frames": frames}))
+        click.echo(
+            json.dumps({"processes": processes, "web": web, "night": night_document, "frames": frames})
+        )
         return
     _show(summary, frames, processes, web)
 

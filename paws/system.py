@@ -1,0 +1,166 @@
+"""The whole system in one go: the embedded services and the four processes, under one supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from pydantic import SecretStr
+
+from paws.database import connect, migrate
+from paws.embedded.broker import EmbeddedBroker
+from paws.embedded.events import SupervisorEvent
+from paws.embedded.postgres import EmbeddedPostgres
+from paws.embedded.process import ProcessSpec
+from paws.embedded.ready import file_ready, http_ready
+from paws.embedded.supervisor import Supervisor
+from paws.errors import ConfigurationError
+from paws.running import ready_path
+from paws.settings import Settings, as_environment
+
+PROCESSES = ("worker", "runner", "ingest", "web")
+"""Processes of a live system, in the order in which they are stopped last to first."""
+
+READY_DEADLINE = 120.0
+"""Longest time a process may take to become ready, s: the first start of all compiles the reducer."""
+
+
+@dataclass(frozen=True)
+class LiveSystem:
+    """A running system: its settings, completed with what was found or started, and its supervisor."""
+
+    settings: Settings
+    supervisor: Supervisor
+    web_url: str
+
+
+def free_port(host: str) -> int:
+    """Port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def choose_web_port(host: str, wanted: int) -> int:
+    """The wanted port if it is free, else another: two systems on one machine must not quarrel.
+
+    Raises
+    ------
+    ConfigurationError
+        If the host is no address of this machine.
+    """
+    if wanted:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, wanted))
+            except PermissionError as error:
+                raise ConfigurationError(
+                    f"Port {wanted} may not be used: {error}. Set PAWS_WEB_PORT."
+                ) from error
+            except OSError:
+                pass
+            else:
+                return wanted
+    try:
+        return free_port(host)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{host} is no address of this machine: {error}. Set PAWS_WEB_HOST."
+        ) from error
+
+
+@asynccontextmanager
+async def live_system(
+    settings: Settings, on_event: Callable[[SupervisorEvent], None] | None = None
+) -> AsyncIterator[LiveSystem]:
+    """Start everything that the settings do not name as running elsewhere; stop it at the end.
+
+    Raises
+    ------
+    ServiceError
+        If a part cannot be brought to readiness; the message has its last lines.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with Supervisor(settings.data_dir, on_event=on_event) as supervisor:
+        supervisor.handle_signals()
+        broker, settings = await _start_services(supervisor, settings)
+        port = choose_web_port(settings.web_host, settings.web_port)
+        settings = settings.model_copy(update={"web_port": port})
+        web_url = f"http://{_shown_host(settings.web_host)}:{port}/"
+        supervisor.publish(
+            database_url=settings.require_database(), broker_url=settings.broker_url, web_url=web_url
+        )
+        await asyncio.gather(*(supervisor.start(_process(name, settings, broker)) for name in PROCESSES))
+        yield LiveSystem(settings, supervisor, web_url)
+
+
+async def _start_services(
+    supervisor: Supervisor, settings: Settings
+) -> tuple[EmbeddedBroker | None, Settings]:
+    broker: EmbeddedBroker | None = None
+    starts = []
+    if not settings.database_url.get_secret_value():
+        database = EmbeddedPostgres(settings.data_dir)
+        starts.append(supervisor.start(database.process_spec()))
+        settings = settings.model_copy(
+            update={"database_url": SecretStr(await asyncio.to_thread(lambda: database.dsn))}
+        )
+    if not settings.broker_url:
+        broker = EmbeddedBroker(settings.data_dir)
+        starts.append(supervisor.start(_with_incarnation(broker, supervisor)))
+        settings = settings.model_copy(update={"broker_url": broker.url})
+    await asyncio.gather(*starts)
+    connection = await connect(settings)
+    try:
+        await migrate(connection)
+    finally:
+        await connection.close()
+    return broker, settings
+
+
+def _with_incarnation(broker: EmbeddedBroker, supervisor: Supervisor) -> ProcessSpec:
+    """The broker's description, with its incarnation made known at every start."""
+
+    async def tell() -> None:
+        supervisor.publish(broker_incarnation=broker.incarnation)
+
+    return replace(broker.process_spec(), after_ready=tell)
+
+
+def _process(name: str, settings: Settings, broker: EmbeddedBroker | None) -> ProcessSpec:
+    """A process of ours. What speaks to the embedded broker starts anew with it: its topics are gone."""
+
+    def environment() -> dict[str, str]:
+        changes = {
+            "database_url": settings.require_database(),
+            "broker_url": settings.broker_url,
+            "web_port": str(settings.web_port),
+        }
+        if broker is not None:
+            changes["broker_incarnation"] = broker.incarnation
+        return as_environment(settings, **changes)
+
+    speaks_to_broker = broker is not None and name in ("worker", "web")
+    probe = (
+        http_ready(_shown_host(settings.web_host), settings.web_port)
+        if name == "web"
+        else file_ready(ready_path(settings, name))
+    )
+    return ProcessSpec(
+        name=name,
+        argv=[sys.executable, "-m", "paws", name],
+        log_file=settings.logs_dir / f"{name}.log",
+        environment=environment,
+        ready=probe,
+        ready_deadline=READY_DEADLINE,
+        follows=("broker",) if speaks_to_broker else (),
+    )
+
+
+def _shown_host(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
