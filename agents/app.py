@@ -1,0 +1,117 @@
+"""The Faust app: made by a function, so that settings are known first and no test shares one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from agents.runtime import AgentContext
+from paws.errors import PermanentError, ServiceUnavailableError
+from paws.log import get_logger
+from paws.settings import Settings
+from schemas.topics import TOPICS
+
+log = get_logger(__name__)
+
+AGENTS: tuple[str, ...] = ("agents.calib_matcher.agent",)
+"""Modules that have ``register(app, context)``, in the order in which they are registered."""
+
+
+def create_app(settings: Settings, context: AgentContext, agents: Sequence[str] = AGENTS) -> faust.App:
+    """Faust app with the agents of some modules.
+
+    Parameters
+    ----------
+    context
+        Given to every agent. Its pool must be open before the app starts.
+    """
+    app = faust.App(
+        settings.consumer_group,
+        broker=f"kafka://{settings.require_broker()}",
+        datadir=str(settings.run_dir / "faust"),
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,
+        origin="agents",
+        # One partition everywhere: a night's events keep their order, and tables match their source.
+        topic_partitions=1,
+        topic_replication_factor=1,
+        topic_allow_declare=True,
+        topic_disable_leader=True,
+        consumer_auto_offset_reset="earliest",
+        # Handlers are short: every event is committed, and a stop waits for the one in hand.
+        broker_commit_every=1,
+        broker_commit_interval=0.5,
+        stream_wait_empty=True,
+        stream_buffer_maxsize=256,
+        stream_processing_timeout=60.0,
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.0,
+        broker_rebalance_timeout=6.0,
+        broker_request_timeout=20.0,
+        producer_linger=0.0,
+        producer_acks=-1,
+    )
+    for module in agents:
+        importlib.import_module(module).register(app, context)
+    return app
+
+
+def changelog_topics(app: faust.App) -> list[str]:
+    """Names of the changelogs of the app's tables."""
+    return [table.changelog_topic.get_topic_name() for table in app.tables.values()]
+
+
+async def declare_topics(settings: Settings, changelogs: Sequence[str] = ()) -> None:
+    """Create the topics that do not exist yet. May be run by many at once.
+
+    A client that touches an unknown topic may create it with the broker's defaults, so this comes before
+    any consumer. Changelogs are compacted and keep their messages for ever.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        If the broker does not answer.
+    PermanentError
+        If it refuses a topic.
+    """
+    wanted = [
+        _new_topic(settings.topic(spec.name), spec.partitions, {"retention.ms": str(spec.retention_ms)})
+        for spec in TOPICS
+    ] + [_new_topic(name, 1, {"cleanup.policy": "compact", "retention.ms": "-1"}) for name in changelogs]
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.require_broker(), request_timeout_ms=int(settings.database_deadline * 1000)
+    )
+    try:
+        await admin.start()
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in wanted if topic.name not in existing]
+        if missing:
+            _check(await admin.create_topics(missing))
+            log.info("topics declared", topics=[topic.name for topic in missing])
+    except (KafkaError, OSError) as error:
+        raise ServiceUnavailableError(
+            f"The broker at {settings.require_broker()} does not answer: {error!r}. "
+            "Check that it runs and PAWS_BROKER_URL."
+        ) from error
+    finally:
+        await admin.close()
+
+
+def _new_topic(name: str, partitions: int, configs: dict[str, str]) -> NewTopic:
+    return NewTopic(name, partitions, 1, topic_configs=configs)
+
+
+def _check(response: Any) -> None:
+    for name, code, *message in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise PermanentError(
+                f"The broker refuses topic {name}: {error.__name__} {' '.join(map(str, message))}. "
+                "Create it by hand, or allow this user to."
+            )
