@@ -75,16 +75,25 @@ class EmbeddedBroker:
 
     Parameters
     ----------
-    log_file : Path
-        Where its output goes.
+    data : Path
+        The data folder; only the log is kept there.
+    log_file : Path, optional
+        Default ``logs/broker.log`` in the data folder.
     binary : Path, optional
         The program; found by itself when absent.
     port : int, optional
         Port to use; a free one is chosen when absent, and kept over restarts so that clients find it again.
     """
 
-    def __init__(self, log_file: Path, *, binary: Path | None = None, port: int | None = None) -> None:
-        self.log_file = log_file
+    def __init__(
+        self,
+        data: Path,
+        *,
+        log_file: Path | None = None,
+        binary: Path | None = None,
+        port: int | None = None,
+    ) -> None:
+        self.log_file = log_file or data.absolute() / "logs" / "broker.log"
         self.binary = find_tansu(binary)
         self.incarnation = ""
         self._fixed = port is not None

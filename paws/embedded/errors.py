@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from paws.errors import PermanentError
 
-class ServiceError(RuntimeError):
+
+class ServiceError(PermanentError):
     """A local service could not be started, reached or stopped."""
 
     code = "service"
@@ -50,7 +52,7 @@ class ServiceFailedError(ServiceError):
             message += f"\n--- its last lines ---\n{tail}"
         if log_file:
             message += f"\n--- its whole log: {log_file}"
-        super().__init__(message)
+        super().__init__(message, service=name, log_file=log_file)
         self.name = name
         self.reason = reason
         self.tail = tail

@@ -78,7 +78,7 @@ class EmbeddedPostgres:
     options : mapping, optional
         Server options over `OPTIONS`.
     log_file : Path, optional
-        Default ``log/postgres.log`` in the data folder.
+        Default ``logs/postgres.log`` in the data folder.
     ready_deadline : float
         How long a start may take, recovery after a crash included [s].
     """
@@ -96,7 +96,7 @@ class EmbeddedPostgres:
     ) -> None:
         self.data = data.absolute()
         self.database = database
-        self.log_file = log_file or self.data / "log" / "postgres.log"
+        self.log_file = log_file or self.data / "logs" / "postgres.log"
         self._given = binaries
         self._tcp_port = tcp_port
         self._options = {**OPTIONS, **(options or {})}
