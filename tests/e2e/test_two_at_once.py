@@ -1,0 +1,40 @@
+"""Two demos on one machine, and two starts in one folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.live import paws, processes_of, summary_of, wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+SHORT = ["--fields", "1", "--exposures", "1", "--biases", "2", "--darks", "0", "--cadence", "1"]
+
+
+def test_two_demos_do_not_meet(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    commands = [
+        ["demo", *SHORT, "--seed", str(seed), "--data", str(data), "--exit-when-done", "--json"]
+        for seed, data in enumerate(folders)
+    ]
+    with paws(commands[0], folders[0]) as one, paws(commands[1], folders[1]) as other:
+        summaries = [summary_of(running.finish()) for running in (one, other)]
+        assert [running.process.returncode for running in (one, other)] == [0, 0]
+    for summary in summaries:
+        assert summary["reduced"] == summary["frames"] == 12
+        assert summary["rejected"] == 0
+    assert processes_of(tmp_path) == []
+
+
+def test_a_folder_in_use_is_refused_clearly(tmp_path):
+    data, raw = tmp_path / "data", tmp_path / "raw"
+    raw.mkdir()
+    with paws(["up", "--raw", str(raw), "--data", str(data), "--port", "0"], data) as running:
+        running.ready()
+        with paws(["up", "--raw", str(raw), "--data", str(data), "--port", "0"], data) as second:
+            second.process.wait(timeout=60)
+            assert second.process.returncode == 1
+            assert "Traceback" not in second.log.read_text()
+        assert running.process.poll() is None
+        running.stop()
+    wait_until("nothing is left", lambda: processes_of(tmp_path) == [], patience=15)
