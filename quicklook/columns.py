@@ -1,0 +1,276 @@
+"""Compiled kernels that work on one detector column at a time.
+
+A column of the chip is a sum of fibre profiles of known place and shape: a linear problem whose normal matrix
+couples each fibre with its two neighbours on either side only. The kernels evaluate the profiles, build and
+solve that problem, and compare the model with the pixels.
+
+Arrays along a column are contiguous here: images come transposed, as (columns, rows). A weight of zero masks a
+pixel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+HALF = 14
+"""Profiles reach this many pixels to either side; beyond, light counts as scattered."""
+
+PIXELS = 2 * HALF + 1
+
+PHASES = 20
+"""Steps per pixel in the tabulated profile."""
+
+CORE = 5
+"""Pixels to either side of the centre in which single pixels are judged."""
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def bank_at_column(bank, column_nodes, x, out):  # type: ignore[no-untyped-def]
+    """Interpolate (and at the margins extrapolate) the profile bank to column x.
+
+    ``bank`` is (row nodes, column nodes, PHASES + 1, PIXELS); ``out`` (row nodes, PHASES + 1, PIXELS).
+    """
+    n = column_nodes.shape[0]
+    i = 0
+    if n > 1:
+        while i < n - 2 and x > column_nodes[i + 1]:
+            i += 1
+        t = (x - column_nodes[i]) / (column_nodes[i + 1] - column_nodes[i])
+    for r in range(bank.shape[0]):
+        for p in range(bank.shape[2]):
+            for k in range(bank.shape[3]):
+                if n > 1:
+                    out[r, p, k] = (1.0 - t) * bank[r, i, p, k] + t * bank[r, i + 1, p, k]
+                else:
+                    out[r, p, k] = bank[r, 0, p, k]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[no-untyped-def]
+    """Profiles of all fibres in one column, and their derivative with respect to the centre.
+
+    ``first`` receives the row of each profile's first pixel; ``profile`` and ``slope`` are (fibres, PIXELS).
+    """
+    n = row_nodes.shape[0]
+    for j in range(centre.shape[0]):
+        nearest = np.floor(centre[j] + 0.5)
+        first[j] = int(nearest) - HALF
+        place = (nearest - centre[j] + 0.5) * PHASES
+        p = min(int(place), PHASES - 1)
+        t = place - p
+        a, b, i = 1.0, 0.0, 0
+        if n > 1:
+            while i < n - 2 and centre[j] > row_nodes[i + 1]:
+                i += 1
+            b = (centre[j] - row_nodes[i]) / (row_nodes[i + 1] - row_nodes[i])
+            a = 1.0 - b
+        i2 = min(i + 1, n - 1)
+        for k in range(PIXELS):
+            low = a * table[i, p, k] + b * table[i2, p, k]
+            high = a * table[i, p + 1, k] + b * table[i2, p + 1, k]
+            profile[j, k] = (1.0 - t) * low + t * high
+            slope[j, k] = (low - high) * PHASES
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]
+    """Weighted normal equations of a column; bandwidth two."""
+    ny, n = d.shape[0], profile.shape[0]
+    for j in range(n):
+        s0, s1, s2, r = 0.0, 0.0, 0.0, 0.0
+        k1 = first[j] - first[j + 1] if j + 1 < n else -PIXELS
+        k2 = first[j] - first[j + 2] if j + 2 < n else -PIXELS
+        for k in range(max(0, -first[j]), min(PIXELS, ny - first[j])):
+            y = first[j] + k
+            if w[y] == 0.0:
+                continue
+            wp = w[y] * profile[j, k]
+            r += wp * d[y]
+            s0 += wp * profile[j, k]
+            if k + k1 >= 0:
+                s1 += wp * profile[j + 1, k + k1]
+            if k + k2 >= 0:
+                s2 += wp * profile[j + 2, k + k2]
+        diagonal[j], upper1[j], upper2[j], right[j] = s0, s1, s2, r
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def solve(diagonal, upper1, upper2, right, work, flux):  # type: ignore[no-untyped-def]
+    """Solve the symmetric pentadiagonal system by LDL^T; a fibre without weight gets zero.
+
+    ``work`` is (3, fibres) scratch.
+    """
+    n = diagonal.shape[0]
+    for j in range(n):
+        d = diagonal[j]
+        u1, r = upper1[j], right[j]
+        if j >= 1:
+            l1 = work[1, j - 1]
+            d -= l1 * l1 * work[0, j - 1]
+            u1 -= l1 * work[2, j - 1] * work[0, j - 1]
+            r -= l1 * flux[j - 1]
+        if j >= 2:
+            l2 = work[2, j - 2]
+            d -= l2 * l2 * work[0, j - 2]
+            r -= l2 * flux[j - 2]
+        if d <= 1e-9 * diagonal[j] or diagonal[j] <= 0.0:
+            work[0, j], work[1, j], work[2, j], flux[j] = 1.0, 0.0, 0.0, 0.0
+            continue
+        work[0, j] = d
+        work[1, j] = u1 / d if j + 1 < n else 0.0
+        work[2, j] = upper2[j] / d if j + 2 < n else 0.0
+        flux[j] = r
+    for j in range(n - 1, -1, -1):
+        value = flux[j] / work[0, j]
+        if j + 1 < n:
+            value -= work[1, j] * flux[j + 1]
+        if j + 2 < n:
+            value -= work[2, j] * flux[j + 2]
+        flux[j] = value
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def add_model(flux, profile, first, model):  # type: ignore[no-untyped-def]
+    """Set ``model`` to the light of all fibres in a column."""
+    ny = model.shape[0]
+    model[:] = 0.0
+    for j in range(flux.shape[0]):
+        f = flux[j]
+        for k in range(max(0, -first[j]), min(PIXELS, ny - first[j])):
+            model[first[j] + k] += f * profile[j, k]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def flux_variance(diagonal, upper1, j):  # type: ignore[no-untyped-def]
+    """Variance of the flux of fibre j: diagonal of the inverse, to second order in the coupling."""
+    value = diagonal[j]
+    if j > 0 and diagonal[j - 1] > 0.0:
+        value -= upper1[j - 1] * upper1[j - 1] / diagonal[j - 1]
+    if j + 1 < diagonal.shape[0] and diagonal[j + 1] > 0.0:
+        value -= upper1[j] * upper1[j] / diagonal[j + 1]
+    return 1.0 / value if value > 0.0 else np.inf
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def background_at_column(grid, row_nodes, x, out):  # type: ignore[no-untyped-def]
+    """Background of a column: ``grid`` is (row nodes, columns), linear between the nodes."""
+    n = row_nodes.shape[0]
+    i = 0
+    for y in range(out.shape[0]):
+        while i < n - 2 and y > row_nodes[i + 1]:
+            i += 1
+        t = (y - row_nodes[i]) / (row_nodes[i + 1] - row_nodes[i])
+        out[y] = (1.0 - t) * grid[i, x] + t * grid[i + 1, x]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def fit_column(d, noise, background, profile, first, passes, buffers):  # type: ignore[no-untyped-def]
+    """Fit all fibres of a column with the variance that the fit itself predicts.
+
+    Parameters
+    ----------
+    d : pixels, background removed; NaN = bad
+    noise : variance that is not photon noise of the fibres, per pixel
+    background : scattered light, whose photon noise counts
+    profile, first : from `evaluate`
+    passes : number of re-weightings
+    buffers : tuple of scratch arrays, see `column_buffers`
+
+    Leaves weights, model and flux in the buffers.
+    """
+    w, model, diagonal, upper1, upper2, right, work, flux = buffers
+    ny = d.shape[0]
+    for y in range(ny):
+        w[y] = 0.0 if np.isnan(d[y]) else 1.0 / (noise[y] + max(background[y], 0.0))
+    for i in range(passes):
+        if i > 0:
+            for y in range(ny):
+                if w[y] > 0.0:
+                    w[y] = 1.0 / (noise[y] + max(background[y], 0.0) + max(model[y], 0.0))
+        normal_equations(d, w, profile, first, diagonal, upper1, upper2, right)
+        solve(diagonal, upper1, upper2, right, work, flux)
+        add_model(flux, profile, first, model)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def column_buffers(ny, n):  # type: ignore[no-untyped-def]
+    """Scratch arrays of `fit_column`: weights, model, normal equations, factor, flux."""
+    return (
+        np.zeros(ny),
+        np.zeros(ny),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros((3, n)),
+        np.zeros(n),
+    )
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def survey_columns(  # type: ignore[no-untyped-def]
+    image,
+    floor,
+    columns,
+    centres,
+    bank,
+    row_nodes,
+    column_nodes,
+    grid,
+    grid_rows,
+    fluxes,
+    shift,
+    weight,
+    residual,
+    light,
+):
+    """Fit a choice of columns and report fluxes, centre errors and, if asked, residuals.
+
+    Parameters
+    ----------
+    image : (all columns, rows) float32, NaN = bad
+    floor : (all columns, rows) or (1, 1) float32
+        Variance without photon noise.
+    columns : chosen columns
+    centres : (fibres, all columns)
+    bank, row_nodes, column_nodes : profile bank
+    grid, grid_rows : background, see `background_at_column`
+    fluxes, shift, weight : (fibres, chosen columns), results
+        Flux, offset of the light from ``centres`` [pixel] and its inverse variance.
+    residual, light : (chosen columns, rows) or (0, 0) float32, results
+        Pixels minus fibres (background left in), and the fibres' light.
+    """
+    ny = image.shape[1]
+    n = centres.shape[0]
+    buffers = column_buffers(ny, n)
+    w, model, _, _, _, _, _, flux = buffers
+    table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
+    first = np.empty(n, dtype=np.int64)
+    profile = np.empty((n, PIXELS))
+    slope = np.empty((n, PIXELS))
+    d, noise, background = np.empty(ny), np.empty(ny), np.empty(ny)
+    for c in range(columns.shape[0]):
+        x = columns[c]
+        bank_at_column(bank, column_nodes, float(x), table)
+        evaluate(centres[:, x], table, row_nodes, first, profile, slope)
+        background_at_column(grid, grid_rows, x, background)
+        for y in range(ny):
+            d[y] = image[x, y] - background[y]
+            noise[y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
+        fit_column(d, noise, background, profile, first, 3, buffers)
+        if residual.shape[0] > 0:
+            for y in range(ny):
+                residual[c, y] = image[x, y] - model[y]
+                light[c, y] = model[y]
+        for j in range(n):
+            fluxes[j, c] = flux[j]
+            above, below = 0.0, 0.0
+            for k in range(max(0, -first[j], HALF - CORE), min(PIXELS, ny - first[j], HALF + CORE + 1)):
+                y = first[j] + k
+                if w[y] > 0.0:
+                    g = flux[j] * slope[j, k]
+                    above += w[y] * g * (d[y] - model[y])
+                    below += w[y] * g * g
+            shift[j, c] = above / below if below > 0.0 else 0.0
+            weight[j, c] = below if flux[j] > 0.0 else 0.0

@@ -1,0 +1,169 @@
+"""Smooth lines through the measured positions of all fibres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import BSpline
+
+from quicklook.fibres import N_FIBRES
+from quicklook.types import BoolArray, FloatArray
+
+CHOICES = (4, 8, 14, 24, 36)
+"""Numbers of spline intervals to choose from."""
+
+POSITION_DOUBT = 0.004
+"""Error added to every averaged position, so that no bright column rules alone [pixel]."""
+
+SHAPE_PRIOR = 0.02
+"""How far a fibre may differ from its neighbours' shape, per spline interval, where it has no data [pixel]."""
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothLines:
+    """Fitted lines.
+
+    Attributes
+    ----------
+    centre : ndarray (fibres, columns)
+    rms : ndarray (fibres,)
+        Scatter of the averaged positions about the lines [pixel].
+    intervals : int
+        Spline intervals chosen.
+    """
+
+    centre: FloatArray
+    rms: FloatArray
+    intervals: int
+
+
+def smooth_lines(
+    x: FloatArray,
+    position: FloatArray,
+    weight: FloatArray,
+    n_columns: int,
+    *,
+    choices: tuple[int, ...] = CHOICES,
+) -> SmoothLines:
+    """Fit a cubic spline to each fibre, with one number of knots for all.
+
+    The number of intervals is the one with the lowest Bayesian information criterion over all fibres. A
+    fibre with stretches without data takes its shape there from its neighbours.
+
+    Parameters
+    ----------
+    x : ndarray (points,)
+        Columns of the positions.
+    position, weight : ndarray (fibres, points)
+        Measured rows and their inverse variances [pixel^-2]; weight zero = none.
+    n_columns : int
+    choices : tuple of int
+        Numbers of intervals to try.
+    """
+    own = 1.0 / np.maximum(weight, 1e-12) + POSITION_DOUBT**2
+    weight = np.where(np.isfinite(position) & (weight > 0), 1.0 / own, 0.0)
+    position = np.where(weight > 0, position, 0.0)
+    best: tuple[float, int, FloatArray, FloatArray] | None = None
+    for intervals in choices:
+        if 2 * (intervals + 3) > len(x):
+            continue
+        coefficients, clipped, chi2 = _fit(x, position, weight, n_columns, intervals)
+        points = np.count_nonzero(clipped)
+        reduced = max(chi2 / max(points, 1), 0.2)
+        score = points * np.log(reduced) + len(position) * (intervals + 3) * np.log(max(len(x), 2))
+        if best is None or score < best[0]:
+            best = (score, intervals, coefficients, clipped)
+    if best is None:
+        intervals = max(1, len(x) // 2 - 3)
+        coefficients, clipped, _ = _fit(x, position, weight, n_columns, intervals)
+    else:
+        _, intervals, coefficients, clipped = best
+    centre = coefficients @ _basis(np.arange(n_columns, dtype=np.float64), n_columns, intervals).T
+    at_points = coefficients @ _basis(x, n_columns, intervals).T
+    squared = np.where(clipped > 0, (position - at_points) ** 2, 0.0)
+    count = np.count_nonzero(clipped, axis=1)
+    rms = np.sqrt(squared.sum(axis=1) / np.maximum(count, 1))
+    return SmoothLines(centre, np.where(count > 0, rms, np.nan), intervals)
+
+
+def fill_unlit(centre: FloatArray, index: np.ndarray[tuple[int], np.dtype[np.int64]]) -> FloatArray:
+    """Lines of all 400 slit positions, those between measured ones interpolated.
+
+    Parameters
+    ----------
+    centre : ndarray (lit fibres, columns)
+    index : ndarray of int (lit fibres,)
+        Their slit positions, ascending.
+    """
+    full = np.empty((N_FIBRES, centre.shape[1]))
+    everywhere = np.arange(N_FIBRES)
+    i = np.clip(np.searchsorted(index, everywhere, side="right") - 1, 0, len(index) - 2)
+    t = (everywhere - index[i]) / (index[i + 1] - index[i])
+    full[:] = (1 - t)[:, None] * centre[i] + t[:, None] * centre[i + 1]
+    full[index] = centre
+    return full
+
+
+def _basis(x: FloatArray, n_columns: int, intervals: int) -> FloatArray:
+    low, high = -0.5, n_columns - 0.5
+    knots = np.r_[[low] * 3, np.linspace(low, high, intervals + 1), [high] * 3]
+    return np.asarray(BSpline.design_matrix(x, knots, 3).toarray())
+
+
+def _fit(
+    x: FloatArray, position: FloatArray, weight: FloatArray, n_columns: int, intervals: int
+) -> tuple[FloatArray, FloatArray, float]:
+    """Spline coefficients of all fibres, the weights after clipping, and the total chi-square."""
+    basis = _basis(x, n_columns, intervals)
+    m = basis.shape[1]
+    products = (basis[:, :, None] * basis[:, None, :]).reshape(len(x), m * m)
+    clipped = weight
+    for _ in range(3):
+        normal = (clipped @ products).reshape(-1, m, m)
+        right = (clipped * position) @ basis
+        covered = _well_covered(basis, clipped)
+        coefficients = _solve(normal, right, covered)
+        residual = position - coefficients @ basis.T
+        chi = residual * np.sqrt(clipped)
+        scale = np.array([1.4826 * np.median(np.abs(c[w > 0])) if (w > 0).any() else 1.0
+                          for c, w in zip(chi, clipped, strict=True)])  # fmt: skip
+        again = np.where(
+            np.abs(residual) * np.sqrt(weight) < 5 * np.maximum(scale, 1.0)[:, None], weight, 0.0
+        )
+        if np.array_equal(again, clipped):
+            break
+        clipped = again
+    residual = position - coefficients @ basis.T
+    return coefficients, clipped, float((residual**2 * clipped).sum())
+
+
+def _well_covered(basis: FloatArray, weight: FloatArray) -> BoolArray:
+    """Fibres of which every coefficient is held by enough points."""
+    present = (weight > 0).astype(np.float64) @ basis
+    possible = basis.sum(axis=0)
+    return np.asarray((present > 0.3 * possible).all(axis=1))
+
+
+def _solve(normal: FloatArray, right: FloatArray, covered: BoolArray) -> FloatArray:
+    n, m = right.shape
+    if not covered.any():
+        covered = np.ones(n, dtype=np.bool_)
+    coefficients = np.empty((n, m))
+    ridge = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] / m * np.eye(m)
+    regular = normal + ridge
+    coefficients[covered] = np.linalg.solve(regular[covered], right[covered][:, :, None])[:, :, 0]
+    rest = np.nonzero(~covered)[0]
+    if not len(rest):
+        return coefficients
+    good = np.nonzero(covered)[0]
+    shape = coefficients[good] - coefficients[good].mean(axis=1, keepdims=True)
+    difference = np.diff(np.eye(m), axis=0) / SHAPE_PRIOR
+    prior = difference.T @ difference
+    for j in rest:
+        expected = np.array([np.interp(j, good, shape[:, k]) for k in range(m)])
+        # Differences between coefficients are held to the neighbours'; the height is free.
+        matrix = normal[j] + prior + 1e-6 * np.eye(m)
+        middle = float(np.interp(j, good, coefficients[good].mean(axis=1)))
+        coefficients[j] = np.linalg.solve(matrix, right[j] + prior @ expected + 1e-6 * (expected + middle))
+    return coefficients
