@@ -34,7 +34,6 @@ def running_settings(data_dir: Path | None = None, **overrides: Any) -> Settings
         update={
             "database_url": SecretStr(runtime.database_url),
             "broker_url": settings.broker_url or runtime.broker_url,
-            "broker_incarnation": settings.broker_incarnation or runtime.broker_incarnation,
         }
     )
 

@@ -26,8 +26,11 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(default=Path("data"), description="Folder for everything that PAWS Live keeps")
     broker_url: str = Field(default="", description="Kafka bootstrap, such as kafka://host:9092")
-    broker_incarnation: str = Field(
-        default="", description="Name of the broker's memory; changes when the embedded broker restarts"
+    tansu_bin: Path | None = Field(
+        default=None, description="Program of the embedded broker; found by itself"
+    )
+    postgres_bin: Path | None = Field(
+        default=None, description="Folder of the programs of the embedded PostgreSQL; found by itself"
     )
     topic_prefix: str = Field(
         default="", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic name"
@@ -234,13 +237,13 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigurationError(f"Setting {_PREFIX}{name.upper()} is wrong: {first['msg']}.") from error
 
 
-def as_environment(settings: Settings, **changes: str) -> dict[str, str]:
-    """Environment that gives a child process the same settings, with changes by field name."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
-    for name in settings.model_fields_set | set(changes):
-        value: Any = changes.get(name, getattr(settings, name))
-        environment[f"{_PREFIX}{name.upper()}"] = _as_text(value)
-    return environment
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Variables that give a child process the same settings: those that are not left at their default."""
+    return {
+        f"{_PREFIX}{name.upper()}": _as_text(getattr(settings, name))
+        for name, field in Settings.model_fields.items()
+        if getattr(settings, name) != field.default
+    }
 
 
 def _as_text(value: Any) -> str:

@@ -95,7 +95,8 @@ async def live_system(
         supervisor.publish(
             database_url=settings.require_database(), broker_url=settings.broker_url, web_url=web_url
         )
-        await asyncio.gather(*(supervisor.start(_process(name, settings, broker)) for name in PROCESSES))
+        processes = [_process(name, settings, embedded_broker=broker is not None) for name in PROCESSES]
+        await asyncio.gather(*(supervisor.start(spec) for spec in processes))
         yield LiveSystem(settings, supervisor, web_url)
 
 
@@ -105,16 +106,17 @@ async def _start_services(
     broker: EmbeddedBroker | None = None
     starts = []
     if not settings.database_url.get_secret_value():
-        database = EmbeddedPostgres(settings.data_dir)
+        database = EmbeddedPostgres(settings.data_dir, binaries=settings.postgres_bin)
         starts.append(supervisor.start(database.process_spec()))
         settings = settings.model_copy(
             update={"database_url": SecretStr(await asyncio.to_thread(lambda: database.dsn))}
         )
     if not settings.broker_url:
-        broker = EmbeddedBroker(settings.data_dir)
+        broker = EmbeddedBroker(settings.data_dir, binary=settings.tansu_bin)
         starts.append(supervisor.start(_with_incarnation(broker, supervisor)))
-        settings = settings.model_copy(update={"broker_url": broker.url})
     await asyncio.gather(*starts)
+    if broker is not None:
+        settings = settings.model_copy(update={"broker_url": broker.url})
     connection = await connect(settings)
     try:
         await migrate(connection)
@@ -132,20 +134,8 @@ def _with_incarnation(broker: EmbeddedBroker, supervisor: Supervisor) -> Process
     return replace(broker.process_spec(), after_ready=tell)
 
 
-def _process(name: str, settings: Settings, broker: EmbeddedBroker | None) -> ProcessSpec:
+def _process(name: str, settings: Settings, *, embedded_broker: bool) -> ProcessSpec:
     """A process of ours. What speaks to the embedded broker starts anew with it: its topics are gone."""
-
-    def environment() -> dict[str, str]:
-        changes = {
-            "database_url": settings.require_database(),
-            "broker_url": settings.broker_url,
-            "web_port": str(settings.web_port),
-        }
-        if broker is not None:
-            changes["broker_incarnation"] = broker.incarnation
-        return as_environment(settings, **changes)
-
-    speaks_to_broker = broker is not None and name in ("worker", "web")
     probe = (
         http_ready(_shown_host(settings.web_host), settings.web_port)
         if name == "web"
@@ -155,10 +145,10 @@ def _process(name: str, settings: Settings, broker: EmbeddedBroker | None) -> Pr
         name=name,
         argv=[sys.executable, "-m", "paws", name],
         log_file=settings.logs_dir / f"{name}.log",
-        environment=environment,
+        environment=as_environment(settings),
         ready=probe,
         ready_deadline=READY_DEADLINE,
-        follows=("broker",) if speaks_to_broker else (),
+        follows=("broker",) if embedded_broker and name in ("worker", "web") else (),
     )
 
 

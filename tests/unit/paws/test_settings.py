@@ -38,9 +38,9 @@ def test_a_child_process_gets_the_same_settings(monkeypatch):
         data_dir=Path("/data"),
         engine_parameters={"SKYSUB": False, "ARCFITORDER": 4},
     )
-    for name, value in as_environment(settings, broker_url="kafka://127.0.0.1:1").items():
-        if name.startswith("PAWS_"):
-            monkeypatch.setenv(name, value)
+    settings = settings.model_copy(update={"broker_url": "kafka://127.0.0.1:1"})
+    for name, value in as_environment(settings).items():
+        monkeypatch.setenv(name, value)
     child = load_settings()
     assert child.raw_dirs == settings.raw_dirs
     assert child.engine_parameters == settings.engine_parameters
