@@ -1,0 +1,261 @@
+"""What ingest writes into and reads from the database. All of it is idempotent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from agents.ingest.inspect import Inspection, Signature
+from agents.ingest.service import Admission, AdmissionDecision, Holder, Rejection, admit
+from paws.database import Connection, Pool
+from paws.outbox import announce, status
+from paws.status import announce_frames, plain
+from schemas.events import FrameArrived
+from schemas.frames import Frame
+
+FRAME_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("frame_id", "text"),
+    ("night", "text"),
+    ("name", "text"),
+    ("path", "text"),
+    ("checksum", "text"),
+    ("size_bytes", "bigint"),
+    ("mtime_ns", "bigint"),
+    ("source", "text"),
+    ("arm", "text"),
+    ("run", "integer"),
+    ("frame_class", "text"),
+    ("object_name", "text"),
+    ("field", "text"),
+    ("configuration", "text"),
+    ("plate", "smallint"),
+    ("grating", "text"),
+    ("central_wavelength", "integer"),
+    ("proposal", "text"),
+    ("exposed", "real"),
+    ("utmjd", "double precision"),
+    ("ra", "double precision"),
+    ("dec", "double precision"),
+    ("airmass", "real"),
+    ("document", "jsonb"),
+    ("header", "jsonb"),
+    ("completed_at", "timestamptz"),
+    ("arrived_at", "timestamptz"),
+)
+"""Columns of the table ``frame`` that ingest fills, with their types."""
+
+_NAMES = ", ".join(name for name, _ in FRAME_COLUMNS)
+_INSERT = (
+    f"INSERT INTO frame ({_NAMES}) VALUES ({', '.join(f'${n}' for n in range(1, len(FRAME_COLUMNS) + 1))})"
+    " ON CONFLICT (frame_id) DO NOTHING"
+)
+
+
+def frame_row(inspection: Inspection, source: str, arrived_at: datetime) -> tuple[Any, ...]:
+    """Row of the table ``frame``, in the order of `FRAME_COLUMNS`."""
+    frame = inspection.frame
+    assert frame is not None, "only valid frames are stored"
+    given = {
+        "mtime_ns": inspection.signature.mtime_ns,
+        "source": source,
+        "arm": frame.arm.value,
+        "frame_class": frame.frame_class.value,
+        "document": frame.model_dump(mode="json"),
+        "header": inspection.header,
+        "arrived_at": arrived_at,
+    }
+    return tuple(given[name] if name in given else getattr(frame, name) for name, _ in FRAME_COLUMNS)
+
+
+async def known_signatures(pool: Pool, paths: Sequence[str]) -> dict[str, tuple[Signature, bool]]:
+    """Signatures under which paths were last registered, and whether as a valid frame.
+
+    A path may have been both: accepted, then overwritten and rejected. The newer content counts.
+    """
+    rows = await pool.fetch(
+        """
+        SELECT path, size_bytes, mtime_ns, true AS valid FROM frame WHERE path = ANY($1::text[])
+        UNION ALL
+        SELECT path, size_bytes, mtime_ns, false FROM rejected_file
+        WHERE path = ANY($1::text[]) AND resolved_at IS NULL
+        ORDER BY valid DESC
+        """,
+        list(paths),
+    )
+    return {row["path"]: (Signature(row["size_bytes"], row["mtime_ns"]), row["valid"]) for row in rows}
+
+
+async def record_frame(pool: Pool, inspection: Inspection, now: datetime) -> AdmissionDecision:
+    """Register a valid frame, and announce it when it is new.
+
+    Returns
+    -------
+    AdmissionDecision
+        For a duplicate nothing has been written: it is the caller's to reject it.
+    """
+    frame = inspection.frame
+    assert frame is not None, "only valid frames are recorded"
+    async with pool.acquire() as connection, connection.transaction():
+        # Two processes that see two files of one name at once must not both find the name free.
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"frame {frame.night} {frame.name}"
+        )
+        decision = admit(frame, await _holders(connection, frame))
+        if decision.admission is Admission.DUPLICATE:
+            return decision
+        if decision.admission is Admission.NEW:
+            await connection.execute(_INSERT, *frame_row(inspection, "live", now))
+            await announce(
+                connection,
+                [FrameArrived(event_id=frame.frame_id, night=frame.night, at=now, frame=frame)],
+            )
+            await announce_frames(connection, [frame.frame_id], now)
+        elif decision.admission is Admission.MOVED:
+            await _move(connection, frame)
+        await connection.execute(
+            "UPDATE frame SET mtime_ns = $2 WHERE frame_id = $1 AND path = $3 AND mtime_ns <> $2",
+            frame.frame_id,
+            inspection.signature.mtime_ns,
+            frame.path,
+        )
+        await _resolve(connection, [frame.path], "accepted", now)
+    return decision
+
+
+async def _holders(connection: Connection, frame: Frame) -> list[Holder]:
+    rows = await connection.fetch(
+        "SELECT frame_id, path FROM frame WHERE night = $1 AND name = $2 ORDER BY arrived_at, frame_id",
+        frame.night,
+        frame.name,
+    )
+    return [Holder(row["frame_id"], row["path"], os.path.exists(row["path"])) for row in rows]  # noqa: ASYNC240, PTH110
+
+
+async def _move(connection: Connection, frame: Frame) -> None:
+    await connection.execute(
+        "UPDATE frame SET path = $2, document = jsonb_set(document, '{path}', to_jsonb($2::text))"
+        " WHERE frame_id = $1",
+        frame.frame_id,
+        frame.path,
+    )
+
+
+async def record_rejection(pool: Pool, rejected: Rejection, now: datetime, quietly: bool = False) -> bool:
+    """Record a file that cannot be used; announce it when that is news.
+
+    Parameters
+    ----------
+    quietly
+        Record without announcing, for archives.
+
+    Returns
+    -------
+    bool
+        Whether it was news.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        row = await connection.fetchrow(
+            """
+            INSERT INTO rejected_file AS r
+                (path, name, night, size_bytes, mtime_ns, code, reason, first_seen, last_seen)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+            ON CONFLICT (path) DO UPDATE SET
+                name = excluded.name, night = excluded.night, size_bytes = excluded.size_bytes,
+                mtime_ns = excluded.mtime_ns, code = excluded.code, reason = excluded.reason,
+                last_seen = excluded.last_seen, resolved_at = NULL, told_in = NULL
+            WHERE (r.size_bytes, r.mtime_ns, r.code) IS DISTINCT FROM
+                  (excluded.size_bytes, excluded.mtime_ns, excluded.code) OR r.resolved_at IS NOT NULL
+            RETURNING *
+            """,
+            rejected.path,
+            rejected.name,
+            rejected.night,
+            rejected.size_bytes,
+            rejected.mtime_ns,
+            rejected.code,
+            rejected.reason,
+            now,
+        )
+        if row is None:
+            return False
+        if not quietly:
+            await announce(
+                connection,
+                [
+                    rejected.event(now),
+                    status("file", rejected.path, "rejected", rejected.night, now, plain(row)),
+                ],
+            )
+    return True
+
+
+async def open_rejections(pool: Pool) -> list[str]:
+    """Paths of all rejections that stand."""
+    rows = await pool.fetch("SELECT path FROM rejected_file WHERE resolved_at IS NULL")
+    return [row["path"] for row in rows]
+
+
+async def resolve_rejections(pool: Pool, paths: Iterable[str], how: str, now: datetime) -> None:
+    """Close rejections: the file is accepted now, or gone."""
+    async with pool.acquire() as connection, connection.transaction():
+        await _resolve(connection, paths, how, now)
+
+
+async def _resolve(connection: Connection, paths: Iterable[str], how: str, now: datetime) -> None:
+    rows = await connection.fetch(
+        "UPDATE rejected_file SET resolved_at = $2 WHERE path = ANY($1::text[]) AND resolved_at IS NULL RETURNING *",
+        list(paths),
+        now,
+    )
+    await announce(
+        connection, [status("file", row["path"], how, row["night"], now, plain(row)) for row in rows]
+    )
+
+
+async def record_notice(pool: Pool, entity_id: str, state: str, night: str, text: str, now: datetime) -> None:
+    """Announce something that people should see, such as a raw folder that vanished."""
+    async with pool.acquire() as connection, connection.transaction():
+        await announce(connection, [status("notice", entity_id, state, night, now, {"text": text})])
+
+
+async def insert_archive(
+    connection: Connection, inspections: Sequence[Inspection], now: datetime
+) -> list[tuple[Inspection, str]]:
+    """Register frames of an archive in one statement, announcing nothing.
+
+    Returns
+    -------
+    list of tuple
+        Frames not taken because their name is held by another frame, with that frame's identifier.
+    """
+    if not inspections:
+        return []
+    columns = list(zip(*(frame_row(item, "backfill", now) for item in inspections), strict=True))
+    arrays = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(FRAME_COLUMNS, 1))
+    async with connection.transaction():
+        await connection.execute(
+            "CREATE TEMPORARY TABLE batch (LIKE frame INCLUDING DEFAULTS) ON COMMIT DROP"
+        )
+        await connection.execute(
+            f"INSERT INTO batch ({_NAMES}) SELECT * FROM unnest({arrays})",  # noqa: S608 - constant columns
+            *[list(column) for column in columns],
+        )
+        held = await connection.fetch(
+            """
+            SELECT b.path, coalesce(f.frame_id, e.frame_id) AS holder FROM batch b
+            LEFT JOIN frame f ON f.night = b.night AND f.name = b.name AND f.frame_id <> b.frame_id
+            LEFT JOIN batch e ON e.night = b.night AND e.name = b.name AND e.frame_id < b.frame_id
+            WHERE f.frame_id IS NOT NULL OR e.frame_id IS NOT NULL
+            """
+        )
+        holders = {row["path"]: row["holder"] for row in held}
+        await connection.execute(
+            f"""
+            INSERT INTO frame ({_NAMES}) SELECT {_NAMES} FROM batch WHERE path <> ALL($1::text[])
+            ON CONFLICT (frame_id) DO UPDATE SET mtime_ns = excluded.mtime_ns WHERE frame.path = excluded.path
+            """,  # noqa: S608 - constant columns
+            list(holders),
+        )
+    return [(item, holders[item.path]) for item in inspections if item.path in holders]
