@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -240,13 +241,14 @@ def load_settings(**overrides: Any) -> Settings:
 def as_environment(settings: Settings) -> dict[str, str]:
     """Variables that give a child process the same settings: those that are not left at their default."""
     return {
-        f"{_PREFIX}{name.upper()}": _as_text(getattr(settings, name))
+        f"{_PREFIX}{name.upper()}": as_text(getattr(settings, name))
         for name, field in Settings.model_fields.items()
         if getattr(settings, name) != field.default
     }
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Value as the environment holds it. Secrets are written out."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):
@@ -254,7 +256,5 @@ def _as_text(value: Any) -> str:
         separator = os.pathsep if any(isinstance(part, Path) for part in value) else ","
         return separator.join(str(part) for part in value)
     if isinstance(value, dict):
-        import json
-
         return json.dumps(value)
     return str(value)

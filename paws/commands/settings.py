@@ -9,13 +9,17 @@ import rich_click as click
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the values as one JSON object.")
-def settings(as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print the reference page: names, defaults, meanings.")
+def settings(as_json: bool, markdown: bool) -> None:
     """List all settings with their values and meanings. Secrets are masked.
 
     A setting is changed by an environment variable of the name shown.
     """
     from paws.settings import Settings, load_settings
 
+    if markdown:
+        click.echo(reference_page(), nl=False)
+        return
     loaded = load_settings()
     values = loaded.masked()
     if as_json:
@@ -31,3 +35,23 @@ def settings(as_json: bool) -> None:
         marked = "bold" if name in loaded.model_fields_set else ""
         table.add_row(f"PAWS_{name.upper()}", str(values[name]), field.description, style=marked)
     Console().print(table)
+
+
+def reference_page() -> str:
+    """Reference page of all settings, in Markdown."""
+    from paws.settings import Settings, as_text
+
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, read by every process. `paws settings` prints their values, secrets masked.",
+        "A variable that starts with `PAWS_` and is none of these is refused. Times are in seconds.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = as_text(field.default) if field.default not in (None, {}, ()) else ""
+        meaning = (field.description or "").replace("|", "\\|")
+        lines.append(f"| `PAWS_{name.upper()}` | {f'`{default}`' if default else '–'} | {meaning} |")
+    return "\n".join(lines) + "\n"

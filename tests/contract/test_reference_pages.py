@@ -1,0 +1,19 @@
+"""Reference pages that are made from the code must say what the code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paws.commands.contracts import reference_page as events_page
+from paws.commands.settings import reference_page as settings_page
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+
+
+@pytest.mark.parametrize(("name", "make"), [("settings.md", settings_page), ("events.md", events_page)])
+def test_page_is_true(name, make, update_golden):
+    if update_golden:
+        (REFERENCE / name).write_text(make())
+    assert (REFERENCE / name).read_text() == make(), f"docs/reference/{name}: run pytest --update-golden"
