@@ -61,7 +61,7 @@ def smooth_lines(
     choices : tuple of int
         Numbers of intervals to try.
     """
-    own = 1.0 / np.maximum(weight, 1e-12) + POSITION_DOUBT**2
+    own: FloatArray = np.reciprocal(np.clip(weight, 1e-12, None)) + POSITION_DOUBT**2
     weight = np.where(np.isfinite(position) & (weight > 0), 1.0 / own, 0.0)
     position = np.where(weight > 0, position, 0.0)
     best: tuple[float, int, FloatArray, FloatArray] | None = None

@@ -1,0 +1,161 @@
+"""Cosmic rays: pixels and spectral pixels that no fibre profile and no line profile can make.
+
+Fibres are spread over several pixels both across (the profile) and along (the line-spread function); what a
+particle leaves is sharper. Across, single pixels are compared with the fitted profiles while a column is being
+solved (`reject_pixels`); along, what covers the whole profile of one column stands out from the columns on
+both sides (`sharp_spikes`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from quicklook.columns import CORE, HALF, PIXELS, add_model, solve
+
+THRESHOLD = 5.0
+"""A pixel this many standard deviations above the model is hit."""
+
+GROWTH_THRESHOLD = 2.5
+"""The same next to a hit pixel."""
+
+PROFILE_DOUBT = 0.02
+"""Relative error allowed to the profile, so that bright lines are not taken for cosmic rays."""
+
+CENTRE_DOUBT = 0.02
+"""Error allowed to the tramlines [pixel], for the same reason."""
+
+ROUNDS = 12
+
+SPIKE_SIGMA = 6.0
+SPIKE_RATIO = 2.5
+"""A spectral spike must be this much higher than the next pixels; the sharpest real line stays below 1.8."""
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def doubt(flux, profile, slope):  # type: ignore[no-untyped-def]
+    """Variance that errors of profile and centre may explain."""
+    a = PROFILE_DOUBT * flux * profile
+    b = CENTRE_DOUBT * flux * slope
+    return a * a + b * b
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def reject_pixels(d, noise, background, profile, slope, first, hit, buffers):  # type: ignore[no-untyped-def]
+    """Reject hit pixels of one solved column, the worst of each fibre first, and solve again.
+
+    Sets ``hit`` where a pixel is rejected and its weight to zero. Returns the number rejected.
+    """
+    w, model, diagonal, upper1, upper2, right, work, flux = buffers
+    ny, n = d.shape[0], profile.shape[0]
+    active = np.ones(n, dtype=np.bool_)
+    total = 0
+    for _ in range(ROUNDS):
+        found = 0
+        for j in range(n):
+            if not active[j]:
+                continue
+            worst, at = 0.0, -1
+            for k in range(max(0, -first[j], HALF - CORE), min(PIXELS, ny - first[j], HALF + CORE + 1)):
+                y = first[j] + k
+                if w[y] == 0.0:
+                    continue
+                excess = d[y] - model[y]
+                if excess <= 0.0:
+                    continue
+                v = noise[y] + max(background[y], 0.0) + max(model[y], 0.0)
+                z = excess / np.sqrt(v + doubt(flux[j], profile[j, k], slope[j, k]))
+                if (y > 0 and hit[y - 1]) or (y + 1 < ny and hit[y + 1]):
+                    z *= THRESHOLD / GROWTH_THRESHOLD
+                if z > worst:
+                    worst, at = z, y
+            if worst < THRESHOLD:
+                active[j] = False
+                continue
+            hit[at] = True
+            found += 1
+            for i in range(max(0, j - 2), min(n, j + 3)):
+                k = at - first[i]
+                if k < 0 or k >= PIXELS:
+                    continue
+                wp = w[at] * profile[i, k]
+                diagonal[i] -= wp * profile[i, k]
+                right[i] -= wp * d[at]
+                if i + 1 < n and 0 <= at - first[i + 1] < PIXELS:
+                    upper1[i] -= wp * profile[i + 1, at - first[i + 1]]
+                if i + 2 < n and 0 <= at - first[i + 2] < PIXELS:
+                    upper2[i] -= wp * profile[i + 2, at - first[i + 2]]
+                if i != j and abs(i - j) == 1:
+                    active[i] = True
+            w[at] = 0.0
+        if found == 0:
+            break
+        total += found
+        solve(diagonal, upper1, upper2, right, work, flux)
+        add_model(flux, profile, first, model)
+    return total
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def grow_hits(significance, hit):  # type: ignore[no-untyped-def]
+    """Extend hits along the dispersion to neighbouring columns.
+
+    Parameters
+    ----------
+    significance : (columns, rows) float32
+        Excess over the model in standard deviations; zero outside the fibres' cores.
+    hit : (columns, rows) bool
+        Changed in place.
+
+    Returns
+    -------
+    ndarray of bool (columns,)
+        Columns that gained hits and must be solved again.
+    """
+    nx, ny = hit.shape
+    changed = np.zeros(nx, dtype=np.bool_)
+    before = hit.copy()
+    for x in range(nx):
+        for y in range(1, ny - 1):
+            if before[x, y] or significance[x, y] < GROWTH_THRESHOLD:
+                continue
+            near = False
+            if x > 0:
+                near = before[x - 1, y - 1] or before[x - 1, y] or before[x - 1, y + 1]
+            if not near and x + 1 < nx:
+                near = before[x + 1, y - 1] or before[x + 1, y] or before[x + 1, y + 1]
+            if near:
+                hit[x, y] = True
+                changed[x] = True
+    return changed
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def sharp_spikes(flux, variance):  # type: ignore[no-untyped-def]
+    """Spectral pixels that stand out from both neighbours more than any line can; (fibres, columns) bool."""
+    n, nx = flux.shape
+    spikes = np.zeros((n, nx), dtype=np.bool_)
+    around = np.empty(6)
+    for j in range(n):
+        for x in range(1, nx - 1):
+            f = flux[j, x]
+            if np.isnan(f) or np.isnan(flux[j, x - 1]) or np.isnan(flux[j, x + 1]):
+                continue
+            beside = max(flux[j, x - 1], flux[j, x + 1])
+            sigma = np.sqrt(variance[j, x])
+            if f - beside < 0.5 * SPIKE_SIGMA * sigma:
+                continue
+            m = 0
+            for k in (-4, -3, -2, 2, 3, 4):
+                if 0 <= x + k < nx and not np.isnan(flux[j, x + k]):
+                    around[m] = flux[j, x + k]
+                    m += 1
+            if m < 3:
+                continue
+            level = np.median(around[:m])
+            # The variance of a hit holds its own photons: judge by what should be there.
+            expected = np.sqrt(max(variance[j, x] - max(f - max(level, 0.0), 0.0), 1.0))
+            height = f - level
+            if height > SPIKE_SIGMA * expected and height > SPIKE_RATIO * max(beside - level, 2.0 * expected):
+                spikes[j, x] = True
+    return spikes

@@ -1,0 +1,174 @@
+"""How far a frame has moved on the chip since the flat that mapped its tramlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from quicklook.columns import survey_columns
+from quicklook.profiles import profile_bank
+from quicklook.scattered import no_background
+from quicklook.types import FloatArray, FloatImage, ProfileModel
+
+GROUP = 16
+"""Of every group of so many columns the brightest is used: for arcs and faint frames that is where the light is."""
+
+LARGEST = 4.0
+"""A frame that has moved further than this does not belong to the flat [pixel]."""
+
+POSITION_DOUBT = 0.05
+"""Error of any one position beside photon noise [pixel]."""
+
+ROUNDS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Drift:
+    """Shift of a frame against its tramline map, linear over the chip.
+
+    Attributes
+    ----------
+    offset : float
+        Shift at the chip's centre, positive upwards [pixel].
+    along, across : float
+        Change of the shift from the centre to the right and to the upper edge [pixel].
+    error : float
+        Standard error of the offset [pixel].
+    measured : bool
+        False when there was too little light; then nothing is corrected.
+    """
+
+    offset: float
+    along: float
+    across: float
+    error: float
+    measured: bool
+
+    def shift(self, centre: FloatArray, n_rows: int) -> FloatArray:
+        """Shift at each point of tramlines (fibres, columns) [pixel]."""
+        x = np.linspace(-1.0, 1.0, centre.shape[1])
+        y = (centre - 0.5 * (n_rows - 1)) / (0.5 * (n_rows - 1))
+        return np.asarray(self.offset + self.along * x[None, :] + self.across * y)
+
+
+NO_DRIFT = Drift(0.0, 0.0, 0.0, np.inf, measured=False)
+
+
+def measure_drift(image: FloatImage, floor: FloatImage, centre: FloatArray, profile: ProfileModel) -> Drift:
+    """Measure the shift of a frame against its tramlines from where its light falls on the profiles.
+
+    Parameters
+    ----------
+    image : ndarray of float32 (columns, rows)
+        Frame, transposed; NaN = bad.
+    floor : ndarray of float32 (columns, rows) or (1, 1)
+        Variance without photon noise.
+    centre : ndarray (lit fibres, columns)
+    profile : ProfileModel
+    """
+    n_columns, n_rows = image.shape
+    columns = _bright_columns(image, GROUP)
+    best = NO_DRIFT
+    current = Drift(_coarse(image, floor, columns[::4], centre, profile), 0.0, 0.0, np.inf, measured=False)
+    for i in range(ROUNDS):
+        moved = centre + current.shift(centre, n_rows)
+        _, shift, weight = _survey(image, floor, columns, moved, profile)
+        step = _plane(columns, moved, shift, weight, n_columns, n_rows)
+        if step is None:
+            return best
+        current = Drift(
+            current.offset + step.offset, current.along + step.along, current.across + step.across,
+            step.error, measured=True,
+        )  # fmt: skip
+        if i > 0 and max(abs(step.offset), abs(step.along), abs(step.across)) < 0.002:
+            break
+    reach = abs(current.offset) + abs(current.along) + abs(current.across)
+    return current if reach < LARGEST and current.error < 0.2 else NO_DRIFT
+
+
+def _coarse(
+    image: FloatImage,
+    floor: FloatImage,
+    columns: NDArray[np.int64],
+    centre: FloatArray,
+    profile: ProfileModel,
+) -> float:
+    """Of a few whole shifts the one under which the profiles gather the most light."""
+    trials = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
+    score = np.empty(len(trials))
+    for i, trial in enumerate(trials):
+        fluxes, _, weight = _survey(image, floor, columns, centre + trial, profile)
+        # Robust against single hits: the median over columns of the light gathered.
+        score[i] = np.median(np.clip(fluxes, 0, None).sum(axis=0)) if (weight > 0).any() else 0.0
+    return float(trials[int(np.argmax(score))])
+
+
+def _survey(
+    image: FloatImage,
+    floor: FloatImage,
+    columns: NDArray[np.int64],
+    centre: FloatArray,
+    profile: ProfileModel,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    n_columns, n_rows = image.shape
+    grid, rows = no_background(n_rows, n_columns)
+    nothing = np.empty((0, 0), dtype=np.float32)
+    fluxes, shift, weight = (np.empty((len(centre), len(columns))) for _ in range(3))
+    survey_columns(
+        image, floor, columns, np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
+        profile.column_nodes, grid, rows, fluxes, shift, weight, nothing, nothing,
+    )  # fmt: skip
+    return fluxes, shift, weight
+
+
+def _plane(
+    columns: NDArray[np.int64],
+    centre: FloatArray,
+    shift: FloatArray,
+    weight: FloatArray,
+    n_columns: int,
+    n_rows: int,
+) -> Drift | None:
+    """Robust fit of a plane to shifts; None when too few are worth anything."""
+    x = np.broadcast_to(columns / (0.5 * (n_columns - 1)) - 1.0, shift.shape)
+    y = centre[:, columns] / (0.5 * (n_rows - 1)) - 1.0
+    # Below a signal of five or so a shift is no longer linear in the residuals.
+    good = (weight > 25.0) & (np.abs(shift) < 1.5)
+    if good.sum() < 50:
+        return None
+    s = shift[good]
+    design = np.column_stack([np.ones(len(s)), x[good], y[good]])
+    w = 1.0 / (1.0 / weight[good] + POSITION_DOUBT**2)
+    for _ in range(4):
+        normal = design.T @ (design * w[:, None]) + np.diag([0.0, 1e-3, 1e-3]) * w.sum()
+        solution = np.linalg.solve(normal, design.T @ (w * s))
+        chi = (s - design @ solution) * np.sqrt(1.0 / (1.0 / weight[good] + POSITION_DOUBT**2))
+        scale = max(1.0, 1.4826 * float(np.median(np.abs(chi))))
+        w = np.where(np.abs(chi) < 4 * scale, 1.0 / (1.0 / weight[good] + POSITION_DOUBT**2), 0.0)
+    error = scale / np.sqrt(max(w.sum(), 1e-12))
+    return Drift(float(solution[0]), float(solution[1]), float(solution[2]), float(error), measured=True)
+
+
+def _bright_columns(image: FloatImage, group: int) -> NDArray[np.int64]:
+    """The brightest column of each group, of those without many bad pixels."""
+    total, bad = _column_sums(image)
+    total = np.where(bad < 0.05 * image.shape[1], total, -np.inf)
+    n = len(total) // group
+    return np.asarray(np.arange(n) * group + np.argmax(total[: n * group].reshape(n, group), axis=1))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _column_sums(image):  # type: ignore[no-untyped-def]
+    nx, ny = image.shape
+    total, bad = np.zeros(nx), np.zeros(nx)
+    for x in range(nx):
+        for y in range(ny):
+            if np.isnan(image[x, y]):
+                bad[x] += 1
+            else:
+                # A particle's charge in one pixel must not make its column the bright one.
+                total[x] += min(image[x, y], 20000.0)
+    return total, bad
