@@ -6,6 +6,7 @@ ends of the slit; what comes out is right to a fraction of a pixel, so that line
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,7 +150,7 @@ def _stretch(
     reference = spectra.mean(axis=0)
     edges = np.linspace(0, grid.size, SEGMENTS + 1).astype(int)
     lags, weights, where = [], [], []
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         if reference[first:last].std() < 0.05:
             continue
         lag, quality = correlate(spectra[:, first:last], reference[first:last], 4)
@@ -235,7 +236,7 @@ def template(grid: FloatArray, lines: LineList, width: float) -> FloatArray:
     result = np.zeros_like(grid)
     half = int(np.ceil(4 * width / step))
     for wavelength, intensity in zip(lines.wavelength, lines.intensity, strict=True):
-        middle = int(round((wavelength - grid[0]) / step))
+        middle = round((wavelength - grid[0]) / step)
         first, last = max(0, middle - half), min(grid.size, middle + half + 1)
         if first < last:
             result[first:last] += (intensity + 5.0) * np.exp(
@@ -314,7 +315,7 @@ def _bend(
         first = int(np.searchsorted(wide, grid[0]))
         edges = first + np.linspace(0, grid.size, SEGMENTS + 1).astype(int)
         x, lags, weights = [], [], []
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in itertools.pairwise(edges):
             piece = moved[a:b]
             if piece.std() < 0.05 or lamp[a:b].std() < 0.05:
                 continue

@@ -8,6 +8,7 @@ as its own lines prove it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -92,7 +93,8 @@ def solve_arc(
         measured = _measure(spectra, wavelength, lines, chosen, width)
         order, fitted = _fit_surface(measured, int(str(params.get("ARCFITORDER", 0)) or 0))
         wavelength = wavelength + _correction(wavelength, fitted, measured)
-    assert measured is not None and fitted is not None
+    assert measured is not None
+    assert fitted is not None
     return _solution(wavelength, measured, fitted, alignment, order, width, lamp, extra)
 
 
@@ -217,7 +219,7 @@ def _amplitudes(
     result = np.zeros(wavelength.size)
     # In pieces: the cost of the solution grows with the cube of the number of lines.
     edges = np.append(np.arange(grid[0], grid[-1], 60 * sigma), grid[-1])
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         near = np.nonzero((wavelength > first - 6 * sigma) & (wavelength < last + 6 * sigma))[0]
         part = (grid > first - 9 * sigma) & (grid < last + 9 * sigma)
         if not near.size or part.sum() < 5:

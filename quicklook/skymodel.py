@@ -1,0 +1,305 @@
+"""The night sky as the sky fibres see it together: a spline in wavelength finer than any fibre's pixels.
+
+Fibres sample the same sky line at different phases of their pixels. Modelled together on their own pixels, before
+any rebinning, they determine the line's shape between the pixels, and subtracting that model leaves photon noise
+rather than the ringing of a rebinned mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.linalg import solveh_banded
+
+from quicklook.errors import Failure
+
+FloatArray = NDArray[np.float64]
+AnyFloat = NDArray[np.floating]
+BoolArray = NDArray[np.bool_]
+
+KNOTS_PER_PIXEL = 1.0
+"""Spacing of the spline's knots: the lines are 3.4 pixels wide, and fibres sample them at all phases."""
+
+TERMS = 3
+"""The sky may change across the slit as a parabola: the line's width and the field's gradient do."""
+
+CHANGE = 0.02
+"""Expected fractional change of the sky from the middle to the end of the slit."""
+
+MIN_SKY_FIBRES = 3
+CLIP = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class SkyModel:
+    """A cubic B-spline in wavelength whose coefficients are polynomials in slit position.
+
+    Attributes
+    ----------
+    start, spacing : float
+        First knot interval's edge and knot spacing [Angstrom].
+    coefficients : ndarray (n_basis, TERMS)
+        Electrons per pixel of unit throughput, per ``pixel`` Angstrom.
+    pixel : float
+        Dispersion to which the model's flux refers [Angstrom per pixel].
+    rejected : BoolArray
+        Pixels of the sky fibres that the fit did not believe (cosmic rays).
+    used : ndarray of int
+        Fibres that made the model.
+    variance : ndarray (n_basis,)
+        Variance of the model near each spline [electron^2].
+    covered : tuple of float
+        First and last wavelength that a sky fibre saw [Angstrom].
+    """
+
+    start: float
+    spacing: float
+    coefficients: FloatArray
+    pixel: float
+    rejected: BoolArray
+    used: NDArray[np.intp]
+    variance: FloatArray
+    covered: tuple[float, float]
+
+    def evaluate(self, wavelength: FloatArray, slit: FloatArray) -> FloatArray:
+        """Sky in each pixel, in electrons per pixel of unit throughput.
+
+        Parameters
+        ----------
+        wavelength : ndarray (fibres, columns)
+            Pixel centres [Angstrom].
+        slit : ndarray (fibres,)
+            Slit position, -1 to 1.
+        """
+        out = np.zeros(wavelength.shape)
+        _evaluate(np.ascontiguousarray(wavelength), slit, self.start, self.spacing, self.coefficients, out)
+        out *= _relative_pixel(wavelength, self.pixel)
+        # Half a pixel beyond the last sample the spline still knows the sky; further out it does not.
+        margin = 0.5 * self.pixel
+        out[(wavelength < self.covered[0] - margin) | (wavelength > self.covered[1] + margin)] = np.nan
+        return out
+
+    def evaluate_variance(self, wavelength: FloatArray) -> FloatArray:
+        """Variance of `evaluate` [electron^2]: what the model adds to every sky-subtracted pixel."""
+        index = np.clip(np.round((wavelength - self.start) / self.spacing).astype(int) + 1, 0, len(self.variance) - 1)
+        return np.asarray(self.variance[index] * _relative_pixel(wavelength, self.pixel) ** 2)
+
+
+def slit_coordinate(n_fibres: int) -> FloatArray:
+    """Slit position of each fibre, -1 (bottom) to 1 (top)."""
+    return np.linspace(-1.0, 1.0, n_fibres)
+
+
+def fit_sky(
+    flux: AnyFloat,
+    variance: AnyFloat,
+    wavelength: FloatArray,
+    fibres: NDArray[np.intp],
+    throughput: FloatArray | None = None,
+) -> SkyModel:
+    """Fit the sky spectrum to the sky fibres' own pixels.
+
+    Parameters
+    ----------
+    flux, variance : ndarray (400, columns)
+        Flat-fielded spectra on their own pixels [electron]; NaN = bad.
+    wavelength : ndarray (400, columns)
+        Angstrom.
+    fibres : ndarray of int
+        Sky fibres to use.
+    throughput : ndarray (400,), optional
+        Relative throughput of each fibre; one when absent.
+
+    Raises
+    ------
+    Failure
+        When fewer than `MIN_SKY_FIBRES` sky fibres have data.
+    """
+    n_fibres = flux.shape[0]
+    gain = np.ones(n_fibres) if throughput is None else throughput
+    usable = np.array(
+        [f for f in fibres if np.isfinite(flux[f]).mean() > 0.2 and np.isfinite(gain[f]) and gain[f] > 0.05],
+        dtype=np.intp,
+    )
+    if usable.size < MIN_SKY_FIBRES:
+        raise Failure(
+            f"only {usable.size} sky fibres have data where {MIN_SKY_FIBRES} are needed; allocate more sky "
+            "fibres, or reduce with -SKYSUB 0"
+        )
+    step = float(np.median(np.diff(wavelength[usable], axis=1)))
+    spacing = step / KNOTS_PER_PIXEL
+    start = float(wavelength[usable].min()) - spacing
+    n_basis = int(np.ceil((wavelength[usable].max() + spacing - start) / spacing)) + 3
+    slit = slit_coordinate(n_fibres)[usable]
+    scale = gain[usable, np.newaxis] * _relative_pixel(wavelength[usable], step)
+    y = np.ascontiguousarray(flux[usable] / scale, dtype=np.float64)
+    v = np.asarray(variance[usable] / scale**2, dtype=np.float64)
+    good = np.isfinite(y) & (v > 0)
+    weight = np.where(good, 1.0 / np.where(v > 0, smooth_variance(v), 1.0), 0.0)
+    y = np.where(good, y, 0.0)
+    terms = TERMS if usable.size >= 8 else 1 if usable.size < 5 else 2
+    waves = np.ascontiguousarray(wavelength[usable])
+    coefficients = np.zeros((n_basis, TERMS))
+    rejected = np.zeros(y.shape, dtype=bool)
+    for _ in range(3):
+        coefficients[:, :terms] = _solve(y, weight, waves, slit, start, spacing, n_basis, terms)
+        model = np.zeros_like(y)
+        _evaluate(waves, slit, start, spacing, coefficients, model)
+        # A line's flank may be off by a few per cent of the line: that is no cosmic ray.
+        tolerance = CLIP * np.sqrt(np.where(weight > 0, 1.0 / np.maximum(weight, 1e-30), 0.0)) + 0.1 * np.abs(model)
+        strange = (weight > 0) & (np.abs(y - model) > tolerance)
+        if not strange.any():
+            break
+        rejected |= strange
+        weight = np.where(rejected, 0.0, weight)
+    error = _model_variance(weight, waves, start, spacing, n_basis, terms)
+    covered = (float(np.nanmin(waves[weight > 0])), float(np.nanmax(waves[weight > 0])))
+    return SkyModel(start, spacing, coefficients, step, rejected, usable, error, covered)
+
+
+def smooth_variance(variance: FloatArray, half: int = 1) -> FloatArray:
+    """Variance averaged over neighbouring columns: weights that do not follow the noise of single pixels."""
+    known = np.nan_to_num(np.where(variance > 0, variance, 0.0))
+    count = (known > 0).astype(np.float64)
+    total, number = known.copy(), count.copy()
+    for d in range(1, half + 1):
+        total[:, d:] += known[:, :-d]
+        total[:, :-d] += known[:, d:]
+        number[:, d:] += count[:, :-d]
+        number[:, :-d] += count[:, d:]
+    return np.where(number > 0, total / np.maximum(number, 1.0), 1.0)
+
+
+def _relative_pixel(wavelength: FloatArray, pixel: float) -> FloatArray:
+    """Width of each pixel in units of a standard one: sky per pixel grows with it."""
+    return np.asarray(np.gradient(wavelength, axis=1) / pixel)
+
+
+def _solve(
+    y: FloatArray,
+    weight: FloatArray,
+    wavelength: FloatArray,
+    slit: FloatArray,
+    start: float,
+    spacing: float,
+    n_basis: int,
+    terms: int,
+) -> FloatArray:
+    """Solve the normal equations: banded, because splines are local."""
+    width = 4 * terms
+    band = np.zeros((width, n_basis * terms))
+    right = np.zeros(n_basis * terms)
+    _accumulate(y, weight, wavelength, slit, start, spacing, terms, n_basis, band, right)
+    # The prior of the terms that change across the slit: zero within CHANGE of the local sky.
+    local = np.maximum(_local_level(y, weight, wavelength, start, spacing, n_basis), 1.0)
+    diagonal = band[0]
+    typical = float(np.median(diagonal[::terms][diagonal[::terms] > 0])) if (diagonal > 0).any() else 1.0
+    diagonal[::terms] += 1e-6 * typical
+    for t in range(1, terms):
+        diagonal[t::terms] += 1.0 / (CHANGE * local) ** 2
+    return np.asarray(solveh_banded(band, right, lower=True).reshape(n_basis, terms))
+
+
+def _model_variance(
+    weight: FloatArray, wavelength: FloatArray, start: float, spacing: float, n_basis: int, terms: int
+) -> FloatArray:
+    """Inverse of the weight that falls on a knot interval: each has one free value (and its share of the slit's)."""
+    index = np.clip(np.round((wavelength - start) / spacing).astype(int) + 1, 0, n_basis - 1)
+    total = np.bincount(index.ravel(), weight.ravel(), n_basis)
+    smooth = np.convolve(total, [0.25, 0.5, 0.25], mode="same")
+    return np.where(smooth > 0, 1.0 / np.maximum(smooth, 1e-30), 0.0)
+
+
+def _local_level(
+    y: FloatArray, weight: FloatArray, wavelength: FloatArray, start: float, spacing: float, n_basis: int
+) -> FloatArray:
+    """Mean sky near each spline [electron], roughly."""
+    index = np.clip(((wavelength - start) / spacing).astype(int) + 1, 0, n_basis - 1)
+    total = np.bincount(index.ravel(), (y * (weight > 0)).ravel(), n_basis)
+    count = np.bincount(index.ravel(), (weight > 0).ravel().astype(float), n_basis)
+    mean = total / np.maximum(count, 1.0)
+    wide = np.array([mean, np.roll(mean, 1), np.roll(mean, -1), np.roll(mean, 2), np.roll(mean, -2)])
+    return np.asarray(wide.max(axis=0))
+
+
+@njit(cache=True)
+def _basis(u: float, values: FloatArray) -> None:
+    """The four cubic B-splines that are not zero at a place ``u`` (0 to 1) within a knot interval."""
+    v = 1.0 - u
+    values[0] = v * v * v / 6.0
+    values[1] = (3.0 * u * u * u - 6.0 * u * u + 4.0) / 6.0
+    values[2] = (3.0 * v * v * v - 6.0 * v * v + 4.0) / 6.0
+    values[3] = u * u * u / 6.0
+
+
+@njit(cache=True)
+def _accumulate(
+    y: FloatArray,
+    weight: FloatArray,
+    wavelength: FloatArray,
+    slit: FloatArray,
+    start: float,
+    spacing: float,
+    terms: int,
+    n_basis: int,
+    band: FloatArray,
+    right: FloatArray,
+) -> None:
+    values = np.zeros(4)
+    row = np.zeros(4 * terms)
+    for f in range(y.shape[0]):
+        powers = np.ones(terms)
+        for t in range(1, terms):
+            powers[t] = powers[t - 1] * slit[f]
+        for x in range(y.shape[1]):
+            w = weight[f, x]
+            if not w > 0.0:
+                continue
+            place = (wavelength[f, x] - start) / spacing
+            k = int(np.floor(place))
+            if k < 0 or k + 3 >= n_basis:
+                continue
+            _basis(place - k, values)
+            for i in range(4):
+                for t in range(terms):
+                    row[i * terms + t] = values[i] * powers[t]
+            base = k * terms
+            for i in range(4 * terms):
+                right[base + i] += w * row[i] * y[f, x]
+                for j in range(i + 1):
+                    band[i - j, base + j] += w * row[i] * row[j]
+
+
+@njit(cache=True)
+def _evaluate(
+    wavelength: FloatArray,
+    slit: FloatArray,
+    start: float,
+    spacing: float,
+    coefficients: FloatArray,
+    out: FloatArray,
+) -> None:
+    values = np.zeros(4)
+    n_basis, terms = coefficients.shape
+    local = np.zeros(n_basis)
+    for f in range(wavelength.shape[0]):
+        for k in range(n_basis):
+            power, total = 1.0, 0.0
+            for t in range(terms):
+                total += coefficients[k, t] * power
+                power *= slit[f]
+            local[k] = total
+        for x in range(wavelength.shape[1]):
+            place = (wavelength[f, x] - start) / spacing
+            place = min(max(place, 0.0), n_basis - 3.0 - 1e-9)
+            k = int(np.floor(place))
+            if k + 3 >= n_basis:
+                k = n_basis - 4
+            _basis(place - k, values)
+            total = 0.0
+            for i in range(4):
+                total += values[i] * local[k + i]
+            out[f, x] = total

@@ -1,0 +1,194 @@
+"""How much light each fibre passes, relative to the others, measured on the night sky itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from quicklook.skymodel import SkyModel, fit_sky, slit_coordinate, smooth_variance
+
+FloatArray = NDArray[np.float64]
+AnyFloat = NDArray[np.floating]
+BoolArray = NDArray[np.bool_]
+
+HIGH_PASS = 31
+"""Width of the window whose mean is taken out before lines are compared [pixel]."""
+
+MAX_ERROR = 0.15
+"""A line throughput less certain than this says nothing."""
+
+TYPICAL_SPREAD = 0.10
+"""Spread of sky over lamp throughput that is assumed when too few fibres measure it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Throughput:
+    """Relative throughput of the fibres.
+
+    Attributes
+    ----------
+    value : ndarray of float64 (400,)
+        Median one over the live fibres; NaN where unknown.
+    error : ndarray of float64 (400,)
+    method : str
+        How it was found, in 2dFdr's words.
+    measured : int
+        Fibres whose own sky decided.
+    """
+
+    value: FloatArray
+    error: FloatArray
+    method: str
+    measured: int
+
+
+def from_sky_lines(
+    flux: AnyFloat,
+    variance: AnyFloat,
+    wavelength: FloatArray,
+    sky_fibres: NDArray[np.intp],
+    live: BoolArray,
+    lamp: FloatArray,
+) -> tuple[Throughput, SkyModel]:
+    """Throughput from the emission lines of the sky (SKYLINE).
+
+    The line light of every fibre, with the continuum filtered out, is compared with the model of the sky
+    fibres. The lamp's throughput is the starting point: what the sky adds is believed as far as its own
+    error allows (empirical Bayes), so that a fibre on a bright star keeps the lamp's value.
+
+    Parameters
+    ----------
+    flux, variance : ndarray (400, columns)
+        Flat-fielded spectra on their own pixels [electron].
+    wavelength : ndarray (400, columns)
+        Angstrom.
+    sky_fibres : ndarray of int
+    live : ndarray of bool (400,)
+        Fibres with light.
+    lamp : ndarray (400,)
+        Throughput in the flat lamp.
+
+    Returns
+    -------
+    Throughput
+    SkyModel
+        The sky for unit throughput.
+    """
+    return _iterate(flux, variance, wavelength, sky_fibres, live, lamp, _line_ratio, "SKYLINE")
+
+
+def from_sky_flux(
+    flux: AnyFloat,
+    variance: AnyFloat,
+    wavelength: FloatArray,
+    sky_fibres: NDArray[np.intp],
+    live: BoolArray,
+    lamp: FloatArray,
+) -> tuple[Throughput, SkyModel]:
+    """Throughput from all light (SKYFLUX): right for twilight and offset sky, or where objects are faint."""
+    return _iterate(flux, variance, wavelength, sky_fibres, live, lamp, _flux_ratio, "SKYFLUX(MED)")
+
+
+def normalised(value: FloatArray, live: BoolArray) -> FloatArray:
+    """Throughput with median one over the live fibres; values that cannot be are NaN."""
+    with np.errstate(all="ignore"):
+        sound = np.where(np.isfinite(value) & (value > 0.01), value, np.nan)
+        typical = np.nanmedian(sound[live]) if np.isfinite(sound[live]).any() else 1.0
+    return np.asarray(sound / typical)
+
+
+_Ratio = Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+
+
+def _iterate(
+    flux: AnyFloat,
+    variance: AnyFloat,
+    wavelength: FloatArray,
+    sky_fibres: NDArray[np.intp],
+    live: BoolArray,
+    lamp: FloatArray,
+    ratio: _Ratio,
+    method: str,
+) -> tuple[Throughput, SkyModel]:
+    """The sky model needs the throughput of the sky fibres, and the throughput needs the model: iterate."""
+    prior = np.where(np.isfinite(lamp), lamp, np.where(live, 1.0, np.nan))
+    value, error = prior.copy(), np.full(len(prior), np.inf)
+    slit = slit_coordinate(len(prior))
+    fluxes, variances = np.asarray(flux, dtype=np.float64), np.asarray(variance, dtype=np.float64)
+    measured = 0
+    for _ in range(3):
+        model = fit_sky(flux, variance, wavelength, sky_fibres, value)
+        with np.errstate(all="ignore"):
+            expected = model.evaluate(wavelength, slit) * prior[:, np.newaxis]
+        correction, error = ratio(fluxes, variances, expected)
+        known = live & np.isfinite(correction) & (error < MAX_ERROR) & (correction > 0.05) & (correction < 20)
+        measured = int(known.sum())
+        if measured < 5:
+            value = prior.copy()
+            method = "LAMP"
+            break
+        correction /= np.median(correction[known])
+        spread = _true_spread(correction[known], error[known])
+        with np.errstate(all="ignore"):
+            trust = np.where(known, spread**2 / (spread**2 + error**2), 0.0)
+        value = normalised(prior * (1.0 + trust * (np.nan_to_num(correction) - 1.0)), live)
+    model = fit_sky(flux, variance, wavelength, sky_fibres, value)
+    return Throughput(value, np.where(live, error, np.nan), method, measured), model
+
+
+def _true_spread(ratio: FloatArray, error: FloatArray) -> float:
+    """Spread of the ratio among the fibres less what its errors make [fraction]."""
+    if ratio.size < 10:
+        return TYPICAL_SPREAD
+    best = np.argsort(error)[: max(10, ratio.size // 2)]
+    seen = 1.48 * float(np.median(np.abs(ratio[best] - np.median(ratio[best]))))
+    return float(np.sqrt(max(seen**2 - float(np.median(error[best])) ** 2, 1e-6)))
+
+
+def _line_ratio(flux: FloatArray, variance: FloatArray, expected: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Least-squares ratio of the high-passed spectra, and its error from the scatter seen."""
+    good = np.isfinite(flux) & np.isfinite(expected) & (variance > 0)
+    line = _high_pass(expected, good)
+    data = _high_pass(flux, good)
+    weight = np.where(good, 1.0 / np.where(good, smooth_variance(np.where(good, variance, 0.0), 3), 1.0), 0.0)
+    # The shape of a line is modelled to a per cent or two: its core must not outweigh all else.
+    weight = 1.0 / (1.0 / np.maximum(weight, 1e-30) + (0.02 * np.nan_to_num(line)) ** 2) * (weight > 0)
+    for _ in range(2):
+        power = np.sum(weight * line * line, axis=1)
+        with np.errstate(all="ignore"):
+            ratio = np.sum(weight * line * data, axis=1) / power
+            residual = (data - ratio[:, np.newaxis] * line) * np.sqrt(weight)
+            scatter = np.maximum(1.0, 1.48 * _row_median(np.abs(residual), weight > 0))
+            weight = np.where(np.abs(residual) > 5 * scatter[:, np.newaxis], 0.0, weight)
+            error = scatter / np.sqrt(power)
+    return ratio, np.where(power > 0, error, np.inf)
+
+
+def _flux_ratio(flux: FloatArray, variance: FloatArray, expected: FloatArray) -> tuple[FloatArray, FloatArray]:
+    good = np.isfinite(flux) & np.isfinite(expected) & (variance > 0)
+    with np.errstate(all="ignore"):
+        good &= expected > 0
+        ratios = np.where(good, flux / expected, np.nan)
+        result = _row_median(ratios, good)
+        snr = np.sqrt(np.where(good, expected**2 / variance, 0.0).sum(axis=1))
+        return result, np.where(snr > 0, 1.25 / snr, np.inf)
+
+
+def _row_median(values: FloatArray, good: BoolArray) -> FloatArray:
+    result = np.full(len(values), np.nan)
+    some = good.sum(axis=1) > 10
+    if some.any():
+        result[some] = np.nanmedian(np.where(good[some], values[some], np.nan), axis=1)
+    return result
+
+
+def _high_pass(values: FloatArray, good: BoolArray) -> FloatArray:
+    """Values less their mean over a window of good pixels; zero where bad."""
+    filled = np.where(good, np.nan_to_num(values), 0.0)
+    count = uniform_filter1d(good.astype(np.float64), HIGH_PASS, axis=1, mode="nearest")
+    mean = uniform_filter1d(filled, HIGH_PASS, axis=1, mode="nearest")
+    return np.where(good & (count > 0.3), filled - mean / np.maximum(count, 1e-3), 0.0)
