@@ -1,0 +1,1 @@
+"""From a wanted reduction to registered products: intake, queue, runner, engines."""

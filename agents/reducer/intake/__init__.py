@@ -1,0 +1,1 @@
+"""Intake: a request becomes a durable job before its event is acknowledged."""

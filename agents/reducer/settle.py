@@ -1,0 +1,110 @@
+"""Which version of a product is current. One rule, for registration, for intake and for mending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from paws.database import Connection
+from paws.outbox import announce, status
+from paws.status import plain
+
+PRODUCT_COLUMNS = (
+    "product_id, job_key, slot, kind, night, arm, version, current, path, checksum, size_bytes, plate, grating, "
+    "field, run, level, provisional, quality, created_at, superseded_at"
+)
+"""Columns of the table ``product`` that the status feed carries."""
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What a slot's products should be: the ids that become current, and those that cease to be."""
+
+    current: tuple[str, ...]
+    superseded: tuple[str, ...]
+
+
+def settle_decision(wanted: str | None, products: Iterable[Mapping[str, Any]]) -> Settlement:
+    """Decide for the products of one slot. Pure.
+
+    The product of the wanted reduction is current if there is one, else the newest. So a better reduction
+    that finishes late wins, and a worse one that finishes late does not.
+
+    Parameters
+    ----------
+    wanted
+        Key of the reduction that the planner wants for the slot.
+    products
+        Rows with ``product_id``, ``job_key``, ``kind``, ``version``, ``current``.
+
+    Returns
+    -------
+    Settlement
+        Changes only.
+    """
+    by_kind: dict[str, list[Mapping[str, Any]]] = {}
+    for product in products:
+        by_kind.setdefault(product["kind"], []).append(product)
+    current: list[str] = []
+    superseded: list[str] = []
+    for kind in sorted(by_kind):
+        best = max(by_kind[kind], key=lambda product: (product["job_key"] == wanted, product["version"]))
+        for product in by_kind[kind]:
+            if product is best and not product["current"]:
+                current.append(product["product_id"])
+            elif product is not best and product["current"]:
+                superseded.append(product["product_id"])
+    return Settlement(tuple(current), tuple(superseded))
+
+
+async def lock_slot(connection: Connection, slot: str) -> None:
+    """Hold a slot until the transaction ends: its versions and its links change together."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", slot)
+
+
+async def settle(connection: Connection, slot: str, at: datetime) -> Settlement:
+    """Make the right versions of a slot current, and announce what changed.
+
+    Call it inside a transaction that holds the slot.
+    """
+    wanted = await connection.fetchval("SELECT job_key FROM slot WHERE slot = $1", slot)
+    rows = await connection.fetch(
+        "SELECT product_id, job_key, kind, version, current FROM product WHERE slot = $1", slot
+    )
+    settlement = settle_decision(wanted, rows)
+    # First down, then up: only one version of a slot may be current at any moment.
+    await connection.execute(
+        "UPDATE product SET current = false, superseded_at = $2 WHERE product_id = ANY($1::text[])",
+        settlement.superseded,
+        at,
+    )
+    await connection.execute(
+        "UPDATE product SET current = true, superseded_at = NULL WHERE product_id = ANY($1::text[])",
+        settlement.current,
+    )
+    await announce_products(connection, [*settlement.superseded, *settlement.current], at)
+    return settlement
+
+
+async def announce_products(connection: Connection, product_ids: Sequence[str], at: datetime) -> None:
+    """Announce the present state of products to people."""
+    rows = await connection.fetch(
+        f"SELECT {PRODUCT_COLUMNS} FROM product WHERE product_id = ANY($1::text[]) ORDER BY current, product_id",  # noqa: S608 - constant columns
+        list(product_ids),
+    )
+    await announce(
+        connection,
+        [
+            status(
+                "product",
+                row["product_id"],
+                "current" if row["current"] else "superseded",
+                row["night"],
+                at,
+                plain(row),
+            )
+            for row in rows
+        ],
+    )
