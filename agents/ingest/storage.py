@@ -47,8 +47,8 @@ FRAME_COLUMNS: tuple[tuple[str, str], ...] = (
 """Columns of the table ``frame`` that ingest fills, with their types."""
 
 _NAMES = ", ".join(name for name, _ in FRAME_COLUMNS)
-_INSERT = (
-    f"INSERT INTO frame ({_NAMES}) VALUES ({', '.join(f'${n}' for n in range(1, len(FRAME_COLUMNS) + 1))})"
+_INSERT = (  # constant columns
+    f"INSERT INTO frame ({_NAMES}) VALUES ({', '.join(f'${n}' for n in range(1, len(FRAME_COLUMNS) + 1))})"  # noqa: S608
     " ON CONFLICT (frame_id) DO NOTHING"
 )
 
@@ -253,7 +253,7 @@ async def insert_archive(
         holders = {row["path"]: row["holder"] for row in held}
         await connection.execute(
             f"""
-            INSERT INTO frame ({_NAMES}) SELECT {_NAMES} FROM batch WHERE path <> ALL($1::text[])
+            INSERT INTO frame ({_NAMES}) SELECT DISTINCT ON (frame_id) {_NAMES} FROM batch WHERE path <> ALL($1::text[])
             ON CONFLICT (frame_id) DO UPDATE SET mtime_ns = excluded.mtime_ns WHERE frame.path = excluded.path
             """,  # noqa: S608 - constant columns
             list(holders),

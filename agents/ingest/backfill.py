@@ -1,0 +1,189 @@
+"""Index an archive of raw frames: read every file once, in all processors, and register what is valid.
+
+Nothing is announced: nobody waits for the frames of other years. Rejections are recorded and reported.
+What is registered already is passed over unread, so a backfill that was interrupted goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from agents.ingest import storage
+from agents.ingest.folders import Sighting, sweep
+from agents.ingest.inspect import Inspection, Verdict, inspect_file
+from agents.ingest.names import printable
+from agents.ingest.service import rejection
+from paws.clock import utc_now
+from paws.database import Pool
+from paws.errors import PermanentError
+
+_CHUNK = 8
+_BATCH = 256
+_LOOKUP = 5000
+
+
+@dataclass
+class BackfillReport:
+    """What a backfill did.
+
+    Attributes
+    ----------
+    found
+        Files with names of FITS files.
+    known
+        Passed over, because they are registered and have not changed.
+    registered
+        Frames registered now.
+    not_ours
+        Dummy and glance exposures.
+    rejected
+        Path, code and reason of each file that cannot be used.
+    """
+
+    found: int = 0
+    known: int = 0
+    registered: int = 0
+    not_ours: int = 0
+    rejected: list[dict[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def frames_per_second(self) -> float:
+        """Files read a second."""
+        read = self.registered + self.not_ours + len(self.rejected)
+        return read / self.seconds if self.seconds > 0 else 0.0
+
+
+async def run_backfill(
+    folder: str,
+    pool: Pool,
+    longitude: float,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    workers: int | None = None,
+) -> BackfillReport:
+    """Index a folder.
+
+    Parameters
+    ----------
+    folder
+        Any folder above raw frames.
+    pool
+        Database pool.
+    longitude
+        Of the site, degrees east.
+    on_progress
+        Called with the number of files done and of all.
+    workers
+        Processes that read; one a processor when not given.
+
+    Raises
+    ------
+    PermanentError
+        If the folder cannot be read, or the readers were killed.
+    """
+    began = time.monotonic()
+    found = await asyncio.to_thread(sweep, folder, None)
+    if not found.present:
+        raise PermanentError(f"Folder {folder} cannot be indexed: {found.problem}. Name one that exists.")
+    report = BackfillReport(found=len(found.sightings))
+    fresh = await _unknown(pool, found.sightings)
+    report.known = report.found - len(fresh)
+    done = report.known
+    on_progress(done, report.found)
+    frames: list[Inspection] = []
+    async for inspections in _inspect_all(fresh, longitude, workers):
+        for inspection in inspections:
+            if inspection.verdict is Verdict.FRAME:
+                frames.append(inspection)
+            elif inspection.verdict is Verdict.NOT_OURS:
+                report.not_ours += 1
+            else:
+                await _reject(pool, report, inspection, longitude, inspection.code, inspection.reason)
+        if len(frames) >= _BATCH:
+            await _register(pool, report, frames, longitude)
+            frames = []
+        done += len(inspections)
+        on_progress(done, report.found)
+    await _register(pool, report, frames, longitude)
+    report.seconds = round(time.monotonic() - began, 3)
+    return report
+
+
+async def _unknown(pool: Pool, sightings: Sequence[Sighting]) -> list[Sighting]:
+    fresh: list[Sighting] = []
+    for start in range(0, len(sightings), _LOOKUP):
+        part = sightings[start : start + _LOOKUP]
+        paths = [item.path for item in part if printable(item.path) == item.path]
+        known = await storage.known_signatures(pool, paths)
+        fresh += [item for item in part if known.get(item.path) != (item.signature, True)]
+    return fresh
+
+
+async def _register(pool: Pool, report: BackfillReport, frames: list[Inspection], longitude: float) -> None:
+    async with pool.acquire() as connection:
+        duplicates = await storage.insert_archive(connection, frames, utc_now())
+    report.registered += len(frames) - len(duplicates)
+    for inspection, holder in duplicates:
+        frame = inspection.frame
+        assert frame is not None, "only valid frames are registered"
+        reason = (
+            f"Night {frame.night} already has another frame named {frame.name}, with other content: {holder}. "
+            "It stays the valid one; remove the file that is wrong."
+        )
+        await _reject(pool, report, inspection, longitude, "duplicate_name", reason)
+
+
+async def _reject(
+    pool: Pool, report: BackfillReport, inspection: Inspection, longitude: float, code: str, reason: str
+) -> None:
+    rejected = rejection(inspection, longitude, code, reason)
+    if inspection.verdict not in (Verdict.GONE, Verdict.CHANGED):
+        await storage.record_rejection(pool, rejected, utc_now(), quietly=True)
+    report.rejected.append({"path": rejected.path, "code": rejected.code, "reason": rejected.reason})
+
+
+async def _inspect_all(
+    sightings: Sequence[Sighting], longitude: float, workers: int | None
+) -> AsyncIterator[list[Inspection]]:
+    """Inspect files in other processes, in order, with a bounded number under way."""
+    if not sightings:
+        return
+    workers = workers or len(os.sched_getaffinity(0))
+    # A forked child would inherit the event loop and the database's sockets.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["agents.ingest.inspect"])
+    under_way: deque[Future[list[Inspection]]] = deque()
+    with ProcessPoolExecutor(workers, mp_context=context) as executor:
+        try:
+            for chunk in _chunks(sightings):
+                under_way.append(executor.submit(_inspect_chunk, chunk, longitude))
+                if len(under_way) >= 4 * workers:
+                    yield await asyncio.wrap_future(under_way.popleft())
+            while under_way:
+                yield await asyncio.wrap_future(under_way.popleft())
+        except BrokenProcessPool as error:
+            raise PermanentError(
+                "A reading process was killed, perhaps for want of memory. Run the backfill again: it goes on "
+                "where it ended."
+            ) from error
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _chunks(sightings: Sequence[Sighting]) -> Iterator[list[tuple[str, int]]]:
+    for start in range(0, len(sightings), _CHUNK):
+        yield [(item.path, item.signature.mtime_ns) for item in sightings[start : start + _CHUNK]]
+
+
+def _inspect_chunk(files: list[tuple[str, int]], longitude: float) -> list[Inspection]:
+    # An archive's files were complete when they were written, not when somebody copied the archive.
+    return [inspect_file(path, longitude, datetime.fromtimestamp(mtime / 1e9, UTC)) for path, mtime in files]

@@ -1,0 +1,91 @@
+"""Start and stop of the ingest process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from agents.ingest.process import Ingest
+from agents.ingest.raw_folders import RawFolders
+from paws.clock import Clock, utc_now
+from paws.database import Pool, open_pool
+from paws.errors import ServiceUnavailableError
+from paws.log import get_logger
+from paws.running import mark_ready
+from paws.settings import Settings
+
+log = get_logger(__name__)
+
+_LONGEST_PAUSE = 5.0
+
+
+async def run_ingest(
+    settings: Settings, clock: Clock = utc_now, on_ready: Callable[[], None] | None = None
+) -> None:
+    """Watch the raw folders until cancelled.
+
+    Parameters
+    ----------
+    on_ready
+        Called once nothing can be missed any more; marks the process ready when not given.
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting is wrong, such as a database that refuses us.
+    """
+    async with _patient_pool(settings) as pool:
+        ingest = Ingest(settings, pool, clock)
+        await ingest.remember_rejections()
+        folders = RawFolders(settings, pool, ingest, clock)
+
+        def ready() -> None:
+            mark_ready(settings, "ingest")
+            log.info(
+                "watching", folders=[str(path) for path in settings.raw_dirs], kernel_notices=folders.listens
+            )
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ingest.run())
+            group.create_task(folders.run(on_ready or ready))
+
+
+@asynccontextmanager
+async def _patient_pool(settings: Settings) -> AsyncIterator[Pool]:
+    """Database pool, waited for: the first sweep finds whatever came meanwhile."""
+    pause = 0.2
+    async with contextlib.AsyncExitStack() as stack:
+        while True:
+            try:
+                pool = await stack.enter_async_context(open_pool(settings))
+                break
+            except ServiceUnavailableError as error:
+                log.warning("waiting for the database", error=error.message, pause=pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        yield pool
+
+
+async def until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    """Carry out work until it ends, or SIGTERM or SIGINT asks for an end, which is then an orderly one."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("stopped")
+    except BaseExceptionGroup as group:
+        # One error ended the work: it is told as itself.
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from group
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
