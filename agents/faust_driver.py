@@ -1,0 +1,77 @@
+"""Faust's Kafka driver with a fetch wait of our own: the one place where its value is given.
+
+Faust 0.15.3 fixes the time that a broker may hold back an answer to a fetch at 1,500 ms
+(``faust/transport/drivers/aiokafka.py``, ``_create_worker_consumer``). Apache Kafka answers as soon as any
+of the partitions asked for has data, so there the value hardly matters. Tansu waits it out whenever one of
+the partitions asked for is empty, so there it is the time that every event waits at every hop.
+``docs/explanation/broker.md`` has the measurements.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import aiokafka
+import faust
+from faust.transport.drivers import aiokafka as driver
+
+#: For Tansu [ms]: short, because every event pays it; not shorter, because an idle worker asks this often.
+TANSU_FETCH_WAIT_MS = 10
+#: For Apache Kafka [ms]: the clients' own default; an idle worker asks twice a second.
+KAFKA_FETCH_WAIT_MS = 500
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Faust's consumer thread, whose consumer fetches with the wait of its transport."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        if not hasattr(consumer, "_fetch_max_wait_ms"):
+            raise RuntimeError(
+                "This version of aiokafka keeps its fetch wait elsewhere: agents/faust_driver.py must follow."
+            )
+        # Read when the consumer is started, which Faust does afterwards.
+        consumer._fetch_max_wait_ms = cast(PromptTransport, transport).fetch_wait_ms
+        return consumer
+
+
+class _Consumer(driver.Consumer):  # type: ignore[misc]
+    """Faust's consumer with our thread."""
+
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class PromptTransport(driver.Transport):  # type: ignore[misc]
+    """Faust's Kafka transport with a fetch wait that can be chosen.
+
+    Attributes
+    ----------
+    fetch_wait_ms : int
+        How long the broker may wait for data before it answers a fetch [ms].
+    """
+
+    Consumer = _Consumer
+    fetch_wait_ms: int = KAFKA_FETCH_WAIT_MS
+
+
+def fetch_promptly(app: faust.App, fetch_wait_ms: int) -> None:
+    """Give an app's consumer its fetch wait. To be called before the app starts.
+
+    Parameters
+    ----------
+    app : faust.App
+        The app, as made by its factory.
+    fetch_wait_ms : int
+        How long the broker may wait for data before it answers a fetch [ms]; see the module's constants.
+
+    Raises
+    ------
+    ValueError
+        The wait is not between 1 ms and 60 s.
+    """
+    if not 1 <= fetch_wait_ms <= 60_000:
+        raise ValueError(f"A fetch wait of {fetch_wait_ms} ms is not between 1 and 60000.")
+    transport = PromptTransport(app.conf.broker_consumer, app)
+    transport.fetch_wait_ms = fetch_wait_ms
+    app.transport = transport
