@@ -21,7 +21,7 @@ TANSU_FETCH_WAIT_MS = 10
 KAFKA_FETCH_WAIT_MS = 500
 
 
-class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, whose consumer fetches with the wait of its transport."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
@@ -35,14 +35,14 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
 
-class _Consumer(driver.Consumer):  # type: ignore[misc]
+class _Consumer(driver.Consumer):
     """Faust's consumer with our thread."""
 
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
 
-class PromptTransport(driver.Transport):  # type: ignore[misc]
+class PromptTransport(driver.Transport):
     """Faust's Kafka transport with a fetch wait that can be chosen.
 
     Attributes
