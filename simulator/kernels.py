@@ -31,11 +31,10 @@ def gaussian_cdf_table() -> NDArray[np.float64]:
     Linear interpolation in it is good to 3e-8, which is why the profile loop needs no ``erf``.
     """
     steps = int(2 * CDF_REACH * CDF_STEPS_PER_SIGMA) + 2
-    table = np.array(
+    return np.array(
         [0.5 * (1.0 + erf((i / CDF_STEPS_PER_SIGMA - CDF_REACH) / _SQRT2)) for i in range(steps)],
         dtype=np.float64,
     )
-    return table
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -50,15 +49,14 @@ def _add_line(
     spectrum: Any, wavelength: Any, centre: float, flux: float, lsf: float, intrinsic: float
 ) -> None:
     columns = wavelength.shape[0]
-    i = np.searchsorted(wavelength, centre)
-    i = min(max(i, 1), columns - 1)
+    i = min(max(int(np.searchsorted(wavelength, centre)), 1), columns - 1)
     step = wavelength[i] - wavelength[i - 1]
     position = i - 1 + (centre - wavelength[i - 1]) / step
     x = (position - 0.5 * (columns - 1)) / (0.5 * columns)
     width = lsf * (1.0 + 0.05 * x * x + 0.02 * x)
     sigma = sqrt(width * width + (intrinsic / step) ** 2)
-    first = max(int(floor(position - _LINE_REACH * sigma)), 0)
-    last = min(int(ceil(position + _LINE_REACH * sigma)), columns - 1)
+    first = max(floor(position - _LINE_REACH * sigma), 0)
+    last = min(ceil(position + _LINE_REACH * sigma), columns - 1)
     if last < 0 or first >= columns or first > last:
         return
     below = _line_cdf((first - 0.5 - position) / sigma)
@@ -139,7 +137,8 @@ def _core_cdf(table: Any, u: float) -> float:
     if t >= 2.0 * CDF_REACH * CDF_STEPS_PER_SIGMA:
         return 1.0
     i = int(t)
-    return table[i] + (t - i) * (table[i + 1] - table[i])
+    value: float = table[i] + (t - i) * (table[i + 1] - table[i])
+    return value
 
 
 @njit(cache=True, nogil=True)
@@ -175,8 +174,8 @@ def paint_fibres(image: Any, spectra: Any, trace: Any, profile: Any, table: Any)
             low = centre - (1.0 - balance) * profile[4]
             high = centre + balance * profile[4]
             reach = 5.0 * sigma + profile[4]
-            first = max(int(floor(centre - reach)), 0)
-            last = min(int(ceil(centre + reach)), rows - 1)
+            first = max(floor(centre - reach), 0)
+            last = min(ceil(centre + reach), rows - 1)
             below = balance * _core_cdf(table, (first - 0.5 - low) / sigma)
             below += (1.0 - balance) * _core_cdf(table, (first - 0.5 - high) / sigma)
             for row in range(first, last + 1):

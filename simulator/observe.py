@@ -187,7 +187,7 @@ class Observatory:
         low, high = wave.min(), wave.max()
         common = _on_grid(lambda w: arm_efficiency(arm, self.night.dichroic, w), geometry)
         tint = 1.0 + slit.colour[:, None] * (wave - 0.5 * (low + high)) / (high - low)
-        return common * tint * slit.throughput[:, None]
+        return np.asarray(common * tint * slit.throughput[:, None])
 
     def _quartz(
         self, exposure: ExposurePlan, arm: str, geometry: Geometry, targets: FieldTargets

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from datetime import date as Date
-from enum import Enum
+from datetime import date as CalendarDate  # noqa: N812
+from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -33,7 +33,7 @@ _SETTLE_SECONDS = 300.0
 _LAST_RUN = 9999
 
 
-class FrameClass(str, Enum):
+class FrameClass(StrEnum):
     """NDFCLASS of a frame."""
 
     BIAS = "BIAS"
@@ -44,7 +44,7 @@ class FrameClass(str, Enum):
     OBJECT = "MFOBJECT"
 
 
-class Illumination(str, Enum):
+class Illumination(StrEnum):
     """What lights the fibres."""
 
     NONE = "none"
@@ -141,7 +141,7 @@ class NightPlan(Sequence[ExposurePlan]):
         In the order of run numbers.
     """
 
-    night: Date
+    night: CalendarDate
     seed: int
     setups: Mapping[str, Setup]
     dichroic: str
@@ -169,7 +169,7 @@ class NightPlan(Sequence[ExposurePlan]):
 
 
 def plan_night(
-    date: str | Date,
+    date: str | CalendarDate,
     *,
     fields: int = 1,
     exposures: int = 3,
@@ -260,7 +260,7 @@ def plan_night(
     return NightPlan(night, seed, setups, dichroic, tuple(plans), tuple(clock.taken))
 
 
-def parse_night(date: str | Date) -> Date:
+def parse_night(date: str | CalendarDate) -> CalendarDate:
     """Read a night given as ``YYYYMMDD``.
 
     Raises
@@ -268,21 +268,21 @@ def parse_night(date: str | Date) -> Date:
     InvalidPlanError
         It is not a date between 1996 and 2099.
     """
-    if isinstance(date, Date):
+    if isinstance(date, CalendarDate):
         night = date
     else:
         digits = date.strip()
         if not re.fullmatch(r"[0-9]{8}", digits):
             raise InvalidPlanError(f"date must be YYYYMMDD, for example 20260312, got {date!r}")
         try:
-            night = Date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+            night = CalendarDate(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
         except ValueError as error:
             raise InvalidPlanError(f"{date!r} is not a date of the calendar: {error}") from error
     _require(1996 <= night.year <= 2099, f"date must lie between 1996 and 2099, got {night:%Y%m%d}")
     return night
 
 
-def frame_path(night: Date, arm: str, run: int) -> Path:
+def frame_path(night: CalendarDate, arm: str, run: int) -> Path:
     """Name of a raw frame as the AAT gives it, relative to the raw folder."""
     ccd = DETECTORS[arm].ccd
     name = f"{night.day:02d}{MONTHS[night.month - 1]}{ccd}{run:04d}.fits"
@@ -292,7 +292,7 @@ def frame_path(night: Date, arm: str, run: int) -> Path:
 class _Clock:
     """Takes exposures one after the other and keeps time and run numbers."""
 
-    def __init__(self, night: Date, arms: tuple[str, ...]) -> None:
+    def __init__(self, night: CalendarDate, arms: tuple[str, ...]) -> None:
         self._midnight = datetime(night.year, night.month, night.day, tzinfo=UTC)
         self._night = night
         self._arms = arms
@@ -374,7 +374,7 @@ def _flat_seconds(setup: Setup) -> float:
     return round(min(reference * nominal / setup.dispersion, 240.0), 1)
 
 
-def _field(number: int, night: Date, middle: datetime, seed: int) -> FieldPlan:
+def _field(number: int, night: CalendarDate, middle: datetime, seed: int) -> FieldPlan:
     rng = np.random.Generator(np.random.PCG64([seed, 12, number]))
     label = f"FLD{101 + number}"
     plate = number % 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ FIELD_RADIUS_DEG = 1.0
 PLATE_SCALE_ARCSEC_PER_MM = 15.0
 
 
-class SourceClass(str, Enum):
+class SourceClass(StrEnum):
     """What kind of object a target is."""
 
     STAR = "star"
@@ -117,7 +117,8 @@ def make_targets(
     micron = np.rad2deg(1.0) * 3600.0 / PLATE_SCALE_ARCSEC_PER_MM * 1000.0
 
     target = kind == "P"
-    names, shares = zip(*_MIX, strict=True)
+    names = [name for name, _ in _MIX]
+    shares = [share for _, share in _MIX]
     drawn = rng.choice(len(names), size=FIBRES, p=shares)
     source = tuple(names[i] if lit else SourceClass.NONE for i, lit in zip(drawn, target, strict=True))
     types = rng.choice(list(STAR_KELVIN), size=FIBRES, p=[0.1, 0.25, 0.3, 0.2, 0.15])
@@ -138,7 +139,7 @@ def make_targets(
         x=np.rint(xi * micron).astype(np.int64),
         y=np.rint(eta * micron).astype(np.int64),
         theta=np.mod(bearing + np.pi, 2.0 * np.pi),
-        magnitude=np.round(brightness, 3),
+        magnitude=np.asarray(np.round(brightness, 3), dtype=np.float64),
         source=source,
         subtype=subtype,
         redshift=redshift,

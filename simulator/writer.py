@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ _BLOCK = 2880
 _PIECES = 16
 
 
-class Existing(str, Enum):
+class Existing(StrEnum):
     """What to do with a frame that is already on disk."""
 
     REFUSE = "refuse"
@@ -178,4 +177,3 @@ def _in_pieces(path: Path, content: bytes) -> Iterator[int]:
             while view:
                 view = view[stream.write(view) :]
             yield start
-        os.fsync(stream.fileno())
