@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from paws.errors import FrameRejectedError, NotOursError
 from schemas.frames import ExposureLevel, Frame, frame_id
 
 _SATURATED = 0.99 * 65535
-_ROW_STEP, _COLUMN_STEP = 32, 4
+_ROW_STEP, _COLUMN_STEP = 32, 8
 _AGAIN = "It is looked at again when it changes."
 
 
@@ -125,7 +126,7 @@ def inspect_file(path: str, longitude: float, noticed_at: datetime | None = None
 
 
 def judge(
-    path: str, buffer: bytearray, signature: Signature, completed_at: datetime, longitude: float
+    path: str, buffer: memoryview, signature: Signature, completed_at: datetime, longitude: float
 ) -> Inspection:
     """Judge a file's content."""
     name = Path(path).name
@@ -157,7 +158,7 @@ def judge(
         )
 
 
-def _read(path: str) -> tuple[bytearray, os.stat_result, os.stat_result] | Inspection:
+def _read(path: str) -> tuple[memoryview, os.stat_result, os.stat_result] | Inspection:
     # Without O_NONBLOCK a FIFO that calls itself x.fits would hold us for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -176,19 +177,27 @@ def _read(path: str) -> tuple[bytearray, os.stat_result, os.stat_result] | Inspe
                 "too_large",
                 f"The file has {before.st_size} bytes; a raw frame has about 17 million. {_AGAIN}",
             )
-        buffer = bytearray(before.st_size)
-        view = memoryview(buffer)
+        view = _buffer(before.st_size)
         filled = 0
-        while filled < len(buffer):
+        while filled < len(view):
             count = os.readv(descriptor, [view[filled:]])
             if count == 0:
                 break
             filled += count
-        view.release()
-        del buffer[filled:]
-        return buffer, before, os.fstat(descriptor)
+        return view[:filled], before, os.fstat(descriptor)
     finally:
         os.close(descriptor)
+
+
+_buffers = threading.local()
+
+
+def _buffer(size: int) -> memoryview:
+    """Space for a file, the same one again and again: fresh pages for every frame cost more than its header."""
+    kept: bytearray | None = getattr(_buffers, "kept", None)
+    if kept is None or len(kept) < size:
+        kept = _buffers.kept = bytearray(size)
+    return memoryview(kept)[:size]
 
 
 def _incomplete_or_damaged(path: str, signature: Signature, structure: Structure) -> Inspection:
@@ -221,7 +230,7 @@ _DEFECTS = {
 
 def _frame(
     path: str,
-    buffer: bytearray,
+    buffer: memoryview,
     signature: Signature,
     completed_at: datetime,
     longitude: float,
@@ -260,7 +269,7 @@ def _fields(known: facts.RawFacts) -> dict[str, Any]:
     return {name: getattr(known, name) for name in facts.RawFacts.__dataclass_fields__}
 
 
-def _class_in_table(hdus: tuple[Hdu, ...], buffer: bytearray) -> str:
+def _class_in_table(hdus: tuple[Hdu, ...], buffer: memoryview) -> str:
     """Word in the first cell of the one-celled NDF_CLASS table, or empty."""
     for hdu in hdus[1:]:
         if hdu.name == "NDF_CLASS" and hdu.cards.get("NAXIS2") == 1:
@@ -271,7 +280,7 @@ def _class_in_table(hdus: tuple[Hdu, ...], buffer: bytearray) -> str:
     return ""
 
 
-def _image(buffer: bytearray, hdu: Hdu) -> NDArray[np.int16]:
+def _image(buffer: memoryview, hdu: Hdu) -> NDArray[np.int16]:
     pixels: NDArray[Any] = np.frombuffer(
         buffer, dtype=">i2", count=facts.COLUMNS * facts.ROWS, offset=hdu.data_start
     )
