@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,7 @@ class Observation:
     """How far the simulated observing has come."""
 
     planned: int = 0
-    written: int = 0
     finished: bool = False
-    lines: list[str] = field(default_factory=list)
 
 
 def settle_night(data_dir: Path, night: DemoNight, tonight: str) -> str:
@@ -142,8 +140,8 @@ async def _observe(
     try:
         async for line in process.stdout:
             document = json.loads(line)
-            observation.planned = int(document.get("planned", observation.planned))
-            observation.written = int(document.get("written", observation.written))
+            if document["event"] == "plan":
+                observation.planned = int(document["frames"])
         if await process.wait() != 0:
             raise PermanentError(
                 f"The simulator failed: {(await complaints).decode(errors='replace')[-2000:]}"
@@ -170,18 +168,18 @@ async def _watch(
     quiet_time = system.settings.match_group_quiet + 1.5
     changed, last = time.monotonic(), None
     with _progress(console) as progress:
-        observed = progress.add_task("observed", total=None)
-        done = progress.add_task("done", total=None)
+        observed = progress.add_task("observed", total=None, note="")
+        done = progress.add_task("done", total=None, note="")
         try:
             while not stop.done():
                 if observing.done():
                     observing.result()
                 counts = await count(connection, date)
                 total = observation.planned or None
-                progress.update(observed, completed=observation.written, total=total)
+                progress.update(observed, completed=counts.frames + counts.rejected, total=total)
                 progress.update(done, completed=_done(counts), total=total, note=_note(counts))
-                if (state := (counts, observation.written)) != last:
-                    changed, last = time.monotonic(), state
+                if counts != last:
+                    changed, last = time.monotonic(), counts
                 silence = time.monotonic() - changed
                 arrived = observation.finished and counts.frames + counts.rejected >= observation.planned
                 if arrived and counts.settled and silence > quiet_time:

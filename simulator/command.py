@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     "--existing", type=click.Choice(["refuse", "skip", "overwrite"]), default="refuse", show_default=True,
     help="What to do with frames that are already there.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per frame, then a summary.")
+@click.option("--json", "as_json", is_flag=True, help="The plan, each frame and a summary, as JSON lines.")
 def simulate(out: Path, as_json: bool, **options: Any) -> None:
     """Write the raw frames of a simulated 2dF+AAOmega night to the folder OUT.
 
@@ -146,6 +146,8 @@ def _frames(out: Path, plan: NightPlan, options: dict[str, Any]) -> Generator[Wr
 def _report(plan: NightPlan, as_json: bool) -> Iterator[Any]:
     """Say what was written: JSON lines for programs, a progress bar on stderr for people."""
     if as_json:
+        click.echo(json.dumps({"event": "plan", "night": f"{plan.night:%Y%m%d}", "frames": plan.frame_count}))
+        sys.stdout.flush()
         yield _print_json
         return
     from rich.console import Console
