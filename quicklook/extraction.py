@@ -18,16 +18,15 @@ from quicklook.columns import (
     evaluate,
     fit_column,
     flux_variance,
-    survey_columns,
 )
 from quicklook.cosmics import doubt, grow_hits, reject_pixels, sharp_spikes
 from quicklook.drift import NO_DRIFT, Drift, measure_drift
 from quicklook.errors import InvalidInput
 from quicklook.fibres import N_FIBRES
 from quicklook.profiles import profile_bank
-from quicklook.scattered import fit_background, no_background
+from quicklook.scattered import no_background, scattered_light
 from quicklook.tramlines import transposed_floor
-from quicklook.types import FloatArray, FloatImage, Image, Parameters, Spectra, Tramlines
+from quicklook.types import FloatArray, Image, Parameters, Spectra, Tramlines
 
 SUMMED = frozenset({"TRAM", "NEWTRAM", "SUM"})
 FITTED = frozenset({"OPTEX", "CLOPTEX", "SMCOPTEX", "GAUSS", "FIT"})
@@ -136,7 +135,8 @@ def extract_with_mask(
     nodes = (tramlines.profile.row_nodes, tramlines.profile.column_nodes)
     grid, grid_rows = no_background(n_rows, n_columns)
     if options.scattered:
-        grid, grid_rows = _scattered(frame, floor, centre, bank, nodes)
+        columns = np.unique(np.linspace(0, n_columns - 1, min(SURVEYED, n_columns)).astype(np.int64))
+        grid, grid_rows = scattered_light(frame, floor, columns, centre, bank, nodes)
     hit = np.zeros(frame.shape, dtype=np.bool_)
     flux, variance = (np.full((len(lit), n_columns), np.nan) for _ in range(2))
     significance = np.zeros(frame.shape if options.cosmics else (1, 1), dtype=np.float32)
@@ -152,25 +152,6 @@ def extract_with_mask(
         spikes = int(sharp.sum())
     spectra = _spectra(lit, flux, variance, n_columns, image, options, drift, hit, spikes, grid)
     return spectra, replace(image, cosmic=np.ascontiguousarray(hit.T))
-
-
-def _scattered(
-    frame: FloatImage,
-    floor: FloatImage,
-    centre: FloatArray,
-    bank: FloatArray,
-    nodes: tuple[FloatArray, FloatArray],
-) -> tuple[FloatArray, FloatArray]:
-    """Scattered light between the fibres: fibres and background in turn, on a sample of columns."""
-    n_columns, n_rows = frame.shape
-    columns = np.unique(np.linspace(0, n_columns - 1, min(SURVEYED, n_columns)).astype(np.int64))
-    scratch = [np.empty((len(centre), len(columns))) for _ in range(3)]
-    residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
-    grid, rows = no_background(n_rows, n_columns)
-    for _ in range(2):
-        survey_columns(frame, floor, columns, centre, bank, *nodes, grid, rows, *scratch, residual, light)
-        grid, rows = fit_background(residual, light, float(np.median(floor)), columns, centre, n_columns)
-    return grid, rows
 
 
 def _by_hand(centre: FloatArray, options: ExtractionOptions, n_rows: int) -> FloatArray:

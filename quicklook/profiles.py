@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 from scipy.special import erf
 
-from quicklook.columns import HALF, PHASES, PIXELS
+from quicklook.columns import HALF, PHASES, PIXELS, background_at_column
 from quicklook.types import FloatArray, FloatImage, ProfileModel
 
 ZONE_ROWS = 8
 ZONE_COLUMNS = 8
+CENTRE_WINDOW = 1.6
+"""Width of the Gaussian window that defines a profile's centre, in widths of the core: wide enough to see the
+whole core, as a centroid does, and narrow enough that neighbours and noise in the wings do not matter."""
+
 FINE = 60
 """Steps per pixel of the tabulated B-splines."""
 
@@ -81,6 +85,7 @@ def fit_profile(
     fluxes: FloatArray,
     fwhm: float,
     previous: ProfileModel,
+    background: tuple[FloatArray, FloatArray],
 ) -> ProfileModel:
     """Measure the profile of every zone of the chip.
 
@@ -100,11 +105,13 @@ def fit_profile(
         Rough width [pixel]: sets the knots.
     previous : ProfileModel
         Model that the fluxes rest on: predicts the variance, and stays where a zone has too little light.
+    background : tuple of ndarray
+        Scattered light as `quicklook.scattered.fit_background` returns it.
 
     Returns
     -------
     ProfileModel
-        Centred: a Gaussian of the profile's own width, fitted to its core, sits at offset zero.
+        Centred: its centroid under a Gaussian window somewhat wider than the core is at offset zero.
     """
     n_columns, n_rows = image.shape
     basis = _tabulated_basis(fwhm)
@@ -119,7 +126,7 @@ def fit_profile(
             before = previous.table[min(r, previous.table.shape[0] - 1), min(c, previous.table.shape[1] - 1)]
             matrix, right, used = _accumulate(
                 image, floor, centre, columns[chosen], np.ascontiguousarray(fluxes[:, chosen]),
-                int(row_edges[r]), int(row_edges[r + 1]), start, packed, basis.shape[1], before,
+                int(row_edges[r]), int(row_edges[r + 1]), start, packed, basis.shape[1], before, *background,
             )  # fmt: skip
             fitted = _solve_zone(matrix, right, values) if used > 20 * len(right) else None
             table[r, c] = _centred(before if fitted is None else fitted, fwhm)
@@ -175,14 +182,14 @@ def _solve_zone(matrix: FloatArray, right: FloatArray, values: FloatArray) -> Fl
 
 def _centred(profile: FloatArray, fwhm: float) -> FloatArray:
     """Shift a profile so that its core is centred on offset zero."""
-    sigma = fwhm / 2.3548
+    sigma = CENTRE_WINDOW * fwhm / 2.3548
     shift = 0.0
-    for _ in range(30):
+    for _ in range(60):
         window = np.exp(-0.5 * ((OFFSETS - shift) / sigma) ** 2) * np.maximum(profile, 0.0)
         total = window.sum()
         if total <= 0:
             return profile
-        step = 2.0 * float((window * (OFFSETS - shift)).sum() / total)
+        step = (1.0 + CENTRE_WINDOW**-2) * float((window * (OFFSETS - shift)).sum() / total)
         shift += step
         if abs(step) < 1e-7:
             break
@@ -200,7 +207,7 @@ def _packed(basis: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _accumulate(image, floor, centre, columns, fluxes, row0, row1, start, packed, m, before):  # type: ignore[no-untyped-def]
+def _accumulate(image, floor, centre, columns, fluxes, row0, row1, start, packed, m, before, grid, grid_rows):  # type: ignore[no-untyped-def]
     """Normal equations of one zone: spline coefficients and a constant background.
 
     ``before`` is the zone's previous profile; it predicts the variance.
@@ -212,12 +219,23 @@ def _accumulate(image, floor, centre, columns, fluxes, row0, row1, start, packed
     matrix = np.zeros((m + 1, m + 1))
     right = np.zeros(m + 1)
     regressor = np.zeros(m + 1)
+    scattered = np.zeros(image.shape[1])
     used = 0
     for c in range(columns.shape[0]):
         x = columns[c]
         j0 = 0
+        # Every column of a zone counts alike, or a steep lamp would move the zone to its bright side.
+        level, members = 0.0, 0
+        for j in range(n):
+            if row0 <= centre[j, x] < row1:
+                level += max(fluxes[j, c], 0.0)
+                members += 1
+        if level <= 0.0:
+            continue
+        share = members / level
+        background_at_column(grid, grid_rows, x, scattered)
         for y in range(row0, row1):
-            value = image[x, y]
+            value = image[x, y] - scattered[y]
             if np.isnan(value):
                 continue
             while j0 < n and centre[j0, x] < y - HALF - 0.5:
@@ -236,7 +254,7 @@ def _accumulate(image, floor, centre, columns, fluxes, row0, row1, start, packed
                 low, high = min(low, k0), max(high, k0 + 4)
                 model += f * before[i // coarser]
             noise = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
-            w = 1.0 / (noise + max(model, 0.0))
+            w = share / (noise + max(scattered[y], 0.0) + max(model, 0.0))
             used += 1
             for a in range(low, high):
                 ra = regressor[a]

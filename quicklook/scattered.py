@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
+from quicklook.columns import survey_columns
 from quicklook.types import FloatArray, FloatImage
 
 ROW_CELLS = 40
@@ -25,6 +26,47 @@ PROFILE_DOUBT = 0.05
 def no_background(n_rows: int, n_columns: int) -> tuple[FloatArray, FloatArray]:
     """A background of zero, as (grid, grid rows) for the column kernels."""
     return np.zeros((2, n_columns)), np.array([0.0, n_rows - 1.0])
+
+
+def scattered_light(
+    frame: FloatImage,
+    floor: FloatImage,
+    columns: NDArray[np.int64],
+    centre: FloatArray,
+    bank: FloatArray,
+    nodes: tuple[FloatArray, FloatArray],
+) -> tuple[FloatArray, FloatArray]:
+    """Scattered light of a frame: fibres and background fitted in turn on a sample of columns.
+
+    Parameters
+    ----------
+    frame : ndarray of float32 (columns, rows)
+        Transposed; NaN = bad.
+    floor : ndarray of float32 (columns, rows) or (1, 1)
+        Variance without photon noise.
+    columns : ndarray of int
+        Sample of columns.
+    centre : ndarray (lit fibres, columns)
+    bank : ndarray
+        See `quicklook.profiles.profile_bank`.
+    nodes : tuple of ndarray
+        Row nodes and column nodes of the profile.
+
+    Returns
+    -------
+    grid, rows
+        As `fit_background`.
+    """
+    n_columns, n_rows = frame.shape
+    scratch = [np.empty((len(centre), len(columns))) for _ in range(3)]
+    residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
+    grid, rows = no_background(n_rows, n_columns)
+    for _ in range(2):
+        survey_columns(  # type: ignore[call-arg]
+            frame, floor, columns, centre, bank, *nodes, grid, rows, *scratch, residual, light
+        )
+        grid, rows = fit_background(residual, light, float(np.median(floor)), columns, centre, n_columns)
+    return grid, rows
 
 
 def fit_background(

@@ -61,7 +61,7 @@ def smooth_lines(
     choices : tuple of int
         Numbers of intervals to try.
     """
-    own: FloatArray = np.reciprocal(np.clip(weight, 1e-12, None)) + POSITION_DOUBT**2
+    own: FloatArray = np.asarray(np.clip(weight, 1e-12, None)) ** -1 + POSITION_DOUBT**2
     weight = np.where(np.isfinite(position) & (weight > 0), 1.0 / own, 0.0)
     position = np.where(weight > 0, position, 0.0)
     best: tuple[float, int, FloatArray, FloatArray] | None = None
@@ -71,7 +71,7 @@ def smooth_lines(
         coefficients, clipped, chi2 = _fit(x, position, weight, n_columns, intervals)
         points = np.count_nonzero(clipped)
         reduced = max(chi2 / max(points, 1), 0.2)
-        score = points * np.log(reduced) + len(position) * (intervals + 3) * np.log(max(len(x), 2))
+        score = float(points * np.log(reduced) + len(position) * (intervals + 3) * np.log(len(x)))
         if best is None or score < best[0]:
             best = (score, intervals, coefficients, clipped)
     if best is None:

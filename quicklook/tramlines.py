@@ -11,7 +11,7 @@ from quicklook.fibres import N_FIBRES
 from quicklook.headers import number
 from quicklook.products import Product
 from quicklook.profiles import fit_profile, gaussian_profile, profile_bank, profile_width, width_along
-from quicklook.scattered import fit_background, no_background
+from quicklook.scattered import no_background, scattered_light
 from quicklook.slitmatch import SlitMatch, match_slit
 from quicklook.smoothing import SmoothLines, fill_unlit, smooth_lines
 from quicklook.sweep import Traces, sweep
@@ -64,18 +64,20 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
     _refuse_lost(flat, centre)
     fwhm = _rough_width(flat, centre)
     profile = gaussian_profile(fwhm)
+    background = no_background(*image.data.shape)
     for i in range(ROUNDS):
         columns = np.arange(i % 2, flat.shape[0], 2)
-        survey = _survey(flat, floor, columns, centre, profile)
+        survey = _survey(flat, floor, columns, centre, profile, background)
         # A Gaussian's fluxes are good enough for a first profile; positions wait for the measured one.
         if i > 0:
             lines = _smooth(columns, centre, survey[1], survey[2], flat.shape[0])
             centre = lines.centre
-            survey = _survey(flat, floor, columns, centre, profile)
-        profile = fit_profile(flat, floor, centre, columns, survey[0], fwhm, profile)
+            background = _background(flat, floor, columns, centre, profile)
+            survey = _survey(flat, floor, columns, centre, profile, background)
+        profile = fit_profile(flat, floor, centre, columns, survey[0], fwhm, profile, background)
         fwhm = float(np.nanmedian(profile_width(profile)))
     columns = np.arange(0, flat.shape[0], 1 if flat.shape[0] < 512 else 2)
-    survey = _survey(flat, floor, columns, centre, profile)
+    survey = _survey(flat, floor, columns, centre, profile, background)
     lines = _smooth(columns, centre, survey[1], survey[2], flat.shape[0])
     return _result(lines.centre, lines.rms, lines.intervals, profile, match, image)
 
@@ -149,26 +151,30 @@ def _rough_width(flat: FloatImage, centre: FloatArray) -> float:
 
 
 def _survey(
-    flat: FloatImage, floor: FloatImage, columns: NDArray[np.int64], centre: FloatArray, profile: ProfileModel
+    flat: FloatImage,
+    floor: FloatImage,
+    columns: NDArray[np.int64],
+    centre: FloatArray,
+    profile: ProfileModel,
+    background: tuple[FloatArray, FloatArray],
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Fluxes, position errors and their inverse variances in a choice of columns, background removed."""
-    bank = profile_bank(profile)
-    n_columns, n_rows = flat.shape
-    grid, rows = no_background(n_rows, n_columns)
+    """Fluxes, position errors and their inverse variances in a choice of columns."""
     nothing = np.empty((0, 0), dtype=np.float32)
     result = [np.empty((len(centre), len(columns))) for _ in range(3)]
-    if len(profile.row_nodes) > 1:
-        # The profile of a first guess leaves misfits between the fibres that are no scattered light.
-        few = columns[:: max(1, len(columns) // 128)]
-        scratch = [np.empty((len(centre), len(few))) for _ in range(3)]
-        residual, light = (np.empty((len(few), n_rows), dtype=np.float32) for _ in range(2))
-        for _ in range(2):
-            survey_columns(flat, floor, few, centre, bank, profile.row_nodes, profile.column_nodes,
-                           grid, rows, *scratch, residual, light)  # fmt: skip
-            grid, rows = fit_background(residual, light, float(np.median(floor)), few, centre, n_columns)
-    survey_columns(flat, floor, columns, centre, bank, profile.row_nodes, profile.column_nodes,
-                   grid, rows, *result, nothing, nothing)  # fmt: skip
+    survey_columns(  # type: ignore[call-arg]
+        flat, floor, columns, np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
+        profile.column_nodes, *background, *result, nothing, nothing,
+    )  # fmt: skip
     return result[0], result[1], result[2]
+
+
+def _background(
+    flat: FloatImage, floor: FloatImage, columns: NDArray[np.int64], centre: FloatArray, profile: ProfileModel
+) -> tuple[FloatArray, FloatArray]:
+    few = columns[:: max(1, len(columns) // 128)]
+    return scattered_light(
+        flat, floor, few, centre, profile_bank(profile), (profile.row_nodes, profile.column_nodes)
+    )
 
 
 def _smooth(
