@@ -1,0 +1,146 @@
+"""From an HTTP request to a checked question, and from an answer to bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from web.api.models import ProblemField
+from web.problems import NotFoundError, ProblemError
+from web.questions import NoQuestion, Question
+from web.state import WebState, web_state
+
+PATH_PATTERNS: Final = {
+    "night": r"^[0-9]{8}$",
+    "frame_id": r"^[^\x00-\x1f/]{1,200}$",
+    "product_id": r"^[^\x00-\x1f/]{1,200}$",
+    "job_key": r"^[0-9a-f]{64}$",
+    "fibre": r"^[1-9][0-9]{0,4}$",
+}
+"""What identifiers in paths look like. Anything else is not found."""
+
+QuestionT = TypeVar("QuestionT", bound=Question)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A checked request: the process's state, the question, identifiers from the path, the request itself."""
+
+    state: WebState
+    question: Any
+    path: dict[str, str]
+    request: Request
+
+
+Handle = Callable[[Asked], Awaitable[BaseModel | Response]]
+
+
+@dataclass(frozen=True, eq=False)
+class ApiRoute:
+    """One route of the interface, with all that its documentation needs.
+
+    Attributes
+    ----------
+    answer
+        Class of the answer; None for `media_type` other than JSON.
+    statuses
+        Further statuses with the same answer, with their meaning.
+    """
+
+    path: str
+    summary: str
+    handle: Handle
+    answer: type[BaseModel] | None
+    question: type[Question] = NoQuestion
+    tag: str = "night"
+    media_type: str = "application/json"
+    statuses: dict[int, str] = field(default_factory=dict)
+    in_path: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "in_path", tuple(re.findall(r"{(\w+)}", self.path)))
+
+    def as_route(self) -> Route:
+        """The route as Starlette wants it."""
+
+        async def endpoint(request: Request) -> Response:
+            return await answer(self, request)
+
+        return Route(self.path, endpoint, methods=["GET"], name=f"api:{self.path}")
+
+
+def parse(kind: type[QuestionT], request: Request) -> QuestionT:
+    """Question in a request's query.
+
+    Raises
+    ------
+    ProblemError
+        422, naming each parameter that is wrong.
+    """
+    items = request.query_params.multi_items()
+    values = dict(items)
+    wrong = [
+        ProblemField(name=name[:60], detail="given more than once")
+        for name in values
+        if sum(item[0] == name for item in items) > 1
+    ]
+    try:
+        question = kind.model_validate(values)
+    except ValidationError as error:
+        wrong += [
+            ProblemField(name=".".join(map(str, item["loc"]))[:60], detail=_plain(item))
+            for item in error.errors(include_url=False, include_context=False)
+        ]
+        raise _wrong(wrong) from error
+    if wrong:
+        raise _wrong(wrong)
+    return question
+
+
+def _plain(item: Any) -> str:
+    return "there is no such parameter" if item["type"] == "extra_forbidden" else str(item["msg"])
+
+
+def _wrong(fields: list[ProblemField]) -> ProblemError:
+    named = ", ".join(f"{item.name} ({item.detail})" for item in fields[:5])
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"Parameters are wrong: {named}.", fields)
+
+
+def path_values(request: Request) -> dict[str, str]:
+    """Identifiers in a request's path.
+
+    Raises
+    ------
+    NotFoundError
+        If one does not look like what it names.
+    """
+    values = {name: str(value) for name, value in request.path_params.items()}
+    for name, value in values.items():
+        if not re.match(PATH_PATTERNS[name], value):
+            raise NotFoundError(f"There is no {name.replace('_', ' ')} of that form.")
+    return values
+
+
+async def answer(route: ApiRoute, request: Request) -> Response:
+    """Check a request, let it be handled, write the answer."""
+    asked = Asked(web_state(request), parse(route.question, request), path_values(request), request)
+    result = await route.handle(asked)
+    if isinstance(result, Response):
+        return result
+    return Response(
+        result.model_dump_json(), media_type=route.media_type, headers={"Cache-Control": "no-cache"}
+    )
+
+
+def not_modified(request: Request, etag: str) -> bool:
+    """Whether the client has the version of this tag already."""
+    given = request.headers.get("if-none-match", "")
+    return any(tag.strip().removeprefix("W/") == etag for tag in given.split(","))

@@ -1,0 +1,144 @@
+"""The web application: routes, middleware, and what starts and stops with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+from starlette.websockets import WebSocket
+
+from paws.database import open_pool
+from paws.settings import Settings
+from web.api.handlers import night_snapshot
+from web.api.table import api_routes
+from web.live.feed import Feed, supervise
+from web.live.snapshot import SnapshotDesk, SnapshotText
+from web.live.socket import serve
+from web.metrics import RequestTimes
+from web.pages import frames, live, log, products
+from web.pages.api import api_page
+from web.pages.render import STATIC, error_page
+from web.problems import error_handlers
+from web.security import SecurityHeaders, same_origin
+from web.state import WebState, web_state
+from web.storage.health import figures
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The web application.
+
+    It reads PostgreSQL and the topic ``status.events``, and writes neither. Nothing is opened before the
+    application starts.
+
+    Raises
+    ------
+    ConfigurationError
+        If no database is set.
+    """
+    settings.require_database()
+    state = WebState(settings)
+    middleware = [
+        Middleware(RequestTimes, metrics=state.metrics),
+        Middleware(SecurityHeaders),
+    ]
+    if settings.web_hosts:
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.web_hosts)))
+    app = Starlette(
+        routes=_routes(),
+        middleware=middleware,
+        exception_handlers=error_handlers(error_page),
+        lifespan=_lifespan,
+    )
+    app.state.web = state
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    state: WebState = app.state.web
+    async with open_pool(state.settings) as pool:
+        state.pool = pool
+
+        async def read(night: str | None) -> SnapshotText:
+            snapshot = await night_snapshot(state, night)
+            return SnapshotText(snapshot.seq, snapshot.model_dump_json())
+
+        state.desk = SnapshotDesk(read)
+        state.feed = Feed(state.settings, pool, state.hub)
+        await state.feed.begin()
+        task = asyncio.create_task(supervise(state.feed.run), name="status feed")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _routes() -> list[BaseRoute]:
+    pages = [
+        ("/", live.live, "live"),
+        ("/nights", live.nights, "nights"),
+        ("/nights/{night}", live.live, "night"),
+        ("/log/{night}.csv", log.log_csv, "log_csv"),
+        ("/log/{night}", log.log, "log"),
+        ("/products", products.products, "products"),
+        ("/products/{product_id}", products.product, "product"),
+        ("/products/{product_id}/file", products.product_file, "product_file"),
+        ("/products/{product_id}/sparkline.svg", products.product_sparkline, "sparkline"),
+        ("/frames/{frame_id}", frames.frame, "frame"),
+        ("/reductions/{job_key}", frames.reduction, "reduction"),
+        ("/reductions/{job_key}/product", frames.reduction_product, "reduction_product"),
+        ("/reductions/{job_key}/log", frames.reduction_log, "reduction_log"),
+        ("/api", api_page, "api"),
+    ]
+    return [
+        *(Route(path, handler, methods=["GET"], name=f"page:{name}") for path, handler, name in pages),
+        *api_routes(),
+        Route("/metrics", metrics, methods=["GET"]),
+        WebSocketRoute("/ws/status", status_socket),
+        Mount("/static", _Assets(directory=STATIC), name="static"),
+    ]
+
+
+class _Assets(StaticFiles):
+    """Static files, kept for ever by browsers when their address names their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """One file."""
+        response = await super().get_response(path, scope)
+        versioned = b"v=" in scope.get("query_string", b"")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
+        return response
+
+
+async def status_socket(socket: WebSocket) -> None:
+    """The live feed."""
+    state = web_state(socket)
+    if not same_origin(socket.headers):
+        await socket.close(1008, "opened by a page of another site")
+        return
+    await serve(socket, state.hub, state.require_desk(), state.settings.web_queue)
+
+
+async def metrics(request: Request) -> Response:
+    """Figures for Prometheus."""
+    state = web_state(request)
+    state.metrics.set_feed(state.hub.clients, state.hub.newest)
+    try:
+        state.metrics.set_database(await figures(state.pool))
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        state.metrics.set_database(None)
+    return Response(state.metrics.text(), media_type=_METRICS_TYPE)

@@ -1,0 +1,1 @@
+"""Pages for people: readable without JavaScript, kept up to date with it."""

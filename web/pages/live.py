@@ -1,0 +1,61 @@
+"""The live page and the list of nights."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from paws.clock import night_of
+from web.api.endpoint import parse, path_values
+from web.api.handlers import night_snapshot
+from web.api.models import Night, ProductSummary
+from web.pages.night import STATES_IN_ORDER, count_states, group_frames
+from web.pages.render import page
+from web.pages.words import for_script
+from web.questions import NoQuestion, Paged, ProductQuestion
+from web.state import web_state
+from web.storage import frames as frame_store
+from web.storage import products as product_store
+
+NEWEST_PRODUCTS = 8
+
+
+async def live(request: Request) -> Response:
+    """Tonight, or the night in the address."""
+    state = web_state(request)
+    parse(NoQuestion, request)
+    chosen = path_values(request).get("night")
+    snapshot = await night_snapshot(state, chosen)
+    night = snapshot.night or night_of(state.clock(), state.settings.site_longitude)
+    rows, _ = await product_store.products(
+        state.pool, ProductQuestion(night=night, spectra=True, limit=NEWEST_PRODUCTS)
+    )
+    return page(
+        request,
+        "live.html",
+        night=night,
+        tonight=chosen is None,
+        seq=snapshot.seq,
+        groups=group_frames(snapshot.frames),
+        counts=count_states(snapshot.frames),
+        states=STATES_IN_ORDER,
+        total=len(snapshot.frames),
+        rejected=snapshot.rejected,
+        products=[ProductSummary.model_validate(row) for row in rows],
+        script_words=for_script(),
+    )
+
+
+async def nights(request: Request) -> Response:
+    """All nights."""
+    state = web_state(request)
+    ask = parse(Paged, request)
+    rows, total = await frame_store.nights(state.pool, ask.limit, ask.offset)
+    return page(
+        request,
+        "nights.html",
+        nights=[Night.model_validate(row) for row in rows],
+        total=total,
+        limit=ask.limit,
+        offset=ask.offset,
+    )

@@ -1,0 +1,115 @@
+"""The pages of products, and their files."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from paws.errors import InvalidInputError
+from web.api.endpoint import not_modified, parse, path_values
+from web.api.handlers import fibre_list, product_detail
+from web.api.models import FibreList, ProductSummary
+from web.files import download_name, inside
+from web.pages.frames import choices
+from web.pages.render import page
+from web.problems import NotFoundError
+from web.questions import FibreQuestion, NoQuestion, ProductQuestion
+from web.sparkline import sparkline
+from web.state import web_state
+from web.storage import frames as frame_store
+from web.storage import products as product_store
+
+FITS = "application/fits"
+
+
+async def products(request: Request) -> Response:
+    """Products of a night, a field or all."""
+    state = web_state(request)
+    ask = parse(ProductQuestion, request)
+    rows, total = await product_store.products(state.pool, ask)
+    return page(
+        request,
+        "products.html",
+        products=[ProductSummary.model_validate(row) for row in rows],
+        total=total,
+        ask=ask,
+    )
+
+
+async def product(request: Request) -> Response:
+    """One version of a product, with its spectra."""
+    state = web_state(request)
+    ask = parse(FibreQuestion, request)
+    found, _stored = await product_detail(state, path_values(request)["product_id"])
+    spectra: FibreList | None = None
+    no_spectra = ""
+    try:
+        spectra = await fibre_list(state, found.product_id)
+    except InvalidInputError as error:
+        no_spectra = error.message
+    chosen = choices(found.provenance)
+    named = set(found.frame_ids) | {source for item in chosen for source in item["sources"]}
+    return page(
+        request,
+        "product.html",
+        product=found,
+        spectra=spectra,
+        no_spectra=no_spectra,
+        first=_first_fibre(spectra, ask.fibre),
+        choices=chosen,
+        provenance={
+            name: value
+            for name, value in found.provenance.items()
+            if isinstance(value, str | int | float | bool)
+        },
+        names=await frame_store.frame_names(state.pool, sorted(named)),
+    )
+
+
+def _first_fibre(spectra: FibreList | None, asked: int | None) -> int:
+    """Fibre that is shown first: the one asked for, else the best target."""
+    if spectra is None:
+        return 1
+    if asked is not None and asked <= len(spectra.fibres):
+        return asked
+    best = max(
+        spectra.fibres,
+        key=lambda fibre: (fibre.type == "P", fibre.signal_to_noise or 0.0, -fibre.fibre),
+        default=None,
+    )
+    return best.fibre if best else 1
+
+
+async def product_file(request: Request) -> Response:
+    """The product itself, whole or in ranges."""
+    state = web_state(request)
+    parse(NoQuestion, request)
+    found, stored = await product_detail(state, path_values(request)["product_id"])
+    path = inside(state.settings, stored)
+    if not path.is_file():
+        raise NotFoundError("The file of this product has been removed; reduce the frame again.")
+    etag = f'"{found.checksum}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Checksum-BLAKE3": found.checksum}
+    if not_modified(request, etag):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(
+        path, media_type=FITS, filename=download_name(found.night, found.path), headers=headers
+    )
+
+
+async def product_sparkline(request: Request) -> Response:
+    """Small picture of a product."""
+    state = web_state(request)
+    parse(NoQuestion, request)
+    row = await product_store.product(state.pool, path_values(request)["product_id"])
+    if row is None:
+        raise NotFoundError("There is no such product.")
+    etag = f'"{row["checksum"][:32]}-s1"'
+    headers = {"ETag": etag, "Cache-Control": "private, max-age=86400"}
+    if not_modified(request, etag):
+        return Response(status_code=304, headers=headers)
+    path = inside(state.settings, row["stored_path"])
+    picture = await asyncio.to_thread(sparkline, path, row["checksum"])
+    return Response(picture, media_type="image/svg+xml", headers=headers)

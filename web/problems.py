@@ -1,0 +1,91 @@
+"""Errors as answers: a problem document (RFC 9457) for programs, a page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from paws.errors import InvalidInputError, PawsError, RetriableError
+from paws.log import get_logger
+from web.api.models import Problem, ProblemField
+from web.files import OutsideError
+from web.security import SECURITY_HEADERS
+
+log = get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = "5"
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+class ProblemError(HTTPException):
+    """An error to be told to the client. Raised by handlers."""
+
+    def __init__(self, status: HTTPStatus, detail: str, errors: list[ProblemField] | None = None) -> None:
+        super().__init__(int(status), detail)
+        self.errors = errors or []
+
+
+class NotFoundError(ProblemError):
+    """There is no such thing, or no longer."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(HTTPStatus.NOT_FOUND, detail)
+
+
+def _problem(error: Exception) -> tuple[Problem, Mapping[str, str]]:
+    """What a client is told of an error, with headers."""
+    headers: Mapping[str, str] = {}
+    errors: list[ProblemField] = []
+    if isinstance(error, HTTPException):
+        status, detail = HTTPStatus(error.status_code), str(error.detail)
+        headers = error.headers or {}
+        errors = error.errors if isinstance(error, ProblemError) else []
+        if detail == status.phrase:
+            detail = status.description
+    elif isinstance(error, OutsideError | InvalidInputError):
+        status, detail = HTTPStatus.NOT_FOUND, error.message
+    elif isinstance(error, RetriableError | OSError | asyncpg.PostgresError | asyncpg.InterfaceError):
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        detail = "The database does not answer. The page tries again; nothing is lost."
+        headers = {"Retry-After": RETRY_AFTER}
+    else:
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        detail = "Something unexpected went wrong; the server's log has the details."
+    return Problem(title=status.phrase, status=int(status), detail=detail, errors=errors), headers
+
+
+def wants_problem(path: str) -> bool:
+    """Whether a path belongs to the interface for programs."""
+    return path.startswith("/api") or path in ("/healthz", "/metrics")
+
+
+def error_handlers(page: Callable[[Request, Problem], Response]) -> dict[Any, Handler]:
+    """Handlers for the application.
+
+    Parameters
+    ----------
+    page
+        Makes the error page for people.
+    """
+
+    async def handle(request: Request, error: Exception) -> Response:
+        problem, headers = _problem(error)
+        if problem.status >= 500 or isinstance(error, OutsideError):
+            log.error("request failed", path=request.url.path, error=repr(error), exc_info=error)
+        problem = problem.model_copy(update={"instance": request.url.path[:200]})
+        if wants_problem(request.url.path):
+            response = Response(problem.model_dump_json(), problem.status, media_type=MEDIA_TYPE)
+        else:
+            response = page(request, problem)
+        response.headers.update({**headers, **SECURITY_HEADERS, "Cache-Control": "no-store"})
+        return response
+
+    kinds = (HTTPException, PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, Exception)
+    return dict.fromkeys(kinds, handle)

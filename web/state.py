@@ -1,0 +1,42 @@
+"""What every request of one web process shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from starlette.requests import HTTPConnection
+
+from paws.clock import Clock, utc_now
+from paws.database import Pool
+from paws.settings import Settings
+from web.live.feed import Feed
+from web.live.hub import Hub
+from web.live.snapshot import SnapshotDesk
+from web.metrics import Metrics
+
+
+@dataclass
+class WebState:
+    """Settings, connections and the hub. The connections exist once the application has started."""
+
+    settings: Settings
+    clock: Clock = utc_now
+    hub: Hub = field(default_factory=Hub)
+    metrics: Metrics = field(default_factory=Metrics)
+    pool: Pool = None
+    feed: Feed | None = None
+    desk: SnapshotDesk | None = None
+
+    def require_desk(self) -> SnapshotDesk:
+        """The desk for snapshots, which exists once the application has started."""
+        if self.desk is None:
+            raise RuntimeError("expected a started application: its lifespan has not run")
+        return self.desk
+
+
+def web_state(connection: HTTPConnection) -> WebState:
+    """The shared state, from a request or a websocket."""
+    state = connection.app.state.web
+    if not isinstance(state, WebState):
+        raise TypeError(f"expected WebState on the application, got {type(state).__name__}")
+    return state

@@ -1,0 +1,1 @@
+"""What the web reads from PostgreSQL. It writes nothing."""

@@ -1,0 +1,43 @@
+"""Conditions of a query, built from constants; values travel as parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Where:
+    """Collects conditions and their values.
+
+    A condition is a constant of the program with ``{}`` where its value belongs.
+    """
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._conditions: list[str] = []
+
+    def add(self, condition: str, value: Any) -> None:
+        """Add a condition unless its value is None."""
+        if value is None:
+            return
+        self.values.append(value)
+        self._conditions.append(condition.replace("{}", f"${len(self.values)}"))
+
+    def require(self, condition: str) -> None:
+        """Add a condition without a value."""
+        self._conditions.append(condition)
+
+    def page(self, limit: int, offset: int) -> str:
+        """The LIMIT clause."""
+        self.values += [limit, offset]
+        return f" LIMIT ${len(self.values) - 1} OFFSET ${len(self.values)}"
+
+    def __str__(self) -> str:
+        return f" WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+
+def like(text: str | None) -> str | None:
+    """Pattern that finds a text anywhere, taken literally."""
+    if not text:
+        return None
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

@@ -1,0 +1,120 @@
+"""Reductions and products, as the pages and the JSON interface show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paws.database import Pool
+from paws.status import REDUCTION_COLUMNS
+from schemas.vocabulary import ProductKind
+from web.questions import ProductQuestion, ReductionQuestion
+from web.storage.filters import Where
+
+Row = dict[str, Any]
+
+PRODUCT_COLUMNS = (
+    "product_id, job_key, slot, kind, night, arm, version, current, path, checksum, size_bytes, plate, grating, "
+    "field, run, level, provisional, (quality ->> 'signal_to_noise')::float8 AS signal_to_noise, "
+    "created_at, superseded_at"
+)
+_SPECTRA = [kind.value for kind in ProductKind if kind.has_spectra]
+
+
+async def products(pool: Pool, question: ProductQuestion) -> tuple[list[Row], int]:
+    """Products that a question asks for, the newest first, and how many there are in all."""
+    where = Where()
+    where.add("night = {}", question.night)
+    where.add("field = {}", question.field)
+    where.add("kind = {}", question.kind and question.kind.value)
+    where.add("arm = {}", question.arm and question.arm.value)
+    where.add("product_id IN (SELECT product_id FROM product_frame WHERE frame_id = {})", question.frame)
+    where.add("kind = ANY({}::text[])", _SPECTRA if question.spectra else None)
+    if question.current:
+        where.require("current")
+    total = await pool.fetchval(f"SELECT count(*) FROM product{where}", *where.values)  # noqa: S608 - constants
+    rows = await pool.fetch(
+        f"SELECT {PRODUCT_COLUMNS} FROM product{where}"  # noqa: S608 - constant columns and conditions
+        f" ORDER BY created_at DESC, product_id{where.page(question.limit, question.offset)}",
+        *where.values,
+    )
+    return [dict(row) for row in rows], int(total)
+
+
+async def product(pool: Pool, product_id: str) -> Row | None:
+    """One product, whole, with where it is stored; or None."""
+    row = await pool.fetchrow(
+        f"SELECT {PRODUCT_COLUMNS}, stored_path, quality, provenance FROM product WHERE product_id = $1",  # noqa: S608 - constant columns
+        product_id,
+    )
+    return None if row is None else dict(row)
+
+
+async def product_of_job(pool: Pool, job_key: str) -> str | None:
+    """Identifier of a reduction's principal product: spectra before tramline maps."""
+    found = await pool.fetchval(
+        "SELECT product_id FROM product WHERE job_key = $1 ORDER BY kind = 'tlm', kind LIMIT 1", job_key
+    )
+    return None if found is None else str(found)
+
+
+async def product_versions(pool: Pool, slot: str, kind: str) -> list[Row]:
+    """All versions of a product, the newest first."""
+    rows = await pool.fetch(
+        f"SELECT {PRODUCT_COLUMNS} FROM product WHERE slot = $1 AND kind = $2 ORDER BY version DESC LIMIT 200",  # noqa: S608 - constant columns
+        slot,
+        kind,
+    )
+    return [dict(row) for row in rows]
+
+
+async def product_frames(pool: Pool, product_id: str) -> list[str]:
+    """Identifiers of the frames that went into a product."""
+    rows = await pool.fetch(
+        "SELECT frame_id FROM product_frame WHERE product_id = $1 ORDER BY frame_id", product_id
+    )
+    return [row["frame_id"] for row in rows]
+
+
+async def signal_to_noise(pool: Pool, product_id: str) -> dict[int, float]:
+    """Signal to noise of a product's spectra, by fibre."""
+    rows = await pool.fetch(
+        "SELECT fibre, signal_to_noise FROM spectrum WHERE product_id = $1 AND signal_to_noise IS NOT NULL",
+        product_id,
+    )
+    return {row["fibre"]: row["signal_to_noise"] for row in rows}
+
+
+async def reductions(pool: Pool, question: ReductionQuestion) -> tuple[list[Row], int]:
+    """Reductions that a question asks for, the newest first, and how many there are in all."""
+    where = Where()
+    where.add("night = {}", question.night)
+    where.add("state = {}", question.state and question.state.value)
+    where.add("kind = {}", question.kind and question.kind.value)
+    where.add("job_key IN (SELECT job_key FROM reduction_frame WHERE frame_id = {})", question.frame)
+    total = await pool.fetchval(f"SELECT count(*) FROM reduction{where}", *where.values)  # noqa: S608 - constants
+    rows = await pool.fetch(
+        f"SELECT {REDUCTION_COLUMNS} FROM reduction{where}"  # noqa: S608 - constant columns and conditions
+        f" ORDER BY requested_at DESC, job_key{where.page(question.limit, question.offset)}",
+        *where.values,
+    )
+    return [dict(row) for row in rows], int(total)
+
+
+async def reduction(pool: Pool, job_key: str) -> Row | None:
+    """One reduction, whole, with its frames; or None."""
+    row = await pool.fetchrow(
+        f"SELECT {REDUCTION_COLUMNS}, document, engine_started_at, engine_finished_at, log_path,"  # noqa: S608 - constant columns
+        " ARRAY(SELECT frame_id FROM reduction_frame f WHERE f.job_key = r.job_key ORDER BY frame_id) AS frame_ids"
+        " FROM reduction r WHERE job_key = $1",
+        job_key,
+    )
+    return None if row is None else dict(row)
+
+
+async def products_of_job(pool: Pool, job_key: str) -> list[Row]:
+    """Products of a reduction."""
+    rows = await pool.fetch(
+        f"SELECT {PRODUCT_COLUMNS} FROM product WHERE job_key = $1 ORDER BY kind",  # noqa: S608 - constant columns
+        job_key,
+    )
+    return [dict(row) for row in rows]
