@@ -153,6 +153,12 @@ class Supervisor:
             except ServiceError as error:
                 self._give_up(kept, error)
                 return
+            except Exception as error:
+                # From a hook or a probe. Without this, whoever waits for the process would wait for ever.
+                failure = self._failed(kept, f"cannot be kept running: {error!r}")
+                failure.__cause__ = error
+                self._give_up(kept, failure)
+                return
             if not kept.gate.is_set() and not self._ending.is_set():
                 continue
             decision = decide_restart(kept.spec.restart, ending, stopping=self._ending.is_set())
