@@ -23,8 +23,9 @@ from quicklook.errors import InvalidInput
 from quicklook.fibres import FibreTable, find_fibres
 from quicklook.headers import passed_on
 
-_PRECISE = frozenset({"WAVELA", "SHIFTS"})
-"""Extensions kept in float64 when they come so: a float32 nanometre is 0.001 pixel of a fine grating."""
+_PRECISE = frozenset({"WAVELA", "SHIFTS", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS"})
+"""Extensions kept in float64 when they come so: a float32 nanometre is 0.001 pixel of a fine grating, and a
+tramline map read back must be the map that was written."""
 
 Extra: TypeAlias = NDArray[Any] | fits.BinTableHDU
 """An added extension: an array becomes an image, a table stays one."""

@@ -69,7 +69,7 @@ def smooth_lines(
         if 2 * (intervals + 3) > len(x):
             continue
         coefficients, clipped, chi2 = _fit(x, position, weight, n_columns, intervals)
-        points = np.count_nonzero(clipped)
+        points = int(np.count_nonzero(clipped))
         reduced = max(chi2 / max(points, 1), 0.2)
         score = float(points * np.log(reduced) + len(position) * (intervals + 3) * np.log(len(x)))
         if best is None or score < best[0]:

@@ -104,7 +104,13 @@ def render(chip: Chip, electrons: np.ndarray, *, scattered: float = 0.0, shift: 
 
 
 def as_image(
-    expected: np.ndarray, chip: Chip, *, seed: int = 3, gain: float = 1.9, noise: float = 4.0, limit: float = np.inf
+    expected: np.ndarray,
+    chip: Chip,
+    *,
+    seed: int = 3,
+    gain: float = 1.9,
+    noise: float = 4.0,
+    limit: float = np.inf,
 ) -> Image:
     rng = np.random.default_rng(seed)
     data = rng.poisson(expected) + noise * rng.standard_normal(expected.shape)
