@@ -1,0 +1,154 @@
+"""Registration: what a reduction made becomes known, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from agents.reducer.engines import EngineResult
+from agents.reducer.events import announce_finished
+from agents.reducer.runner.storage import Begun, announce_reduction, hold_fence
+from agents.reducer.settle import lock_slot, settle
+from paws.database import Connection, Pool
+from schemas.vocabulary import ProductKind
+
+
+@dataclass(frozen=True)
+class NewProduct:
+    """A stored product, ready to be registered."""
+
+    kind: ProductKind
+    path: PurePosixPath
+    stored_path: PurePosixPath
+    checksum: str
+    size_bytes: int
+    quality: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+def product_id(job_key: str, kind: ProductKind) -> str:
+    """Identifier of a product: derived, and short enough for an address."""
+    return f"{job_key[:20]}-{kind.value}"
+
+
+async def register(
+    pool: Pool,
+    begun: Begun,
+    products: Sequence[NewProduct],
+    result: EngineResult,
+    log_path: str,
+    at: datetime,
+) -> set[str]:
+    """Register what a reduction made, and announce that it succeeded: all in one transaction.
+
+    Returns
+    -------
+    set of str
+        Stored paths of this reduction that the database knows: of its products and of earlier ones that
+        a forced repetition replaced.
+
+    Raises
+    ------
+    LostFenceError
+        If another runner has taken the reduction over.
+    """
+    reduction = begun.reduction
+    assert reduction is not None
+    async with pool.acquire() as connection, connection.transaction():
+        await lock_slot(connection, begun.slot)
+        await hold_fence(connection, reduction, begun.attempt)
+        known: set[str] = set()
+        for product in products:
+            known |= await _write_product(connection, begun, product, at)
+        await connection.execute(
+            """
+            UPDATE reduction SET state = 'succeeded', outcome = 'success', stage = 'done', progress = 1,
+                error_code = NULL, error = NULL, forced = false, log_path = $2, engine_started_at = $3,
+                engine_finished_at = $4, finished_at = $5
+            WHERE job_key = $1
+            """,
+            reduction.job_key,
+            log_path,
+            result.started_at,
+            result.finished_at,
+            at,
+        )
+        await settle(connection, begun.slot, at)
+        await announce_reduction(connection, reduction, at)
+        await announce_finished(connection, reduction.job_key, at)
+    return known
+
+
+async def _write_product(connection: Connection, begun: Begun, product: NewProduct, at: datetime) -> set[str]:
+    """Write a product's row. A repetition of the same reduction keeps the identifier and counts a version."""
+    reduction = begun.reduction
+    assert reduction is not None
+    layout = reduction.layout
+    earlier = await connection.fetchrow(
+        """
+        SELECT stored_path, checksum, version, created_at, provenance FROM product
+        WHERE job_key = $1 AND kind = $2 FOR UPDATE
+        """,
+        reduction.job_key,
+        product.kind.value,
+    )
+    replaced = [] if earlier is None else [*earlier["provenance"].get("replaced", []), _replaced(earlier)]
+    levels = [item.level for item in begun.inputs if item.level is not None]
+    if reduction.worst_level is not None:
+        levels.append(int(reduction.worst_level))
+    number = await connection.fetchval(
+        "SELECT coalesce(max(version), 0) + 1 FROM product WHERE slot = $1 AND kind = $2",
+        begun.slot,
+        product.kind.value,
+    )
+    identifier = product_id(reduction.job_key, product.kind)
+    await connection.execute(
+        """
+        INSERT INTO product (product_id, job_key, slot, kind, night, arm, version, path, stored_path, checksum,
+            size_bytes, plate, grating, field, run, level, provisional, quality, provenance, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        ON CONFLICT (job_key, kind) DO UPDATE SET version = excluded.version, path = excluded.path,
+            stored_path = excluded.stored_path, checksum = excluded.checksum, size_bytes = excluded.size_bytes,
+            level = excluded.level, provisional = excluded.provisional, quality = excluded.quality,
+            provenance = excluded.provenance, created_at = excluded.created_at
+        """,
+        identifier,
+        reduction.job_key,
+        begun.slot,
+        product.kind.value,
+        reduction.night,
+        reduction.arm.value if reduction.arm is not None else None,
+        number,
+        str(product.path),
+        str(product.stored_path),
+        product.checksum,
+        product.size_bytes,
+        layout.plate,
+        layout.grating,
+        layout.field,
+        layout.run,
+        max(levels, default=None),
+        reduction.provisional or any(item.provisional for item in begun.inputs),
+        product.quality,
+        {**product.provenance, "replaced": replaced},
+        at,
+    )
+    frames = {frame.frame_id for frame in reduction.frames} | set(reduction.subject_frame_ids)
+    await connection.execute(
+        "INSERT INTO product_frame (product_id, frame_id) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
+        identifier,
+        sorted(frames),
+    )
+    return {str(product.stored_path), *(item["stored_path"] for item in replaced)}
+
+
+def _replaced(row: Any) -> dict[str, Any]:
+    return {
+        "version": row["version"],
+        "stored_path": row["stored_path"],
+        "checksum": row["checksum"],
+        "created_at": row["created_at"].isoformat(),
+    }

@@ -1,0 +1,206 @@
+"""The runner's process: takes jobs from the queue until it is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import procrastinate
+from procrastinate import exceptions
+
+from agents.reducer.engines import Engine, create_engine
+from agents.reducer.placing import reconcile_links
+from agents.reducer.queue import PLACE_QUEUE, PLACE_TASK, REDUCE_TASK, queue_of
+from agents.reducer.runner.identity import runner_identity
+from agents.reducer.runner.mend import mend
+from agents.reducer.runner.runner import Runner, TryAgainLater
+from agents.reducer.runner.workfolder import remove_stale_folders
+from paws.clock import utc_now
+from paws.database import Pool, open_pool
+from paws.log import get_logger
+from paws.settings import Settings
+
+log = get_logger(__name__)
+
+STOP_GRACE = 2.0
+"""Seconds that running reductions get to end when the runner is asked to stop; then they are handed back."""
+
+MEND_INTERVAL = 2.0
+POLL_INTERVAL = 1.0
+"""The queue wakes us for new jobs, not for those that come back after a wait."""
+
+_RECONNECT_FIRST, _RECONNECT_MOST = 0.5, 5.0
+
+
+class Strategy(procrastinate.BaseRetryStrategy):
+    """How jobs come back: the reduction's own decision, made and recorded before, is carried out here."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: procrastinate.jobs.Job
+    ) -> procrastinate.RetryDecision | None:
+        """Wait as the reduction says; at once when the runner stops; soon when the database went away."""
+        if isinstance(exception, TryAgainLater):
+            return procrastinate.RetryDecision(retry_at=utc_now() + exception.wait)
+        if isinstance(exception, asyncio.CancelledError):
+            return procrastinate.RetryDecision(retry_at=utc_now())
+        return procrastinate.RetryDecision(retry_in={"seconds": 2})
+
+
+def create_queue_app(settings: Settings, runner: Runner) -> procrastinate.App:
+    """Queue's app with our two tasks; its pool is opened by the caller."""
+    connector = procrastinate.PsycopgConnector(
+        conninfo=settings.require_database(),
+        min_size=1,
+        # The listener, the heartbeat, and one for each reduction that begins or ends.
+        max_size=settings.runner_slots + 3,
+        timeout=settings.database_deadline,
+        kwargs={"connect_timeout": max(2, int(settings.database_deadline))},
+    )
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name=REDUCE_TASK, queue=queue_of(settings.engine), retry=Strategy(), pass_context=True)
+    async def reduce(context: procrastinate.JobContext, job_key: str) -> None:
+        await runner.reduce(job_key, context.job.id)
+
+    @app.task(name=PLACE_TASK, queue=PLACE_QUEUE, retry=Strategy())
+    async def place(slot: str) -> None:
+        await runner.place(slot)
+
+    return app
+
+
+async def run_runner(
+    settings: Settings, *, engine: Engine | None = None, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Run until SIGTERM or SIGINT; then hand back what is not done.
+
+    Parameters
+    ----------
+    engine
+        Another than the settings name.
+    ready
+        Called once, when jobs can be taken.
+
+    Raises
+    ------
+    ConfigurationError
+        If the engine or the database cannot be used.
+    """
+    stop = asyncio.Event()
+    engine = engine or create_engine(settings)
+    async with _signals_set(stop), open_pool(settings) as pool:
+        try:
+            if await _unless_stopped(engine.start(), stop):
+                return
+            runner = Runner(settings=settings, pool=pool, engine=engine, identity=runner_identity())
+            await asyncio.to_thread(remove_stale_folders, settings.work_dir)
+            async with (
+                _repeated(lambda: mend(pool, settings, utc_now()), MEND_INTERVAL),
+                _once(pool, settings),
+            ):
+                ready()
+                await _work_until(stop, settings, runner)
+        finally:
+            await engine.close()
+
+
+async def _work_until(stop: asyncio.Event, settings: Settings, runner: Runner) -> None:
+    pause = _RECONNECT_FIRST
+    while not stop.is_set():
+        try:
+            async with create_queue_app(settings, runner).open_async() as app:
+                pause = _RECONNECT_FIRST
+                await _unless_stopped(_take_jobs(app, settings), stop)
+        except (exceptions.ConnectorException, OSError) as error:
+            log.warning("the queue cannot be reached", error=str(error), pause=pause)
+            await _unless_stopped(asyncio.sleep(pause), stop)
+            pause = min(2 * pause, _RECONNECT_MOST)
+
+
+async def _take_jobs(app: procrastinate.App, settings: Settings) -> None:
+    await app.run_worker_async(
+        queues=[queue_of(settings.engine), PLACE_QUEUE],
+        name="runner",
+        concurrency=settings.runner_slots,
+        wait=True,
+        fetch_job_polling_interval=POLL_INTERVAL,
+        shutdown_graceful_timeout=STOP_GRACE,
+        listen_notify=True,
+        # The reduction's row is the record; the queue need not keep a second one.
+        delete_jobs="always",
+        install_signal_handlers=False,
+        update_heartbeat_interval=settings.runner_heartbeat,
+        stalled_worker_timeout=settings.runner_lease,
+    )
+
+
+async def _unless_stopped(work: Any, stop: asyncio.Event) -> bool:
+    """Do some work; cancel it, and wait for its end, when we are asked to stop. Whether we were."""
+    task = asyncio.ensure_future(work)
+    waiter = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        return stop.is_set()
+    finally:
+        waiter.cancel()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+@asynccontextmanager
+async def _signals_set(stop: asyncio.Event) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _repeated(work: Callable[[], Any], interval: float) -> AsyncIterator[None]:
+    async def repeat() -> None:
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                log.warning("mending did not succeed; it is tried again", error=str(error))
+            await asyncio.sleep(interval)
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        await _cancelled(task)
+
+
+@asynccontextmanager
+async def _once(pool: Pool, settings: Settings) -> AsyncIterator[None]:
+    """Look through the tree in the background: a season of products takes a while."""
+
+    async def look() -> None:
+        try:
+            await reconcile_links(pool, settings)
+        except Exception as error:
+            log.warning("the tree could not be looked through", error=str(error))
+
+    task = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        await _cancelled(task)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
