@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -56,13 +57,11 @@ class System:
 
     async def events(self, topic: str) -> list[dict[str, Any]]:
         rows = await self.connection.fetch("SELECT payload FROM outbox WHERE topic = $1 ORDER BY id", topic)
-        import json
-
         return [json.loads(row["payload"]) for row in rows]
 
     async def until(self, what: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(DEADLINE):
-            while not await what():
+            while not await what():  # noqa: ASYNC110 - the database tells no event
                 await asyncio.sleep(0.02)
 
     async def until_names(self, *names: str) -> None:
@@ -209,21 +208,7 @@ async def test_a_copy_elsewhere_is_the_same_frame_and_a_moved_file_keeps_it(
 
 async def test_evil_entries_are_named_and_the_rest_goes_on(database: Settings, raw: Path) -> None:
     folder = raw / "260312" / "ccd_1"
-    (folder / "12mar10001.fits").mkdir()
-    os.mkfifo(folder / "12mar10002.fits")
-    (folder / "12mar10003.fits").symlink_to("12mar10003.fits")
-    (folder / "12mar10004.fits").symlink_to("/dev/zero")
-    (folder / "12mar10005.fits").symlink_to(folder / "nowhere")
-    (folder / "12mar10006.fits").write_bytes(b"")
-    (folder / "12mar10007.fits").write_bytes(b"\0" * 100_000)
-    (folder / "12mar10008.fits").write_bytes(b"not a FITS file" * 1000)
-    (folder / "12mar10009.fits").write_bytes(raw_frame(INSTRUME="HERMES-2dF"))
-    (folder / "12mar10010.fits").write_bytes(raw_frame(EXPOSED=float("nan")))
-    (folder / "a'b\n.fits").write_bytes(b"x")
-    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.fits")).write_bytes(b"x")
-    (folder / "notes.txt").write_text("ignored")
-    (folder / ".12mar10013.fits").write_bytes(b"ignored")
-    (folder / "up").symlink_to(raw)
+    put_evil_entries(raw, folder)
     async with ingesting(settings_for(database, raw, ingest_growth_deadline=0.3)) as system:
         deliver(folder, "12mar10011.fits", raw_frame())
         await system.until_names("12mar10011.fits")
@@ -246,6 +231,24 @@ async def test_evil_entries_are_named_and_the_rest_goes_on(database: Settings, r
             "a'b\\n.fits": "wrong_name",
             "\\xff.fits": "wrong_name",
         }
+
+
+def put_evil_entries(raw: Path, folder: Path) -> None:
+    (folder / "12mar10001.fits").mkdir()
+    os.mkfifo(folder / "12mar10002.fits")
+    (folder / "12mar10003.fits").symlink_to("12mar10003.fits")
+    (folder / "12mar10004.fits").symlink_to("/dev/zero")
+    (folder / "12mar10005.fits").symlink_to(folder / "nowhere")
+    (folder / "12mar10006.fits").write_bytes(b"")
+    (folder / "12mar10007.fits").write_bytes(b"\0" * 100_000)
+    (folder / "12mar10008.fits").write_bytes(b"not a FITS file" * 1000)
+    (folder / "12mar10009.fits").write_bytes(raw_frame(INSTRUME="HERMES-2dF"))
+    (folder / "12mar10010.fits").write_bytes(raw_frame(EXPOSED=float("nan")))
+    (folder / "a'b\n.fits").write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.fits")).write_bytes(b"x")
+    (folder / "notes.txt").write_text("ignored")
+    (folder / ".12mar10013.fits").write_bytes(b"ignored")
+    (folder / "up").symlink_to(raw)
 
 
 async def test_a_raw_folder_may_come_late_vanish_and_return(database: Settings, tmp_path: Path) -> None:
