@@ -1,0 +1,1 @@
+"""Which reductions a night needs, with which calibrations, and why."""

@@ -1,0 +1,291 @@
+"""The chain of reductions: from any frame back to its biases, each task settled once.
+
+Tasks depend on tasks of earlier kinds only (bias, dark, long-slit flat, tramline map, arc, fibre flat, sky,
+object, combined, spliced), and the choice for a role looks only at failures in that role. So the chain has
+no cycle, and what it settles on depends on the frames and on what fails, not on the order of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from agents.calib_matcher import slots
+from agents.calib_matcher.choose import (
+    Candidate,
+    MatchDecision,
+    Progress,
+    nearby_fibre_frames,
+    nearby_sessions,
+    pick,
+    refused_in_field,
+)
+from agents.calib_matcher.night_index import Exposures, NightIndex, Session
+from agents.calib_matcher.settle import NEVER, Moment, Patience, closed_at, describe_role, settle
+from agents.calib_matcher.sighting import Sighting
+from agents.calib_matcher.state import NightState
+from agents.calib_matcher.task import Task
+from schemas.vocabulary import CalibrationLevel, CalibrationRole, FrameClass, ProductKind, ReductionKind
+
+_SESSION_PRODUCTS = {
+    FrameClass.BIAS: ProductKind.COMBINED_BIAS,
+    FrameClass.DARK: ProductKind.COMBINED_DARK,
+    FrameClass.LFLAT: ProductKind.COMBINED_LFLAT,
+}
+_SESSION_ROLES = {
+    CalibrationRole.BIAS: FrameClass.BIAS,
+    CalibrationRole.DARK: FrameClass.DARK,
+    CalibrationRole.LFLAT: FrameClass.LFLAT,
+}
+
+
+class Chain:
+    """Tasks of some nights, settled on demand and remembered.
+
+    Parameters
+    ----------
+    nights
+        The night that is planned and those whose calibrations may serve it.
+    moment
+        The time of planning, with the policy.
+    """
+
+    def __init__(self, nights: Mapping[str, NightState], moment: Moment) -> None:
+        self._nights = nights
+        self._moment = moment
+        self._policy = moment.policy
+        self._indices: dict[str, NightIndex] = {night: state.index for night, state in nights.items()}
+        self._closed = {night: closed_at(state, self._policy) for night, state in nights.items()}
+        self._tasks: dict[str, Task] = {}
+        self.looks_abroad = False
+
+    def closed(self, night: str) -> bool:
+        """Whether nothing more is expected of a night."""
+        return self._moment.past(self._closed[night])
+
+    def detector_frame(self, sighting: Sighting) -> Task:
+        """Reduction of one bias, dark or long-slit flat."""
+        kind, product, roles = {
+            FrameClass.BIAS: (ReductionKind.REDUCE_BIAS, ProductKind.BIAS, ()),
+            FrameClass.DARK: (ReductionKind.REDUCE_DARK, ProductKind.DARK, (CalibrationRole.BIAS,)),
+            FrameClass.LFLAT: (ReductionKind.REDUCE_LFLAT, ProductKind.LFLAT, (CalibrationRole.BIAS,)),
+        }[sighting.frame.frame_class]
+        return self._single(sighting, kind, product, lambda: self._choose_detector(sighting, roles))
+
+    def session(self, session: Session) -> Task:
+        """Combined calibration of a session; of one frame alone, that frame's own reduction."""
+        members = tuple(
+            task
+            for task in map(self.detector_frame, session.members)
+            if task.progress not in (Progress.FAILED, Progress.BLOCKED)
+        )
+        if len(members) < 2:
+            return members[0] if members else self.detector_frame(session.members[0])
+        product = _SESSION_PRODUCTS[session.frame_class]
+        slot = slots.of_session(session, product)
+        if slot in self._tasks:
+            return self._tasks[slot]
+        gate = NEVER if session.followed else session.last_seen + timedelta(seconds=self._policy.group_quiet)
+        task = Task(
+            slot,
+            ReductionKind.COMBINE_IMAGE,
+            product,
+            session.night,
+            slots.layout_of_session(session),
+            session.members,
+            members=members,
+        )
+        return self._settle(task, Patience(gate=gate))
+
+    def tramline_map(self, flat: Sighting) -> Task:
+        """Tramline map of a fibre flat."""
+        return self._single(
+            flat,
+            ReductionKind.MAKE_TLM,
+            ProductKind.TLM,
+            lambda: self._choose_detector(flat, (CalibrationRole.BIAS,)),
+        )
+
+    def arc(self, arc: Sighting) -> Task:
+        """Wavelength solution of an arc."""
+        return self._single(
+            arc,
+            ReductionKind.REDUCE_ARC,
+            ProductKind.ARC,
+            lambda: (
+                self._choose(arc, CalibrationRole.TLM),
+                *self._choose_detector(arc, (CalibrationRole.BIAS,)),
+            ),
+        )
+
+    def fibre_flat(self, flat: Sighting) -> Task:
+        """Fibre flat; its tramline map is its own."""
+        return self._single(
+            flat,
+            ReductionKind.REDUCE_FFLAT,
+            ProductKind.FFLAT,
+            lambda: (
+                self._own_map(flat),
+                self._choose(flat, CalibrationRole.ARC),
+                *self._choose_detector(flat, (CalibrationRole.BIAS, CalibrationRole.LFLAT)),
+            ),
+        )
+
+    def sky(self, sky: Sighting) -> Task:
+        """Offset sky or twilight frame."""
+        return self._single(
+            sky, ReductionKind.REDUCE_SKY, ProductKind.SKY, lambda: self._choose_for_spectra(sky)
+        )
+
+    def target(self, science: Sighting) -> Task:
+        """Science exposure."""
+        return self._single(
+            science,
+            ReductionKind.REDUCE_OBJECT,
+            ProductKind.OBJECT,
+            lambda: (
+                *self._choose_for_spectra(science),
+                self._choose(science, CalibrationRole.THPUT),
+            ),
+        )
+
+    def combined(self, exposures: Exposures) -> Task | None:
+        """Combined spectra of a field, or None while there are not two exposures that can be reduced."""
+        members = tuple(
+            task
+            for task in map(self.target, exposures.members)
+            if task.progress not in (Progress.FAILED, Progress.BLOCKED)
+        )
+        if len(members) < 2:
+            return None
+        night = exposures.members[0].frame.night
+        setup = self._indices[night].setups[exposures.camera]
+        slot = slots.of_exposures(exposures, setup)
+        if slot not in self._tasks:
+            subjects = tuple(task.subjects[0] for task in members)
+            task = Task(
+                slot,
+                ReductionKind.COMBINE_SPECTRA,
+                ProductKind.COMBINED,
+                night,
+                slots.layout_of_exposures(exposures, setup),
+                subjects,
+                members=members,
+            )
+            self._settle(task, Patience())
+        return self._tasks[slot]
+
+    def spliced(self, blue: Task, red: Task) -> Task:
+        """Both arms of an exposure, or of a combined field, joined."""
+        product = (
+            ProductKind.SPLICED_COMBINED if blue.product is ProductKind.COMBINED else ProductKind.SPLICED
+        )
+        layout = slots.layout_of_splice(blue.layout, red.layout, product)
+        slot = slots.of_splice(layout, product)
+        if slot not in self._tasks:
+            task = Task(
+                slot,
+                ReductionKind.SPLICE,
+                product,
+                blue.night,
+                layout,
+                blue.subjects + red.subjects,
+                members=(blue, red),
+            )
+            self._settle(task, Patience())
+        return self._tasks[slot]
+
+    def _single(
+        self,
+        sighting: Sighting,
+        kind: ReductionKind,
+        product: ProductKind,
+        choose: Callable[[], tuple[MatchDecision, ...]],
+    ) -> Task:
+        slot = slots.of_frame(sighting, product)
+        known = self._tasks.get(slot)
+        if known is not None:
+            return known
+        night = sighting.frame.night
+        layout = slots.layout_of_frame(sighting, self._indices[night].setups.get(sighting.camera, 1))
+        task = Task(slot, kind, product, night, layout, (sighting,), frames=(sighting,), decisions=choose())
+        return self._settle(task, Patience(hold_until=self._hold_until(sighting)))
+
+    def _settle(self, task: Task, patience: Patience) -> Task:
+        self._tasks[task.slot] = task
+        closed = self._closed[task.night] <= self._moment.now
+        patience = Patience(patience.hold_until, patience.gate, closed)
+        settle(task, self._nights[task.night], self._moment, patience)
+        if task.provisional and not closed:
+            self._moment.past(self._closed[task.night])
+        return task
+
+    def _hold_until(self, sighting: Sighting) -> datetime:
+        if self._indices[sighting.frame.night].next_field_began(sighting):
+            return NEVER
+        return sighting.seen_at + timedelta(seconds=self._policy.match_wait)
+
+    def _own_map(self, flat: Sighting) -> MatchDecision:
+        own = Candidate(
+            self.tramline_map(flat), (flat,), CalibrationLevel.SAME_FIELD, 0.0, "its own tramlines"
+        )
+        return pick(CalibrationRole.TLM, (own,))
+
+    def _choose_for_spectra(self, sighting: Sighting) -> tuple[MatchDecision, ...]:
+        return (
+            self._choose(sighting, CalibrationRole.TLM),
+            self._choose(sighting, CalibrationRole.ARC),
+            self._choose(sighting, CalibrationRole.FFLAT),
+            *self._choose_detector(
+                sighting, (CalibrationRole.BIAS, CalibrationRole.DARK, CalibrationRole.LFLAT)
+            ),
+        )
+
+    def _choose(self, sighting: Sighting, role: CalibrationRole) -> MatchDecision:
+        kind, maker = {
+            CalibrationRole.TLM: (FrameClass.MFFFF, self.tramline_map),
+            CalibrationRole.ARC: (FrameClass.MFARC, self.arc),
+            CalibrationRole.FFLAT: (FrameClass.MFFFF, self.fibre_flat),
+            CalibrationRole.THPUT: (FrameClass.MFSKY, self.sky),
+        }[role]
+        nearby = nearby_fibre_frames(sighting, kind, self._indices, self._policy)
+        if role is CalibrationRole.THPUT:
+            # Elsewhere the sky fibres lie differently in the field, so it tells nothing of these fibres.
+            nearby = takewhile(lambda item: item.level is CalibrationLevel.SAME_FIELD, nearby)
+        decision = pick(
+            role,
+            (
+                Candidate(maker(item.sighting), (item.sighting,), item.level, item.age_days, item.note)
+                for item in nearby
+            ),
+            refused_in_field(self._indices[sighting.frame.night], sighting, role),
+            f"no frame serves as {describe_role(role)[2:].strip()}: none was taken with this set-up and plate",
+        )
+        self._note_distance(decision)
+        return decision
+
+    def _choose_detector(
+        self, sighting: Sighting, roles: tuple[CalibrationRole, ...]
+    ) -> tuple[MatchDecision, ...]:
+        return tuple(self._choose_session(sighting, role) for role in roles)
+
+    def _choose_session(self, sighting: Sighting, role: CalibrationRole) -> MatchDecision:
+        decision = pick(role, self._sessions_near(sighting, _SESSION_ROLES[role]))
+        self._note_distance(decision)
+        return decision
+
+    def _sessions_near(self, sighting: Sighting, kind: FrameClass) -> Iterator[Candidate]:
+        for level, age, session in nearby_sessions(sighting, kind, self._indices, self._policy):
+            task = self.session(session)
+            count = len(task.members) or 1
+            note = f"{count} frames combined" if count > 1 else "a single frame"
+            if session.frame_class is FrameClass.DARK:
+                note += f" of {session.members[0].frame.exposed:g} s"
+            sources = tuple(item for member in task.members for item in member.frames) or task.frames
+            yield Candidate(task, sources, level, age, note)
+
+    def _note_distance(self, decision: MatchDecision) -> None:
+        """Remember whether frames of other nights could change a choice."""
+        if decision.chosen is None or decision.chosen.level > CalibrationLevel.SAME_PLATE:
+            self.looks_abroad = True

@@ -1,0 +1,206 @@
+"""A task: one slot, the best reduction that could fill it, and the one that fills it now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from agents.calib_matcher.choose import MatchDecision, Offer, Progress
+from agents.calib_matcher.policy import MatchPolicy
+from agents.calib_matcher.sighting import Sighting
+from schemas.reductions import (
+    CalibrationChoice,
+    FrameInput,
+    Layout,
+    ProductInput,
+    Reduction,
+    RefusedCandidate,
+    job_key,
+)
+from schemas.vocabulary import CalibrationRole, Priority, ProductKind, ReductionKind
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One version of a reduction: what goes in, and the key that follows from it.
+
+    Attributes
+    ----------
+    best
+        Whether nothing better is known.
+    calibrations
+        For each role, the decision and the product taken.
+    """
+
+    job_key: str
+    inputs: tuple[Offer, ...]
+    calibrations: tuple[tuple[CalibrationRole, Offer], ...]
+    best: bool
+
+
+@dataclass(slots=True)
+class Task:
+    """What fills a slot. `Chain` settles it.
+
+    Attributes
+    ----------
+    frames
+        Raw frames that are read.
+    members
+        Tasks whose products are combined or spliced, in order.
+    decisions
+        Calibrations, by role.
+    progress, reason
+        How far the best version is, and why no further.
+    ideal
+        The best version; None when something is missing.
+    active
+        The version that fills the slot now or is on its way into it; None while the task waits.
+    standing
+        Key of an older product that stands until a better one is made.
+    request
+        Whether `active` is to be asked for now.
+    moved_at
+        When something last moved, in this task or in those it needs.
+    now
+        Product that can be used now.
+    culprit
+        Member that stands in the way.
+    """
+
+    slot: str
+    kind: ReductionKind
+    product: ProductKind
+    night: str
+    layout: Layout
+    subjects: tuple[Sighting, ...]
+    frames: tuple[Sighting, ...] = ()
+    members: tuple[Task, ...] = ()
+    decisions: tuple[MatchDecision, ...] = ()
+    progress: Progress = Progress.BLOCKED
+    reason: str = ""
+    ideal: Recipe | None = None
+    active: Recipe | None = None
+    standing: str = ""
+    provisional: bool = False
+    request: bool = False
+    moved_at: datetime | None = None
+    culprit: Task | None = None
+    now: Offer | None = None
+
+    @property
+    def offer(self) -> Offer:
+        """Product of the best version."""
+        assert self.ideal is not None, f"{self.slot} is blocked"
+        return Offer(self.ideal.job_key, self.product)
+
+    @property
+    def offer_now(self) -> Offer | None:
+        """Product that can be used now."""
+        return self.now
+
+    @property
+    def slot_key(self) -> str | None:
+        """Key of the reduction that the slot wants now."""
+        return self.active.job_key if self.active else self.standing or None
+
+
+def make_recipe(
+    kind: ReductionKind,
+    frames: tuple[Sighting, ...],
+    inputs: tuple[Offer, ...],
+    calibrations: tuple[tuple[CalibrationRole, Offer], ...],
+    policy: MatchPolicy,
+    best: bool,
+) -> Recipe:
+    """Recipe with its key."""
+    checksums = tuple(item.frame.checksum for item in frames)
+    key = _key(kind, checksums, inputs, calibrations, policy.parameters, policy.engine, policy.engine_version)
+    return Recipe(key, inputs, calibrations, best)
+
+
+@lru_cache(maxsize=32768)
+def _key(
+    kind: ReductionKind,
+    checksums: tuple[str, ...],
+    inputs: tuple[Offer, ...],
+    calibrations: tuple[tuple[CalibrationRole, Offer], ...],
+    parameters: tuple[tuple[str, str | int | float | bool], ...],
+    engine: str,
+    version: str,
+) -> str:
+    return job_key(
+        kind,
+        checksums,
+        tuple(ProductInput(job_key=offer.job_key, kind=offer.kind) for offer in inputs),
+        tuple((role, ProductInput(job_key=offer.job_key, kind=offer.kind)) for role, offer in calibrations),
+        dict(parameters),
+        engine,
+        version,
+    )
+
+
+def choices_of(task: Task) -> tuple[CalibrationChoice, ...]:
+    """Calibrations of a task's present version, with levels, ages and what was passed over."""
+    recipe = task.active or task.ideal
+    taken = dict(recipe.calibrations) if recipe else {}
+    found = []
+    for decision in task.decisions:
+        offer = taken.get(decision.role)
+        if offer is None:
+            continue
+        chosen = decision.chosen
+        candidate = chosen if chosen and chosen.maker.offer == offer else decision.ready
+        if candidate is None:
+            continue
+        names = ", ".join(item.frame.stem for item in candidate.sources[:3])
+        if len(candidate.sources) > 3:
+            names += f" and {len(candidate.sources) - 3} more"
+        found.append(
+            CalibrationChoice(
+                role=decision.role,
+                product=ProductInput(job_key=offer.job_key, kind=offer.kind),
+                source_frame_ids=tuple(item.frame_id for item in candidate.sources),
+                level=candidate.level,
+                age_hours=round(candidate.age_days * 24, 3),
+                reason=f"{names}: {candidate.note}" if candidate.note else names,
+                refused=tuple(
+                    RefusedCandidate(frame_id=item.frame_id, reason=item.reason) for item in decision.refused
+                ),
+            )
+        )
+    return tuple(found)
+
+
+def to_reduction(task: Task, policy: MatchPolicy, priority: Priority, reason: str) -> Reduction:
+    """The reduction that a task asks for now."""
+    recipe = task.active
+    assert recipe is not None, f"{task.slot} has nothing to ask for"
+    return Reduction(
+        job_key=recipe.job_key,
+        slot=task.slot,
+        kind=task.kind,
+        night=task.night,
+        arm=task.layout.arm,
+        frames=tuple(
+            FrameInput(
+                frame_id=item.frame.frame_id,
+                name=item.frame.name,
+                path=item.frame.path,
+                checksum=item.frame.checksum,
+            )
+            for item in task.frames
+        ),
+        inputs=tuple(ProductInput(job_key=offer.job_key, kind=offer.kind) for offer in recipe.inputs),
+        calibrations=choices_of(task),
+        parameters=dict(policy.parameters),
+        engine=policy.engine,
+        engine_version=policy.engine_version,
+        priority=priority,
+        provisional=task.provisional,
+        products=(task.product,),
+        layout=task.layout,
+        subject_frame_ids=tuple(item.frame_id for item in task.subjects),
+        reason=reason,
+    )
