@@ -43,6 +43,23 @@ def send(group: int, number: int) -> bool:
     return True
 
 
+def lives(group: int) -> bool:
+    """Whether a process group has a member that is more than a zombie.
+
+    Zombies answer signals too, and stay for ever where process 1 is a program that collects none, as in
+    many containers.
+    """
+    if not send(group, 0):
+        return False
+    for name in os.listdir("/proc"):  # noqa: PTH208  (fast start: no pathlib)
+        if name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{name}/stat") as file:  # noqa: PTH123
+                state, _, found = file.read().rpartition(")")[2].split()[:3]
+                if int(found) == group and state != "Z":
+                    return True
+    return False
+
+
 def end(groups: dict[int, tuple[int, float]]) -> None:
     """Signal every group, wait for its grace, then kill what is left of it."""
     start = time.monotonic()
@@ -50,7 +67,7 @@ def end(groups: dict[int, tuple[int, float]]) -> None:
     while waiting:
         time.sleep(LOOK_EVERY)
         for group, deadline in list(waiting.items()):
-            if not send(group, 0):
+            if not lives(group):
                 del waiting[group]
             elif time.monotonic() > deadline:
                 send(group, signal.SIGKILL)

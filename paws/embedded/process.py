@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paws.embedded.account import Account, launch_command
+from paws.embedded.guard import lives
 from paws.embedded.logfile import RotatingLog
 from paws.embedded.ready import ReadyProbe
 from paws.embedded.restart import RestartPolicy
@@ -98,13 +99,25 @@ class Child:
     Parameters
     ----------
     process : asyncio.subprocess.Process
-        The process, its output connected to a pipe.
+        The process.
+    output : asyncio.StreamReader
+        What it writes.
+    pipe : asyncio.ReadTransport
+        Through which it writes that.
     log : RotatingLog
         Where the output goes.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, log: RotatingLog) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        output: asyncio.StreamReader,
+        pipe: asyncio.ReadTransport,
+        log: RotatingLog,
+    ) -> None:
         self._process = process
+        self._output = output
+        self._pipe = pipe
         self._log = log
         self.started = time.monotonic()
         self._pump = asyncio.create_task(self._copy_output(), name=f"output of {process.pid}")
@@ -112,16 +125,28 @@ class Child:
     @classmethod
     async def spawn(cls, spec: ProcessSpec, log: RotatingLog) -> Child:
         """Start a process as its description says."""
-        process = await asyncio.create_subprocess_exec(
-            *launch_command(spec.command(), account=spec.account, death_signal=spec.death_signal),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=spec.full_environment(),
-            cwd=spec.folder,
-            start_new_session=True,
+        # A pipe of our own: the library's would make its end wait for all who hold it, grandchildren too.
+        reading, writing = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *launch_command(spec.command(), account=spec.account, death_signal=spec.death_signal),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=asyncio.subprocess.STDOUT,
+                env=spec.full_environment(),
+                cwd=spec.folder,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        output = asyncio.StreamReader()
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(output), os.fdopen(reading, "rb", 0)
         )
-        return cls(process, log)
+        return cls(process, output, pipe, log)
 
     @property
     def pid(self) -> int:
@@ -134,21 +159,14 @@ class Child:
         return self._process.returncode is None
 
     async def _copy_output(self) -> None:
-        reader = self._process.stdout
-        assert reader is not None
-        while chunk := await reader.read(CHUNK):
+        while chunk := await self._output.read(CHUNK):
             # A full disk must not take the processes down with it.
             with contextlib.suppress(OSError):
                 self._log.write(chunk)
 
     async def wait(self) -> int:
         """Wait for the end; return the exit status, negative for a signal."""
-        # Not the library's wait(): that one also waits for the pipe, which grandchildren may hold open.
-        while self._process.returncode is None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await self._process.wait()
-        return self._process.returncode
+        return await self._process.wait()
 
     def send_group(self, number: int) -> bool:
         """Signal the whole group; tell whether anything of it was left."""
@@ -176,7 +194,7 @@ class Child:
         """After the process itself has ended: end the rest of its group, and keep its last output."""
         if self.send_group(signal.SIGTERM):
             for _ in range(int(GROUP_GRACE / LOOK_EVERY)):
-                if not self.send_group(0):
+                if not lives(self.pid):
                     break
                 await asyncio.sleep(LOOK_EVERY)
             self.send_group(signal.SIGKILL)
@@ -184,3 +202,4 @@ class Child:
         self._pump.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._pump
+        self._pipe.close()

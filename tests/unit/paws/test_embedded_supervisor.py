@@ -110,7 +110,7 @@ async def test_failure_of_an_essential_process_ends_the_wait(tmp_path):
     async with Supervisor(tmp_path) as supervisor:
         await supervisor.start(python("doomed", code, tmp_path, marker))
         marker.touch()
-        with pytest.raises(ServiceFailedError, match="doomed ended with status 1.*in a row"):
+        with pytest.raises(ServiceFailedError, match=r"doomed ended with status 1.*in a row"):
             async with asyncio.timeout(20):
                 await supervisor.wait()
 
@@ -162,7 +162,7 @@ async def test_defect_in_a_hook_is_a_failure_and_not_a_hang(tmp_path):
         raise KeyError("topic")
 
     async with Supervisor(tmp_path) as supervisor:
-        with pytest.raises(ServiceError, match="KeyError.*topic"):
+        with pytest.raises(ServiceError, match=r"KeyError.*topic"):
             async with asyncio.timeout(20):
                 await supervisor.start(python("x", SLEEP, tmp_path, after_ready=broken))
         assert supervisor.pids == {}
