@@ -86,6 +86,8 @@ def parse(kind: type[QuestionT], request: Request) -> QuestionT:
         422, naming each parameter that is wrong.
     """
     items = request.query_params.multi_items()
+    # A form sends its empty fields too.
+    items = [(name, value) for name, value in items if value]
     values = dict(items)
     wrong = [
         ProblemField(name=name[:60], detail="given more than once")
