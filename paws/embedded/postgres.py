@@ -22,7 +22,7 @@ from typing import Self
 from urllib.parse import quote
 
 from paws.embedded.account import launch_command
-from paws.embedded.errors import DataFolderUnusableError, ServiceFailedError
+from paws.embedded.errors import ServiceFailedError
 from paws.embedded.postgres_binaries import find_binaries
 from paws.embedded.postgres_place import PostgresPlace, find_cluster, made_by, private_folder, settle
 from paws.embedded.postmaster import STOP_DEADLINE, read_postmaster, remove_stale_pid_file, stop_postmaster
@@ -133,10 +133,6 @@ class EmbeddedPostgres:
     def _make_cluster(self) -> None:
         """Make the folder under another name, complete with the database; then rename it."""
         cluster = self.place.cluster
-        if cluster.exists() and any(cluster.iterdir()):
-            raise DataFolderUnusableError(
-                f"{cluster} exists and is not a database folder of PostgreSQL. Move it away and start again."
-            )
         for left in cluster.parent.glob(f".{cluster.name}-new-*"):
             if left.is_dir():
                 shutil.rmtree(left)

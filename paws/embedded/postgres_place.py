@@ -163,8 +163,29 @@ def made_by(cluster: Path) -> int | None:
     """Major version that made an existing database folder; None when there is none."""
     try:
         return int((cluster / "PG_VERSION").read_text().split(".")[0])
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
+
+
+def _check_cluster(cluster: Path) -> None:
+    """Refuse a folder that has the name of the database folder and cannot be one."""
+    try:
+        empty = not any(cluster.iterdir())
+    except OSError as error:
+        raise DataFolderUnusableError(
+            f"The database folder {cluster} cannot be read ({error.strerror}). Start paws as the user who made "
+            "it, or give another data folder."
+        ) from error
+    if made_by(cluster) is None and not empty:
+        raise DataFolderUnusableError(
+            f"{cluster} exists and is not a database folder of PostgreSQL. Move it away and start again."
+        )
+    if os.geteuid() == 0 and cluster.lstat().st_uid == 0 and not empty:
+        raise DataFolderUnusableError(
+            f"The database folder {cluster} belongs to root, who may not run a database. Give it, with all "
+            "that is in it, to an ordinary account (chown -R), or move it away: it is filled again from the "
+            "raw files."
+        )
 
 
 def settle(data: Path, binaries: PostgresBinaries) -> PostgresPlace:
@@ -178,6 +199,8 @@ def settle(data: Path, binaries: PostgresBinaries) -> PostgresPlace:
     data.mkdir(parents=True, exist_ok=True)
     cluster = find_cluster(data)
     owner = cluster.lstat().st_uid if cluster.exists() else None
+    if cluster.exists():
+        _check_cluster(cluster)
     account = unprivileged_account(owner)
     if account is None and owner not in (None, os.geteuid()):
         raise DataFolderUnusableError(
