@@ -159,12 +159,12 @@ async def record_rejection(pool: Pool, rejected: Rejection, now: datetime, quiet
         row = await connection.fetchrow(
             """
             INSERT INTO rejected_file AS r
-                (path, name, night, size_bytes, mtime_ns, code, reason, first_seen, last_seen)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                (path, name, night, size_bytes, mtime_ns, code, reason, first_seen, last_seen, told_in)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
             ON CONFLICT (path) DO UPDATE SET
                 name = excluded.name, night = excluded.night, size_bytes = excluded.size_bytes,
                 mtime_ns = excluded.mtime_ns, code = excluded.code, reason = excluded.reason,
-                last_seen = excluded.last_seen, resolved_at = NULL, told_in = NULL
+                last_seen = excluded.last_seen, resolved_at = NULL, told_in = excluded.told_in
             WHERE (r.size_bytes, r.mtime_ns, r.code) IS DISTINCT FROM
                   (excluded.size_bytes, excluded.mtime_ns, excluded.code) OR r.resolved_at IS NOT NULL
             RETURNING *
@@ -177,6 +177,8 @@ async def record_rejection(pool: Pool, rejected: Rejection, now: datetime, quiet
             rejected.code,
             rejected.reason,
             now,
+            # Whoever fills an archive reads the report; no mail follows.
+            "backfill" if quietly else None,
         )
         if row is None:
             return False
