@@ -257,7 +257,7 @@ def digitise(
 
     rows = np.arange(ROWS)
     pedestal = detector.bias_level + float(rng.normal(0.0, 1.2))
-    trend = 4.0 * np.exp(-rows / 350.0) + 3.0 * (rows / ROWS - 0.5) + 1.2 * np.sin(rows / 900.0)
+    trend = 8.0 * np.exp(-rows / 350.0) + 6.0 * (rows / ROWS - 0.5) + 2.0 * np.sin(rows / 900.0)
     level = pedestal + trend
     response = pixel_response(arm, hardware_seed)
     dark = detector.dark_rate * seconds / 3600.0

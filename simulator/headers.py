@@ -68,9 +68,10 @@ def pointing_at(exposure: ExposurePlan, moment: datetime) -> Pointing:
     if exposure.field is None:
         return Pointing(sidereal, LATITUDE_DEG, 0.0, 0.0)
     ra, dec = exposure.field.centre_ra, exposure.field.centre_dec
-    hour_angle = (sidereal - ra + 180.0) % 360.0 - 180.0
-    sine = sin(radians(LATITUDE_DEG)) * sin(radians(dec))
-    sine += cos(radians(LATITUDE_DEG)) * cos(radians(dec)) * cos(radians(hour_angle))
+    apparent_ra, apparent_dec = apparent_place(ra, dec, modified_julian_date(moment))
+    hour_angle = (sidereal - degrees(apparent_ra) + 180.0) % 360.0 - 180.0
+    sine = sin(radians(LATITUDE_DEG)) * sin(apparent_dec)
+    sine += cos(radians(LATITUDE_DEG)) * cos(apparent_dec) * cos(radians(hour_angle))
     return Pointing(ra, dec, hour_angle, 90.0 - degrees(asin(max(-1.0, min(1.0, sine)))))
 
 

@@ -16,7 +16,7 @@ ARC_LAMP = "CuAr+FeAr+He+Ne"
 # Hollow-cathode intensities span four decades; a fibre sees a narrower range, for the lamps of red lines
 # are run at lower current.
 _ARC_EXPONENT = 0.55
-_SPECIES_LEVEL = {"ArI": 1.0, "ArII": 1.15, "CuI": 1.0, "NeI": 0.55, "HeI": 0.8, "FeI": 0.6}
+_SPECIES_LEVEL = {"ArI": 1.0, "ArII": 1.15, "CuI": 1.0, "NeI": 0.55, "HeI": 0.8, "FeI": 0.3}
 _ARC_PHOTONS = 800.0
 
 
