@@ -8,6 +8,7 @@ no cycle, and what it settles on depends on the frames and on what fails, not on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -26,6 +27,7 @@ from agents.calib_matcher.settle import NEVER, Moment, Patience, closed_at, desc
 from agents.calib_matcher.sighting import Sighting
 from agents.calib_matcher.state import NightState
 from agents.calib_matcher.task import Task
+from schemas.frames import FibreKey
 from schemas.vocabulary import CalibrationLevel, CalibrationRole, FrameClass, ProductKind, ReductionKind
 
 _SESSION_PRODUCTS = {
@@ -37,6 +39,16 @@ _SESSION_ROLES = {
     CalibrationRole.BIAS: FrameClass.BIAS,
     CalibrationRole.DARK: FrameClass.DARK,
     CalibrationRole.LFLAT: FrameClass.LFLAT,
+}
+_FIBRE_CLASSES = {
+    CalibrationRole.TLM: FrameClass.MFFFF,
+    CalibrationRole.ARC: FrameClass.MFARC,
+    CalibrationRole.FFLAT: FrameClass.MFFFF,
+    CalibrationRole.THPUT: FrameClass.MFSKY,
+}
+_MISSING = {
+    role: f"there is no {describe_role(role).split(' ', 1)[1]} with this set-up and plate, of this run or nearer"
+    for role in CalibrationRole
 }
 
 
@@ -58,6 +70,10 @@ class Chain:
         self._indices: dict[str, NightIndex] = {night: state.index for night, state in nights.items()}
         self._closed = {night: closed_at(state, self._policy) for night, state in nights.items()}
         self._tasks: dict[str, Task] = {}
+        self._of_frame: dict[tuple[str, ProductKind], Task] = {}
+        self._of_session: dict[int, Task] = {}
+        self._classes = {kind for index in self._indices.values() for kind in index.classes}
+        self._sure: dict[tuple[CalibrationRole, str, tuple[object, ...], FibreKey | None], Candidate] = {}
         self.looks_abroad = False
 
     def closed(self, night: str) -> bool:
@@ -75,6 +91,12 @@ class Chain:
 
     def session(self, session: Session) -> Task:
         """Combined calibration of a session; of one frame alone, that frame's own reduction."""
+        known = self._of_session.get(id(session))
+        if known is None:
+            known = self._of_session[id(session)] = self._combine_session(session)
+        return known
+
+    def _combine_session(self, session: Session) -> Task:
         members = tuple(
             task
             for task in map(self.detector_frame, session.members)
@@ -84,15 +106,13 @@ class Chain:
             return members[0] if members else self.detector_frame(session.members[0])
         product = _SESSION_PRODUCTS[session.frame_class]
         slot = slots.of_session(session, product)
-        if slot in self._tasks:
-            return self._tasks[slot]
         gate = NEVER if session.followed else session.last_seen + timedelta(seconds=self._policy.group_quiet)
         task = Task(
             slot,
             ReductionKind.COMBINE_IMAGE,
             product,
             session.night,
-            slots.layout_of_session(session),
+            lambda: slots.layout_of_session(session),
             session.members,
             members=members,
         )
@@ -169,7 +189,7 @@ class Chain:
                 ReductionKind.COMBINE_SPECTRA,
                 ProductKind.COMBINED,
                 night,
-                slots.layout_of_exposures(exposures, setup),
+                lambda: slots.layout_of_exposures(exposures, setup),
                 subjects,
                 members=members,
             )
@@ -181,7 +201,7 @@ class Chain:
         product = (
             ProductKind.SPLICED_COMBINED if blue.product is ProductKind.COMBINED else ProductKind.SPLICED
         )
-        layout = slots.layout_of_splice(blue.layout, red.layout, product)
+        layout = slots.layout_of_splice(blue.layout(), red.layout(), product)
         slot = slots.of_splice(layout, product)
         if slot not in self._tasks:
             task = Task(
@@ -189,7 +209,7 @@ class Chain:
                 ReductionKind.SPLICE,
                 product,
                 blue.night,
-                layout,
+                lambda: layout,
                 blue.subjects + red.subjects,
                 members=(blue, red),
             )
@@ -203,13 +223,23 @@ class Chain:
         product: ProductKind,
         choose: Callable[[], tuple[MatchDecision, ...]],
     ) -> Task:
-        slot = slots.of_frame(sighting, product)
-        known = self._tasks.get(slot)
+        known = self._of_frame.get((sighting.frame_id, product))
         if known is not None:
             return known
+        slot = slots.of_frame(sighting, product)
         night = sighting.frame.night
-        layout = slots.layout_of_frame(sighting, self._indices[night].setups.get(sighting.camera, 1))
-        task = Task(slot, kind, product, night, layout, (sighting,), frames=(sighting,), decisions=choose())
+        setup = self._indices[night].setups.get(sighting.camera, 1)
+        task = Task(
+            slot,
+            kind,
+            product,
+            night,
+            lambda: slots.layout_of_frame(sighting, setup),
+            (sighting,),
+            frames=(sighting,),
+            decisions=choose(),
+        )
+        self._of_frame[sighting.frame_id, product] = task
         return self._settle(task, Patience(hold_until=self._hold_until(sighting)))
 
     def _settle(self, task: Task, patience: Patience) -> Task:
@@ -242,13 +272,21 @@ class Chain:
             ),
         )
 
+    def _maker(self, role: CalibrationRole, sighting: Sighting) -> Task:
+        if role is CalibrationRole.ARC:
+            return self.arc(sighting)
+        if role is CalibrationRole.TLM:
+            return self.tramline_map(sighting)
+        return self.fibre_flat(sighting) if role is CalibrationRole.FFLAT else self.sky(sighting)
+
     def _choose(self, sighting: Sighting, role: CalibrationRole) -> MatchDecision:
-        kind, maker = {
-            CalibrationRole.TLM: (FrameClass.MFFFF, self.tramline_map),
-            CalibrationRole.ARC: (FrameClass.MFARC, self.arc),
-            CalibrationRole.FFLAT: (FrameClass.MFFFF, self.fibre_flat),
-            CalibrationRole.THPUT: (FrameClass.MFSKY, self.sky),
-        }[role]
+        kind = _FIBRE_CLASSES[role]
+        if kind not in self._classes:
+            return self._nothing(role)
+        place = (role, sighting.frame.night, sighting.camera, sighting.fibres)
+        sure = self._sure.get(place)
+        if sure is not None:
+            return MatchDecision(role, again := _moved(sure, sighting), again)
         nearby = nearby_fibre_frames(sighting, kind, self._indices, self._policy)
         if role is CalibrationRole.THPUT:
             # Elsewhere the sky fibres lie differently in the field, so it tells nothing of these fibres.
@@ -256,14 +294,30 @@ class Chain:
         decision = pick(
             role,
             (
-                Candidate(maker(item.sighting), (item.sighting,), item.level, item.age_days, item.note)
+                Candidate(
+                    self._maker(role, item.sighting), (item.sighting,), item.level, item.age_days, item.note
+                )
                 for item in nearby
             ),
             refused_in_field(self._indices[sighting.frame.night], sighting, role),
-            f"no frame serves as {describe_role(role)[2:].strip()}: none was taken with this set-up and plate",
+            _MISSING[role],
         )
         self._note_distance(decision)
+        if self._indices[sighting.frame.night].one_serves(sighting, kind):
+            self._remember(place, decision)
         return decision
+
+    def _remember(
+        self, place: tuple[CalibrationRole, str, tuple[object, ...], FibreKey | None], decision: MatchDecision
+    ) -> None:
+        """Keep a choice that is the same for all frames of a field: most are, and most frames ask."""
+        chosen = decision.chosen
+        if chosen is not None and not decision.refused and chosen.maker.progress is Progress.DONE:
+            self._sure[place] = chosen
+
+    def _nothing(self, role: CalibrationRole) -> MatchDecision:
+        self.looks_abroad = True
+        return MatchDecision(role, None, None, (), _MISSING[role])
 
     def _choose_detector(
         self, sighting: Sighting, roles: tuple[CalibrationRole, ...]
@@ -271,8 +325,17 @@ class Chain:
         return tuple(self._choose_session(sighting, role) for role in roles)
 
     def _choose_session(self, sighting: Sighting, role: CalibrationRole) -> MatchDecision:
-        decision = pick(role, self._sessions_near(sighting, _SESSION_ROLES[role]))
+        kind = _SESSION_ROLES[role]
+        if kind not in self._classes:
+            return self._nothing(role)
+        place = (role, sighting.frame.night, sighting.detector, None)
+        sure = self._sure.get(place)
+        if sure is not None:
+            return MatchDecision(role, again := _moved(sure, sighting), again)
+        decision = pick(role, self._sessions_near(sighting, kind))
         self._note_distance(decision)
+        if len(self._indices[sighting.frame.night].sessions.get((kind, sighting.detector), ())) == 1:
+            self._remember(place, decision)
         return decision
 
     def _sessions_near(self, sighting: Sighting, kind: FrameClass) -> Iterator[Candidate]:
@@ -289,3 +352,10 @@ class Chain:
         """Remember whether frames of other nights could change a choice."""
         if decision.chosen is None or decision.chosen.level > CalibrationLevel.SAME_PLATE:
             self.looks_abroad = True
+
+
+def _moved(candidate: Candidate, sighting: Sighting) -> Candidate:
+    """The same candidate for another frame: only its age differs."""
+    sources = candidate.sources
+    middle = (sources[0].frame.utmjd + sources[-1].frame.utmjd) / 2
+    return replace(candidate, age_days=middle - sighting.frame.utmjd)

@@ -14,6 +14,8 @@ from paws.clock import nights_apart
 from schemas.frames import CameraKey, FibreKey
 from schemas.vocabulary import CalibrationLevel, CalibrationRole, FrameClass, ProductKind
 
+_MANDATORY = frozenset(role for role in CalibrationRole if role.mandatory)
+
 
 class Progress(Enum):
     """How far the best version of a product is.
@@ -111,6 +113,20 @@ class MatchDecision:
     ready: Candidate | None
     refused: tuple[Refusal, ...] = ()
     missing: str = ""
+
+    @property
+    def mandatory(self) -> bool:
+        """Whether a reduction waits for this role."""
+        return self.role in _MANDATORY
+
+    @property
+    def far(self) -> bool:
+        """Whether a mandatory calibration is not of the frame's own field."""
+        return (
+            self.chosen is not None
+            and self.chosen.level is not CalibrationLevel.SAME_FIELD
+            and self.role in _MANDATORY
+        )
 
     @property
     def waits(self) -> bool:

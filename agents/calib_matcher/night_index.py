@@ -104,6 +104,7 @@ class NightIndex:
     exposures: dict[tuple[CameraKey, PointingKey], Exposures] = field(default_factory=dict)
     arms_of_run: dict[int, dict[int, Sighting]] = field(default_factory=dict)
     setups: dict[CameraKey, int] = field(default_factory=dict)
+    classes: set[FrameClass] = field(default_factory=set)
     last_arrival: datetime | None = None
     _last_science: dict[FibreKey, int] = field(default_factory=dict)
 
@@ -116,6 +117,8 @@ class NightIndex:
         index.subjects = [item for item in everything if item.subject]
         index._put_aside(everything, junk)
         fit = [item for item in everything if item.frame_id not in index.aside]
+        # With those aside: why a frame of the right class cannot serve is worth telling.
+        index.classes = {item.frame.frame_class for item in everything}
         index.setups = _number_setups(everything)
         index._group_fields(fit, everything)
         index._group_sessions(fit)
@@ -126,6 +129,15 @@ class NightIndex:
         """Whether science of another field was taken after a frame: nothing more comes for its own."""
         run = sighting.frame.run
         return any(last > run for fibres, last in self._last_science.items() if fibres != sighting.fibres)
+
+    def one_serves(self, sighting: Sighting, kind: FrameClass) -> bool:
+        """Whether one flat, arc or sky frame is the best for all frames of a field, whatever their time."""
+        group = self.fields.get(FieldKey(sighting.camera, sighting.fibres)) if sighting.fibres else None
+        if group is None:
+            return False
+        if kind is FrameClass.MFFFF:
+            return bool(group.flats) and (len(group.flats) == 1 or group.flats[1].rank > 0)
+        return len(group.arcs if kind is FrameClass.MFARC else group.skies) == 1
 
     def _put_aside(self, everything: list[Sighting], junk: Mapping[str, JunkMark]) -> None:
         newest: dict[tuple[int, int], Sighting] = {}

@@ -27,7 +27,7 @@ from agents.calib_matcher.task import Task, choices_of, to_reduction
 from agents.calib_matcher.verdict import FrameDecision, aside, judge, not_chosen
 from schemas.frames import CameraKey
 from schemas.reductions import Reduction
-from schemas.vocabulary import FrameClass, Priority, ReductionKind
+from schemas.vocabulary import CalibrationLevel, FrameClass, Priority, ReductionKind
 
 _ExposuresKey = tuple[CameraKey, PointingKey]
 
@@ -251,9 +251,8 @@ def _why_now(task: Task, redo: bool) -> str:
         return f"provisional, because still {task.reason}"
     if redo:
         return "redone, because a better choice of frames or calibrations came"
-    levels = [choice.level for choice in choices_of(task) if choice.role.mandatory]
     if task.provisional:
-        return (
-            f"provisional, with calibrations of {max(levels, default=1).meaning}" if levels else "provisional"
-        )
+        levels = [choice.level for choice in choices_of(task) if choice.role.mandatory]
+        worst = CalibrationLevel(max(levels, default=CalibrationLevel.SAME_FIELD))
+        return f"provisional, with calibrations of the {worst.meaning}"
     return "everything it needs is there"

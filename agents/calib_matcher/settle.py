@@ -10,7 +10,7 @@ from agents.calib_matcher.choose import Candidate, Offer, Progress
 from agents.calib_matcher.policy import MatchPolicy
 from agents.calib_matcher.state import Finished, NightState
 from agents.calib_matcher.task import Recipe, Task, make_recipe
-from schemas.vocabulary import CalibrationLevel, CalibrationRole
+from schemas.vocabulary import CalibrationRole
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -130,7 +130,7 @@ def _complete(task: Task) -> bool:
             task.reason, task.culprit = member.reason, member.culprit or member
             return False
     for decision in task.decisions:
-        if decision.role.mandatory and decision.chosen is None:
+        if decision.mandatory and decision.chosen is None:
             task.progress = Progress.BLOCKED
             task.reason = decision.missing or "; ".join(
                 f"{item.frame_id}: {item.reason}" for item in decision.refused[:3]
@@ -170,10 +170,7 @@ def _moved_at(task: Task) -> datetime:
 
 def _is_far(task: Task) -> bool:
     """Whether a mandatory calibration is not of the frame's own field."""
-    return any(
-        item.role.mandatory and item.chosen is not None and item.chosen.level > CalibrationLevel.SAME_FIELD
-        for item in task.decisions
-    )
+    return any(item.far for item in task.decisions)
 
 
 def _usable(task: Task, policy: MatchPolicy) -> Recipe | None:
@@ -189,7 +186,7 @@ def _usable(task: Task, policy: MatchPolicy) -> Recipe | None:
         offer = decision.ready.maker.offer_now if decision.ready is not None else None
         if offer is not None:
             calibrations.append((decision.role, offer))
-        elif decision.role.mandatory:
+        elif decision.mandatory:
             return None
     return make_recipe(task.kind, task.frames, tuple(inputs), tuple(calibrations), policy, best=False)
 
@@ -218,7 +215,7 @@ def _wait_for_best(task: Task, policy: MatchPolicy) -> datetime:
     sources = [(member, True) for member in task.members]
     for decision in task.decisions:
         if decision.chosen is not None:
-            same = not decision.role.mandatory or decision.ready is decision.chosen
+            same = not decision.mandatory or decision.ready is decision.chosen
             sources.append((_task(decision.chosen), same))
     for source, same in sources:
         if source.progress is Progress.DONE:
@@ -243,17 +240,9 @@ def _waiting_reason(task: Task, waiting: list[Task], patience: Patience, *, held
         return "waiting for more frames of its group"
     if not held:
         return "waiting for " + ", ".join(dict.fromkeys(describe_source(source) for source in waiting))
-    far = [
-        item.chosen
-        for item in task.decisions
-        if item.role.mandatory and item.chosen and item.chosen.level > CalibrationLevel.SAME_FIELD
-    ]
-    roles = [
-        describe_role(item.role)
-        for item in task.decisions
-        if item.role.mandatory and item.chosen and item.chosen.level > CalibrationLevel.SAME_FIELD
-    ]
-    served = ", ".join(dict.fromkeys(f"{item.sources[0].frame.stem} ({item.level.label})" for item in far))
+    far = [(item.role, item.chosen) for item in task.decisions if item.chosen is not None and item.far]
+    roles = [describe_role(role) for role, _ in far]
+    served = ", ".join(dict.fromkeys(f"{item.sources[0].frame.stem} ({item.level.label})" for _, item in far))
     return (
         f"waiting for {' and '.join(roles)} of its own field until {patience.hold_until:%H:%M:%S} UT, "
         f"then taking {served}"

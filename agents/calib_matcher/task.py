@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -73,7 +74,7 @@ class Task:
     kind: ReductionKind
     product: ProductKind
     night: str
-    layout: Layout
+    layout: Callable[[], Layout]
     subjects: tuple[Sighting, ...]
     frames: tuple[Sighting, ...] = ()
     members: tuple[Task, ...] = ()
@@ -102,8 +103,13 @@ class Task:
 
     @property
     def slot_key(self) -> str | None:
-        """Key of the reduction that the slot wants now."""
-        return self.active.job_key if self.active else self.standing or None
+        """Key of the reduction that the slot wants now: none while nothing was asked for, or can be.
+
+        What was made before something went missing (a flat was junked, say) does not stand.
+        """
+        if self.active is not None:
+            return self.active.job_key
+        return self.standing or None if self.progress is not Progress.BLOCKED else None
 
 
 def make_recipe(
@@ -177,12 +183,13 @@ def to_reduction(task: Task, policy: MatchPolicy, priority: Priority, reason: st
     """The reduction that a task asks for now."""
     recipe = task.active
     assert recipe is not None, f"{task.slot} has nothing to ask for"
+    layout = task.layout()
     return Reduction(
         job_key=recipe.job_key,
         slot=task.slot,
         kind=task.kind,
         night=task.night,
-        arm=task.layout.arm,
+        arm=layout.arm,
         frames=tuple(
             FrameInput(
                 frame_id=item.frame.frame_id,
@@ -200,7 +207,7 @@ def to_reduction(task: Task, policy: MatchPolicy, priority: Priority, reason: st
         priority=priority,
         provisional=task.provisional,
         products=(task.product,),
-        layout=task.layout,
+        layout=layout,
         subject_frame_ids=tuple(item.frame_id for item in task.subjects),
         reason=reason,
     )

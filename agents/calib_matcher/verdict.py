@@ -110,7 +110,7 @@ def _state_of(task: Task, closed: bool) -> tuple[str, str, bool]:
 def _how(task: Task) -> str:
     if task.active is not None and not task.active.best:
         return f"provisional, {task.reason}"
-    chosen = [item for item in task.decisions if item.role.mandatory and item.chosen is not None]
+    chosen = [item for item in task.decisions if item.mandatory and item.chosen is not None]
     if not chosen:
         return "reduced by itself"
     worst = max(chosen, key=_level)
@@ -130,7 +130,7 @@ def _worst_level(task: Task) -> CalibrationLevel | None:
     recipe = task.active or task.ideal
     taken = dict(recipe.calibrations) if recipe else {}
     for decision in task.decisions:
-        if not decision.role.mandatory or decision.role not in taken or decision.chosen is None:
+        if not decision.mandatory or decision.role not in taken or decision.chosen is None:
             continue
         candidate = decision.chosen
         if candidate.maker.offer != taken[decision.role] and decision.ready is not None:
