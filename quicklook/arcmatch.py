@@ -14,6 +14,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 from scipy import fft
 
+from quicklook import nanmath
 from quicklook.errors import Failure
 from quicklook.linelists import LineList
 
@@ -113,7 +114,7 @@ def compress(flux: AnyFloat, variance: AnyFloat) -> FloatArray:
             row[~good] = np.interp(columns[~good], columns[good], row[good])
     with np.errstate(all="ignore"):
         noise = np.sqrt(
-            np.nan_to_num(np.nanmedian(np.where(variance > 0, variance, np.nan), axis=1), nan=1.0)
+            np.nan_to_num(nanmath.median(np.where(variance > 0, variance, np.nan), axis=1), nan=1.0)
         )
     level = np.percentile(values, 40, axis=1)
     above = (values - level[:, np.newaxis]) / (5.0 * np.maximum(noise, 1.0)[:, np.newaxis])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.signal import find_peaks
 
+from quicklook import nanmath
 from quicklook.arcmatch import Alignment, align
 from quicklook.errors import Failure
 from quicklook.linefit import LineFits, fit_lines
@@ -307,7 +308,7 @@ def _trusted_lines(measured: _Measured, usable: BoolArray, order: int) -> tuple[
     make without it, and by how well they can know it there.
     """
     means = _line_means(measured.offset, usable)
-    x = np.nanmedian(measured.x, axis=0) / 1023.5 - 1.0
+    x = nanmath.median(measured.x, axis=0) / 1023.5 - 1.0
     good = _agreeing_lines(measured, usable)
     degree = order or _best_order(x, means, good)
     for _ in range(len(means)):
@@ -331,13 +332,13 @@ def _line_means(values: FloatArray, keep: BoolArray) -> FloatArray:
         masked = np.where(keep, values, np.nan)
         empty = ~keep.any(axis=0)
         masked[0, empty] = np.inf
-        return np.asarray(np.nanmedian(masked, axis=0))
+        return np.asarray(nanmath.median(masked, axis=0))
 
 
 def _agreeing_lines(measured: _Measured, usable: BoolArray) -> BoolArray:
     """Lines whose mean offset lies on one smooth curve with the others: the rest are wrongly identified."""
     means = _line_means(measured.offset, usable)
-    x = np.nanmedian(measured.x, axis=0) / 1023.5 - 1.0
+    x = nanmath.median(measured.x, axis=0) / 1023.5 - 1.0
     weight = np.sqrt(usable.sum(axis=0))
     good = np.isfinite(means) & np.isfinite(x)
     for degree, limit in ((1, 1.0), (2, 0.5), (3, 0.3)):
@@ -450,7 +451,7 @@ def _solution(
         squares = np.where(surface.keep, surface.residual**2, 0.0).sum(axis=1)
         rms = np.where(used >= 3, np.sqrt(squares / np.maximum(used, 1)) * dispersion, np.nan)
     lines = int(surface.keep.any(axis=0).sum())
-    typical = float(np.nanmedian(rms)) if np.isfinite(rms).any() else float("nan")
+    typical = float(nanmath.median(rms)) if np.isfinite(rms).any() else float("nan")
     if not (np.diff(wavelength, axis=1) > 0).all():
         raise Failure("the fitted wavelengths do not increase along the chip; the arc was misread: report it")
     history = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quicklook import nanmath
 from quicklook.errors import InvalidInput
 from quicklook.flatfield import local_line
 
@@ -159,10 +160,10 @@ def frame_weights(exposures: Sequence[Exposure], rows: list[list[tuple[int, int]
         if shared.sum() < 1:
             return np.ones(n)
         table = np.where(bright, level, np.nan)[shared]
-        relative = table / np.nanmean(table, axis=1, keepdims=True)
+        relative = table / nanmath.mean(table, axis=1, keepdims=True)
         columns = np.isfinite(relative).any(axis=0)
         weights = np.zeros(n)
-        weights[columns] = np.nanmedian(relative[:, columns], axis=0)
+        weights[columns] = nanmath.median(relative[:, columns], axis=0)
     weights = np.clip(weights, 0.0, None)
     return np.asarray(weights / weights.max()) if weights.max() > 0 else np.ones(n)
 
@@ -170,10 +171,10 @@ def frame_weights(exposures: Sequence[Exposure], rows: list[list[tuple[int, int]
 def _object_weights(data: FloatArray, noise: FloatArray, frames: FloatArray) -> FloatArray:
     """Relative flux of one object in its exposures, kept near the frames' own where the object is faint."""
     with np.errstate(all="ignore"):
-        level = np.array([np.nanmedian(row) if np.isfinite(row).any() else np.nan for row in data])
+        level = np.array([nanmath.median(row) if np.isfinite(row).any() else np.nan for row in data])
         count = np.isfinite(data).sum(axis=1)
         error = 1.25 * np.sqrt(np.nansum(noise, axis=1)) / np.maximum(count, 1)
-        typical = np.nanmean(level / frames)
+        typical = nanmath.mean(level / frames)
         ratio = level / (frames * typical)
         sigma = error / np.abs(frames * typical)
         trust = 0.05**2 / (0.05**2 + sigma**2)
@@ -206,7 +207,7 @@ def _typical_variance(noise: FloatArray, good: NDArray[np.bool_]) -> FloatArray:
     """Variance of each exposure smoothed along the spectrum."""
     smooth, _ = local_line(np.where(good, noise, 0.0), np.ones_like(noise), good, 50)
     with np.errstate(all="ignore"):
-        typical = np.nanmedian(np.where(good, noise, np.nan), axis=1, keepdims=True) if good.any() else 1.0
+        typical = nanmath.median(np.where(good, noise, np.nan), axis=1, keepdims=True) if good.any() else 1.0
     floor = 0.2 * np.nan_to_num(typical, nan=1.0)
     return np.maximum(np.where(np.isfinite(smooth), smooth, floor), np.maximum(floor, 1e-12))
 
@@ -222,7 +223,7 @@ def _cosmic_rays(
             table = np.where(good[others], scaled[others], np.nan)
             some = np.isfinite(table).any(axis=0)
             middle = np.full(scaled.shape[1], np.nan)
-            middle[some] = np.nanmedian(table[:, some], axis=0)
+            middle[some] = nanmath.median(table[:, some], axis=0)
             sigma = np.sqrt(spread[e] + np.where(good[others], spread[others], 0.0).max(axis=0))
             # Seeing and guiding change a bright object by some per cent from exposure to exposure.
             limit = clip * sigma + 0.2 * np.abs(middle)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from quicklook import nanmath
 from quicklook.errors import Failure
 from quicklook.types import Spectra
 
@@ -79,8 +80,8 @@ def fibre_flat(
     with np.errstate(all="ignore"):
         known = np.isfinite(flux).mean(axis=1) > 0.2
         level = np.full(len(flux), np.nan)
-        level[known] = np.nanmedian(flux[known], axis=1)
-    bright = level > FAINT * np.nanmedian(level[good & known]) if (good & known).any() else good & False
+        level[known] = nanmath.median(flux[known], axis=1)
+    bright = level > FAINT * nanmath.median(level[good & known]) if (good & known).any() else good & False
     lit = bright & (level > 0)
     if (lit & good).sum() < MIN_FIBRES:
         raise Failure(
@@ -110,8 +111,10 @@ def fibre_flat(
         ),
         figures={
             "flat_fibres": float(lit.sum()),
-            "flat_level": float(np.nanmedian(level[lit])),
-            "flat_scatter": float(1.48 * np.nanmedian(np.abs(throughput[lit] - np.nanmedian(throughput[lit])))),
+            "flat_level": float(nanmath.median(level[lit])),
+            "flat_scatter": float(
+                1.48 * nanmath.median(np.abs(throughput[lit] - nanmath.median(throughput[lit])))
+            ),
             "flat_pixel_excess": excess,
         },
     )
@@ -133,11 +136,11 @@ def _throughput(flux: FloatArray, wavelength: FloatArray, lit: BoolArray, good: 
             gap = np.interp(grid, wavelength[f], known.astype(float))
             table[f, gap < 0.5] = np.nan
     with np.errstate(all="ignore"):
-        reference = np.nanmedian(table[good], axis=0)
+        reference = nanmath.median(table[good], axis=0)
         ratio = table / reference
         usable = lit & (np.isfinite(ratio).sum(axis=1) > 20)
-        result[usable] = np.nanmedian(ratio[usable], axis=1)
-        return np.asarray(result / np.nanmedian(result[good]))
+        result[usable] = nanmath.median(ratio[usable], axis=1)
+        return np.asarray(result / nanmath.median(result[good]))
 
 
 def _mean_lamp(density: FloatArray, wavelength: FloatArray, good: BoolArray) -> FloatArray:
@@ -155,12 +158,12 @@ def _mean_lamp(density: FloatArray, wavelength: FloatArray, good: BoolArray) -> 
         count = np.isfinite(table).sum(axis=0)
         some = count > 0
         middle, spread = np.full(grid.size, np.nan), np.zeros(grid.size)
-        middle[some] = np.nanmedian(table[:, some], axis=0)
-        spread[some] = 1.48 * np.nanmedian(np.abs(table[:, some] - middle[some]), axis=0)
+        middle[some] = nanmath.median(table[:, some], axis=0)
+        spread[some] = 1.48 * nanmath.median(np.abs(table[:, some] - middle[some]), axis=0)
         clipped = np.where(np.abs(table - middle) <= 4 * spread + 1e-6 * np.abs(middle), table, np.nan)
         mean = np.full(grid.size, np.nan)
         some = np.isfinite(clipped).sum(axis=0) > 0
-        mean[some] = np.nanmean(clipped[:, some], axis=0, dtype=np.float64)
+        mean[some] = nanmath.mean(clipped[:, some], axis=0)
     known = np.isfinite(mean)
     if known.sum() < 50:
         raise Failure("the flat is saturated or empty nearly everywhere; use another flat for this arm")
@@ -183,7 +186,7 @@ def _smooth(
         smooth, error = local_line(response, noise, good, SMOOTHING)
     with np.errstate(all="ignore"):
         pull = (response - smooth) / np.sqrt(noise)
-        excess = float(1.48 * np.nanmedian(np.abs(pull[good]))) if good.any() else 1.0
+        excess = float(1.48 * nanmath.median(np.abs(pull[good]))) if good.any() else 1.0
     if wanted is None:
         wanted = excess < 1.25
     if wanted:

@@ -19,7 +19,19 @@ SHIPPED = frozenset(
     for name in (survey, f"{survey}_blue", f"{survey}_red")
 ) | frozenset(
     f"{grating}.idx"
-    for grating in ("580V", "385R", "1700B", "1500V", "3200B", "2500V", "1000R", "1000I", "2000R", "1700I", "1700D")
+    for grating in (
+        "580V",
+        "385R",
+        "1700B",
+        "1500V",
+        "3200B",
+        "2500V",
+        "1000R",
+        "1000I",
+        "2000R",
+        "1700I",
+        "1700D",
+    )
 )
 """Files that come with 2dFdr: quicklook's own defaults stand for them."""
 
@@ -66,8 +78,12 @@ def _read(name: str, folder: Path, result: IdxFile, depth: int, *, required: boo
     if not path.is_file():
         known = Path(name).name.lower() in {s.lower() for s in SHIPPED}
         if required and not known:
-            raise InvalidInput(f"idx file {name} does not exist; give the path of one, or leave -idxfile away")
-        result.notes.append(f"{Path(name).name} comes with 2dFdr; the built-in defaults are used in its place")
+            raise InvalidInput(
+                f"idx file {name} does not exist; give the path of one, or leave -idxfile away"
+            )
+        result.notes.append(
+            f"{Path(name).name} comes with 2dFdr; the built-in defaults are used in its place"
+        )
         return
     if path.stat().st_size > MAX_BYTES:
         raise InvalidInput(f"idx file {name} is larger than any parameter file")
@@ -81,7 +97,9 @@ def _read(name: str, folder: Path, result: IdxFile, depth: int, *, required: boo
         elif verb in SETTERS and len(words) >= 3:
             _set(words[1], words[2], f"{path.name} line {number}", result)
         elif verb == "PROC":
-            result.notes.append(f"{path.name} line {number}: procedure {' '.join(words[1:2])} is not carried out")
+            result.notes.append(
+                f"{path.name} line {number}: procedure {' '.join(words[1:2])} is not carried out"
+            )
 
 
 def _set(name: str, text: str, where: str, result: IdxFile) -> None:

@@ -127,17 +127,22 @@ PARAMETERS: tuple[Parameter, ...] = (
     _logical("DO_REDFL", True, "reduce_fflat: make the fibre flat"),
     _logical("MSR_TLM_CREEP", True, "measure and follow the shift of the fibres since the flat"),
     _real("SHIFTTLM", 0.0, -20.0, 20.0, "shift added to the tramline map [pixel]"),
+    _real("ROTTLM", 0.0, -2.0, 2.0, "rotation of the tramline map about the chip's middle [degree]"),
+    _real("SCLTLM", 1.0, 0.95, 1.05, "scale of the tramline map about the chip's middle"),
     _choice(
-        "EXTR_OPERATION", ("OPTEX", "SMCOPTEX", "CLOPTEX", "GAUSS", "FIT", "SUM", "TRAM", "NEWTRAM"),
-        "extraction; here always optimal with all fibres fitted together, whatever is named",
+        "EXTR_OPERATION",
+        ("OPTEX", "SMCOPTEX", "CLOPTEX", "GAUSS", "FIT", "SUM", "TRAM", "NEWTRAM"),
+        "extraction: TRAM, NEWTRAM and SUM add the pixels of the profile's core; the others fit all fibres together",
     ),
-    _choice("SCATSUB", ("TRACE", "1DFIT", "KOALA", "NONE"), "model of scattered light (NONE: none is fitted)"),
     _choice(
-        "COSRAY_MTHD", ("AUTO", "LACOSMIC", "PYCOSMIC", "BCLEAN", "NONE"),
+        "SCATSUB", ("TRACE", "1DFIT", "KOALA", "NONE"), "model of scattered light (NONE: none is fitted)"
+    ),
+    _choice(
+        "COSRAY_MTHD",
+        ("AUTO", "LACOSMIC", "PYCOSMIC", "BCLEAN", "NONE"),
         "cosmic rays are found against the model of the fibres (NONE: not looked for; AUTO: not in lamps)",
     ),
     _logical("LACOSMIC", True, "older switch for the same: NO is COSRAY_MTHD NONE"),
-    _real("LACOSMICSIG", 6.0, 2.0, 100.0, "how many sigma above the model a cosmic ray lies"),
     # Wavelengths.
     _integer("ARCFITORDER", 0, 0, 8, "degree of the arc fit along the spectrum; 0 finds it from the lines"),
     _real("ARCMAXSHIFT", 100.0, 5.0, 400.0, "largest error of the predicted wavelengths looked for [pixel]"),
@@ -145,19 +150,25 @@ PARAMETERS: tuple[Parameter, ...] = (
     _real("WAVE_START", 0.0, 0.0, 1200.0, "first wavelength of the output [nm]; 0 takes it from the arc"),
     _real("WAVE_END", 0.0, 0.0, 1200.0, "last wavelength of the output [nm]; 0 takes it from the arc"),
     # Fibre flat.
-    _choice("BSSMOOTH", ("AUTO", "1", "0"), "smooth the fibre flat along the spectrum (AUTO: where it loses nothing)"),
+    _choice(
+        "BSSMOOTH",
+        ("AUTO", "1", "0"),
+        "smooth the fibre flat along the spectrum (AUTO: where it loses nothing)",
+    ),
     _logical("TRUNCFLAT", False, "use the flat only between USEFLATSTART and USEFLATEND, one elsewhere"),
     _integer("USEFLATSTART", 1, 1, 2048, "first column of the flat that is used"),
     _integer("USEFLATEND", 2048, 1, 2048, "last column of the flat that is used"),
     # Throughput and sky.
     _logical("THRUPUT", True, "calibrate the fibres' throughput"),
     _choice(
-        "TPMETH", ("SKYLINE(KGB)", "SKYLINE(MED)", "SKYFLUX(MED)", "SKYFLUX(COR)", "OFFSKY", "EXTERN", "LAMP"),
+        "TPMETH",
+        ("SKYLINE(KGB)", "SKYLINE(MED)", "SKYFLUX(MED)", "SKYFLUX(COR)", "OFFSKY", "EXTERN", "LAMP"),
         "how: sky lines, all light, the file THPUT_FILENAME, or the flat lamp",
     ),
     _logical("SKYSUB", True, "subtract the sky measured by the sky fibres"),
     _choice(
-        "SKYCOMBINE", ("SPLINE", "MEDIAN", "MEAN", "UNWTMEDIAN"),
+        "SKYCOMBINE",
+        ("SPLINE", "MEDIAN", "MEAN", "UNWTMEDIAN"),
         "how sky fibres are combined: one spline on their own pixels, or on the common grid",
     ),
     _real("SKYLAM_START", 0.0, 0.0, 12000.0, "sky used for throughput begins here [Angstrom]"),
@@ -170,11 +181,18 @@ PARAMETERS: tuple[Parameter, ...] = (
     _logical("VELCOR", False, "shift the wavelength scale by the heliocentric correction (always recorded)"),
     # Combining and splicing.
     _file("COMBINEDFILE", "name of the combined file"),
-    _choice("FLUXWT", ("FRAMES", "OBJECT", "NONE"), "relative flux of the exposures: one each, per object, or equal"),
-    _real("CSIGREJ", 5.0, 0.0, 100.0, "cosmic rays lie this many sigma above the other exposures; 0 keeps all"),
+    _choice(
+        "FLUXWT",
+        ("FRAMES", "OBJECT", "NONE"),
+        "relative flux of the exposures: one each, per object, or equal",
+    ),
+    _real(
+        "CSIGREJ", 5.0, 0.0, 100.0, "cosmic rays lie this many sigma above the other exposures; 0 keeps all"
+    ),
     _logical("COMBNAME", True, "match objects by name (else by fibre)"),
     _file("OUTPUT_FILE", "name of the spliced file"),
     # Where files are.
+    _logical("KEEP_INTERMEDIATE", True, "write the im and ex frames too"),
     _file("IDXFILE", "parameter file to read first"),
     _file("WDIR", "folder in which the command works"),
     _file("OUT_DIRNAME", "folder for products, when it is not the working folder"),
@@ -183,13 +201,7 @@ PARAMETERS: tuple[Parameter, ...] = (
 BY_NAME: Mapping[str, Parameter] = {p.name: p for p in PARAMETERS}
 
 WITHOUT_EFFECT = frozenset(
-    """
-    AUTO_COMB BIASOVSCAN BSSNPARS BSSNSIGM COMBAB COMB_ADJUST CORRCEN COSMICFINE CRFINEGAUSS CRFINETHRESH
-    CR_NGROW CSMOOTH CSYST EXTRAC_FILENAME GAMMA IMAGE_FILENAME LACOSMICNITER LACOSMICSIGF LAF_FLAG LAF_PAR
-    NUMBADPIXEX OPTEX_MKRES OPTEX_NSLPARS OPTEX_SLMODEL OUTPUT_FILENAME PCAFAINT PCAONLYSKY PCASIG PSF_TYPE
-    ROTTLM SCLTLM SIGMA SIGPROF SKYFITORDER SKYSCRUNCHSM SPECRES SUBSKY TELCOR TELSN TLMFITOFF TLMFITSAMPLE
-    TLMFITSUBBKG TLMGAUSSFIT TLMNEXGAUSSFIT USEFLAT USE_WSM_ALGOL DO_BIAS TASKNAME COMPLETE ERROR
-    """.split()
+    ["AUTO_COMB", "BIASOVSCAN", "BSSNPARS", "BSSNSIGM", "COMBAB", "COMB_ADJUST", "CORRCEN", "COSMICFINE", "CRFINEGAUSS", "CRFINETHRESH", "CR_NGROW", "CSMOOTH", "CSYST", "EXTRAC_FILENAME", "GAMMA", "IMAGE_FILENAME", "LACOSMICNITER", "LACOSMICSIG", "LACOSMICSIGF", "LAF_FLAG", "LAF_PAR", "NUMBADPIXEX", "OPTEX_MKRES", "OPTEX_NSLPARS", "OPTEX_SLMODEL", "OUTPUT_FILENAME", "PCAFAINT", "PCAONLYSKY", "PCASIG", "PSF_TYPE", "SIGMA", "SIGPROF", "SKYFITORDER", "SKYSCRUNCHSM", "SPECRES", "SUBSKY", "TELCOR", "TELSN", "TLMFITOFF", "TLMFITSAMPLE", "TLMFITSUBBKG", "TLMGAUSSFIT", "TLMNEXGAUSSFIT", "USEFLAT", "USE_WSM_ALGOL", "DO_BIAS", "TASKNAME", "COMPLETE", "ERROR"]
 )
 """Parameters of 2dFdr that name a detail of its own methods: accepted, without effect here."""
 

@@ -84,7 +84,9 @@ class SkyModel:
 
     def evaluate_variance(self, wavelength: FloatArray) -> FloatArray:
         """Variance of `evaluate` [electron^2]: what the model adds to every sky-subtracted pixel."""
-        index = np.clip(np.round((wavelength - self.start) / self.spacing).astype(int) + 1, 0, len(self.variance) - 1)
+        index = np.clip(
+            np.round((wavelength - self.start) / self.spacing).astype(int) + 1, 0, len(self.variance) - 1
+        )
         return np.asarray(self.variance[index] * _relative_pixel(wavelength, self.pixel) ** 2)
 
 
@@ -149,7 +151,9 @@ def fit_sky(
         model = np.zeros_like(y)
         _evaluate(waves, slit, start, spacing, coefficients, model)
         # A line's flank may be off by a few per cent of the line: that is no cosmic ray.
-        tolerance = CLIP * np.sqrt(np.where(weight > 0, 1.0 / np.maximum(weight, 1e-30), 0.0)) + 0.1 * np.abs(model)
+        tolerance = CLIP * np.sqrt(np.where(weight > 0, 1.0 / np.maximum(weight, 1e-30), 0.0)) + 0.1 * np.abs(
+            model
+        )
         strange = (weight > 0) & (np.abs(y - model) > tolerance)
         if not strange.any():
             break

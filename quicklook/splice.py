@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quicklook import nanmath
 from quicklook.errors import InvalidInput
 from quicklook.rebin import scrunch
 from quicklook.types import LinearGrid
@@ -93,7 +94,9 @@ def splice(
         variance = np.where(np.isfinite(blue_flux), blue_variance, red_variance)
         return Spliced(flux, variance, grid, 1.0, 0.0, (overlap[0], overlap[0]))
     span = slice(start, stop)
-    ratio, error = _arm_ratio(blue_flux[:, span], blue_variance[:, span], red_flux[:, span], red_variance[:, span], objects)
+    ratio, error = _arm_ratio(
+        blue_flux[:, span], blue_variance[:, span], red_flux[:, span], red_variance[:, span], objects
+    )
     blue_weight = _mean_weight(blue_flux[:, span], blue_variance[:, span], objects)
     red_weight = _mean_weight(red_flux[:, span], red_variance[:, span], objects)
     share = _falling_share(blue_weight, red_weight)
@@ -127,7 +130,7 @@ def _arm_ratio(
         good = np.isfinite(blue) & np.isfinite(red)
         exposed = objects & (good.mean(axis=1) > 0.5)
         snr = np.array([
-            np.nanmedian(red[f]) / np.sqrt(np.nanmedian(red_variance[f])) if exposed[f] else 0.0
+            nanmath.median(red[f]) / np.sqrt(nanmath.median(red_variance[f])) if exposed[f] else 0.0
             for f in range(len(blue))
         ])  # fmt: skip
     bright = exposed & (snr > 1.0)
@@ -136,7 +139,10 @@ def _arm_ratio(
     both = good[bright]
     top = np.where(both, blue[bright], 0.0).sum(axis=0)
     bottom = np.where(both, red[bright], 0.0).sum(axis=0)
-    noise = np.where(both, blue_variance[bright], 0.0).sum(axis=0), np.where(both, red_variance[bright], 0.0).sum(axis=0)
+    noise = (
+        np.where(both, blue_variance[bright], 0.0).sum(axis=0),
+        np.where(both, red_variance[bright], 0.0).sum(axis=0),
+    )
     with np.errstate(all="ignore"):
         relative = np.sqrt(noise[0] / top**2 + noise[1] / bottom**2)
         usable = (top > 0) & (bottom > 0) & np.isfinite(relative) & (relative < 0.5)
@@ -158,10 +164,12 @@ def _arm_ratio(
 def _mean_weight(flux: FloatImage, variance: FloatImage, objects: BoolArray) -> FloatArray:
     """Typical squared signal-to-noise at each wavelength of the overlap."""
     with np.errstate(all="ignore"):
-        snr2 = np.where(np.isfinite(flux) & (variance > 0), np.maximum(flux, 0) ** 2 / variance, np.nan)[objects]
+        snr2 = np.where(np.isfinite(flux) & (variance > 0), np.maximum(flux, 0) ** 2 / variance, np.nan)[
+            objects
+        ]
         some = np.isfinite(snr2).any(axis=0)
         result = np.zeros(flux.shape[1])
-        result[some] = np.nanmean(snr2[:, some], axis=0)
+        result[some] = nanmath.mean(snr2[:, some], axis=0)
     return result
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from quicklook import nanmath
 from quicklook.skymodel import SkyModel, fit_sky, slit_coordinate, smooth_variance
 
 FloatArray = NDArray[np.float64]
@@ -97,7 +98,7 @@ def normalised(value: FloatArray, live: BoolArray) -> FloatArray:
     """Throughput with median one over the live fibres; values that cannot be are NaN."""
     with np.errstate(all="ignore"):
         sound = np.where(np.isfinite(value) & (value > 0.01), value, np.nan)
-        typical = np.nanmedian(sound[live]) if np.isfinite(sound[live]).any() else 1.0
+        typical = nanmath.median(sound[live]) if np.isfinite(sound[live]).any() else 1.0
     return np.asarray(sound / typical)
 
 
@@ -149,7 +150,9 @@ def _true_spread(ratio: FloatArray, error: FloatArray) -> float:
     return float(np.sqrt(max(seen**2 - float(np.median(error[best])) ** 2, 1e-6)))
 
 
-def _line_ratio(flux: FloatArray, variance: FloatArray, expected: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _line_ratio(
+    flux: FloatArray, variance: FloatArray, expected: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Least-squares ratio of the high-passed spectra, and its error from the scatter seen."""
     good = np.isfinite(flux) & np.isfinite(expected) & (variance > 0)
     line = _high_pass(expected, good)
@@ -168,7 +171,9 @@ def _line_ratio(flux: FloatArray, variance: FloatArray, expected: FloatArray) ->
     return ratio, np.where(power > 0, error, np.inf)
 
 
-def _flux_ratio(flux: FloatArray, variance: FloatArray, expected: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _flux_ratio(
+    flux: FloatArray, variance: FloatArray, expected: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     good = np.isfinite(flux) & np.isfinite(expected) & (variance > 0)
     with np.errstate(all="ignore"):
         good &= expected > 0
@@ -182,7 +187,7 @@ def _row_median(values: FloatArray, good: BoolArray) -> FloatArray:
     result = np.full(len(values), np.nan)
     some = good.sum(axis=1) > 10
     if some.any():
-        result[some] = np.nanmedian(np.where(good[some], values[some], np.nan), axis=1)
+        result[some] = nanmath.median(np.where(good[some], values[some], np.nan), axis=1)
     return result
 
 
