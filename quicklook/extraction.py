@@ -150,6 +150,9 @@ def extract_with_mask(
         sharp = sharp_spikes(flux, variance)
         flux[sharp], variance[sharp] = np.nan, np.nan
         spikes = int(sharp.sum())
+    if tramlines.bad is not None:
+        lost = tramlines.bad[lit]
+        flux[lost], variance[lost] = np.nan, np.nan
     spectra = _spectra(lit, flux, variance, n_columns, image, options, drift, hit, spikes, grid)
     return spectra, replace(image, cosmic=np.ascontiguousarray(hit.T))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from quicklook.badpixels import along_fibres, find_bad_columns
 from quicklook.columns import survey_columns
 from quicklook.errors import InvalidInput, Saturated
 from quicklook.fibres import N_FIBRES
@@ -58,7 +59,8 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
     _refuse_saturated(image)
     traces = sweep(image.data, image.variance, FULL_WELL * image.gain)
     match = match_slit(_rows_at_reference(traces), image.fibres.type, image.data.shape[0])
-    flat = np.ascontiguousarray(image.data.T)
+    bad = find_bad_columns(image.data, image.read_noise)
+    flat = np.ascontiguousarray(np.where(bad, np.float32(np.nan), image.data).T)
     floor = transposed_floor(image)
     centre = _first_lines(traces, image.data.shape[1])
     _refuse_lost(flat, centre)
@@ -79,7 +81,7 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
     columns = np.arange(0, flat.shape[0], 1 if flat.shape[0] < 512 else 2)
     survey = _survey(flat, floor, columns, centre, profile, background)
     lines = _smooth(columns, centre, survey[1], survey[2], flat.shape[0])
-    return _result(lines.centre, lines.rms, lines.intervals, profile, match, image)
+    return _result(lines, profile, match, image, bad)
 
 
 def transposed_floor(image: Image) -> FloatImage:
@@ -195,38 +197,49 @@ def _smooth(
 
 
 def _result(
-    centre: FloatArray,
-    rms: FloatArray,
-    intervals: int,
-    profile: ProfileModel,
-    match: SlitMatch,
-    image: Image,
+    lines: SmoothLines, profile: ProfileModel, match: SlitMatch, image: Image, bad: NDArray[np.bool_]
 ) -> Tramlines:
     lit = np.zeros(N_FIBRES, dtype=np.bool_)
     lit[match.position] = True
-    full = fill_unlit(centre, match.position)
-    scatter = np.full(N_FIBRES, np.nan)
-    scatter[match.position] = rms
-    width = width_along(profile, full)
+    centre = fill_unlit(lines.centre, match.position)
+    rms = np.full(N_FIBRES, np.nan)
+    rms[match.position] = lines.rms
+    width = width_along(profile, centre)
     mwidth = float(np.median(width[lit]))
+    lost = along_fibres(bad, centre)
+    columns = np.count_nonzero(lost[lit].mean(axis=0) > 0.2)
     assert image.fibres is not None
-    expected = int(image.fibres.lit_in_flat.sum())
-    history = (
+    history = [
         f"Tramline map: {match.reason}",
-        f"Tramlines are splines of {intervals} intervals, median rms {np.nanmedian(rms):.4f} pixel",
+        f"Tramlines are splines of {lines.intervals} intervals, median rms {np.nanmedian(rms):.4f} pixel",
         f"Fibre profile measured from the flat, median FWHM {mwidth:.3f} pixel",
-    )
+    ]
+    if lost.any():
+        history.append(
+            f"Bad columns: {columns} over a fifth of the fibres or more, {lost[lit].mean():.2e} in all"
+        )
     figures = {
         "traces_found": float(lit.sum()),
-        "traces_expected": float(expected),
+        "traces_expected": float(image.fibres.lit_in_flat.sum()),
         "traces_missing": float(len(match.missing)),
         "traces_unexpected": float(len(match.unexpected)),
         "table_agreement": match.agreement,
         "tramline_rms": float(np.nanmedian(rms)),
         "mwidth": mwidth,
         "saturated_fraction": float(image.saturated.mean()),
+        "bad_columns": float(columns),
     }
-    return Tramlines(full, width, lit, scatter, profile, mwidth, image.history + history, figures)
+    return Tramlines(
+        centre,
+        width,
+        lit,
+        rms,
+        profile,
+        mwidth,
+        (*image.history, *history),
+        figures,
+        lost if lost.any() else None,
+    )
 
 
 def tramlines_to_product(tramlines: Tramlines, image: Image) -> Product:
@@ -239,6 +252,7 @@ def tramlines_to_product(tramlines: Tramlines, image: Image) -> Product:
     header["MWIDTH"] = (tramlines.mwidth, "median FWHM of the fibre profile (pixel)")
     header["PSF_TYPE"] = ("EMPIRIC", "profile measured from the flat")
     header["NTRACES"] = (int(tramlines.lit.sum()), "fibre traces found")
+    masked = {} if tramlines.bad is None else {"BADPIX": tramlines.bad.astype(np.uint8)}
     return Product(
         data=tramlines.centre,
         header=header,
@@ -250,6 +264,7 @@ def tramlines_to_product(tramlines: Tramlines, image: Image) -> Product:
             "PROFILE": tramlines.profile.table,
             "PROFROWS": tramlines.profile.row_nodes,
             "PROFCOLS": tramlines.profile.column_nodes,
+            **masked,
         },
         extra_headers={
             "PROFILE": {"OFFSET0": tramlines.profile.first_offset, "OFFSTEP": tramlines.profile.offset_step}
@@ -290,6 +305,7 @@ def product_to_tramlines(product: Product) -> Tramlines:
     )
     centre = np.asarray(product.data, dtype=np.float64)
     width = np.asarray(parts["SIGMAPRF"], dtype=np.float64)
+    masked = product.image("BADPIX")
     sound = table.ndim == 3 and table.shape[:2] == (len(profile.row_nodes), len(profile.column_nodes))
     if (
         not sound
@@ -307,4 +323,5 @@ def product_to_tramlines(product: Product) -> Tramlines:
         number(product.header, "MWIDTH", low=0.1, high=50.0),
         history=(),
         figures={"traces_found": float((trace[0] > 0.5).sum())},
+        bad=masked != 0 if masked is not None and masked.shape == centre.shape else None,
     )

@@ -114,6 +114,8 @@ class Tramlines:
     history : tuple of str
     figures : dict of str to float
         Quality figures (traces found, expected, shift...).
+    bad : ndarray of bool (400, 2048) or None
+        Spectral pixels on bad columns of the detector; extraction makes them NaN.
     """
 
     centre: FloatArray
@@ -124,6 +126,7 @@ class Tramlines:
     mwidth: float
     history: tuple[str, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
+    bad: BoolArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

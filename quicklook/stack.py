@@ -1,0 +1,151 @@
+"""Add images of the same kind: biases, darks, long-slit flats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from quicklook.errors import InvalidInput
+from quicklook.types import FloatImage
+
+MOST_IMAGES = 60
+"""Keeps the stack of full frames within two gigabytes."""
+
+CLIP = 4.0
+"""Pixels this many standard deviations from the median of the stack are left out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """A clipped mean of images.
+
+    Attributes
+    ----------
+    data, variance : ndarray of float32 (rows, columns)
+        Mean and its variance; NaN where no image has a value.
+    rejected : int
+        Pixels left out as outliers, in all images together.
+    levels : tuple of float
+        Median of each image: what tells a spoilt exposure from the rest.
+    """
+
+    data: FloatImage
+    variance: FloatImage
+    rejected: int
+    levels: tuple[float, ...]
+
+
+def combine_images(images: Sequence[FloatImage], variances: Sequence[FloatImage | None]) -> Stack:
+    """Mean of images, pixel by pixel, without outliers.
+
+    A pixel is left out when it lies more than four standard deviations from the median of its stack; the
+    standard deviation is its own, as the variance tells, or for images without one the scatter of the stack.
+
+    Parameters
+    ----------
+    images : sequence of ndarray (rows, columns)
+        At least one; NaN = bad.
+    variances : sequence of (ndarray or None)
+        One for each image.
+
+    Raises
+    ------
+    InvalidInput
+        When there is no image or shapes differ.
+    """
+    if not images:
+        raise InvalidInput("there are no images to combine")
+    shape = images[0].shape
+    for i, image in enumerate(images, start=1):
+        if image.shape != shape:
+            raise InvalidInput(
+                f"image {i} is {image.shape[::-1]} pixels where the first is {shape[::-1]}; "
+                "combine images of one read-out only"
+            )
+    if len(images) > MOST_IMAGES:
+        raise InvalidInput(
+            f"{len(images)} images are too many to combine at once; the limit is {MOST_IMAGES}"
+        )
+    cube = np.stack([np.asarray(image, dtype=np.float32) for image in images])
+    known = all(v is not None for v in variances)
+    spread = (
+        np.stack([np.asarray(v, dtype=np.float32) for v in variances])
+        if known
+        else np.full((1, 1, 1), np.nan, dtype=np.float32)
+    )
+    data, variance, rejected = _clipped_mean(cube, spread, CLIP)
+    return Stack(data, variance, int(rejected), tuple(float(np.nanmedian(image)) for image in cube))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _clipped_mean(cube, spread, clip):  # type: ignore[no-untyped-def]
+    n, ny, nx = cube.shape
+    known = spread.shape[0] == n and not (n == 1 and np.isnan(spread[0, 0, 0]) and spread.shape[1] == 1)
+    data = np.empty((ny, nx), dtype=np.float32)
+    variance = np.empty((ny, nx), dtype=np.float32)
+    values, own = np.empty(n), np.empty(n)
+    rejected = 0
+    for y in range(ny):
+        for x in range(nx):
+            m = 0
+            for i in range(n):
+                if not np.isnan(cube[i, y, x]):
+                    values[m] = cube[i, y, x]
+                    own[m] = spread[i, y, x] if known else 0.0
+                    m += 1
+            if m == 0:
+                data[y, x], variance[y, x] = np.nan, np.nan
+                continue
+            middle, scatter2 = _centre(values, m)
+            total, total2, var, used = 0.0, 0.0, 0.0, 0
+            for i in range(m):
+                limit = max(own[i], scatter2) if known else scatter2
+                off = values[i] - middle
+                if m > 2 and off * off > clip * clip * limit:
+                    rejected += 1
+                    continue
+                total += values[i]
+                total2 += off * off
+                var += own[i]
+                used += 1
+            if used == 0:
+                data[y, x], variance[y, x] = np.nan, np.nan
+                continue
+            data[y, x] = total / used
+            if known:
+                variance[y, x] = var / (used * used)
+            else:
+                variance[y, x] = total2 / (used * max(used - 1, 1))
+    return data, variance, rejected
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _centre(values, m):  # type: ignore[no-untyped-def]
+    """Median of the first m values, and a variance from the lower half of their distances to it."""
+    work = np.empty(MOST_IMAGES)
+    for i in range(m):
+        _insert(work, i, values[i])
+    middle = work[m // 2] if m % 2 else 0.5 * (work[m // 2 - 1] + work[m // 2])
+    low, high, near = 0, m - 1, 0.0
+    # Distances to the median grow from the middle outwards: peel off the far half from both ends.
+    for _ in range(m - m // 2):
+        if middle - work[low] > work[high] - middle:
+            near = middle - work[low]
+            low += 1
+        else:
+            near = work[high] - middle
+            high -= 1
+    return middle, (1.4826 * near) ** 2
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _insert(work, n, value):  # type: ignore[no-untyped-def]
+    """Insert a value into the first n, which are sorted."""
+    i = n
+    while i > 0 and work[i - 1] > value:
+        work[i] = work[i - 1]
+        i -= 1
+    work[i] = value
