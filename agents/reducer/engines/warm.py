@@ -57,11 +57,11 @@ def send(channel: TextIO, message: dict[str, Any]) -> None:
 
 def carry_out(request: dict[str, Any], channel: TextIO) -> int:
     """Run one command; its exit status."""
-    from quicklook import cli
+    import quicklook.cli
 
     stdout = LineWriter(channel)
     try:
-        status = int(cli.run(list(request["argv"]), cwd=Path(request["cwd"]), stdout=stdout))
+        status = int(quicklook.cli.run(list(request["argv"]), cwd=Path(request["cwd"]), stdout=stdout))
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else FAILURE
     except Exception:

@@ -1,0 +1,66 @@
+"""The Faust agent: a finished reduction's spectra become rows."""
+
+from __future__ import annotations
+
+import asyncio
+
+import faust
+
+from agents.runtime import AgentContext, register_consumer
+from agents.tap_ingest.reading import read_arrays
+from agents.tap_ingest.service import SpectrumRow, spectrum_rows
+from agents.tap_ingest.storage import StoredProduct, find_products, write_spectra
+from paws.errors import InvalidInputError, NotOursError
+from paws.log import get_logger
+from schemas.events import AnyEvent, ReductionFinished
+from schemas.topics import REDUCTIONS_FINISHED
+
+log = get_logger(__name__)
+
+
+def register(app: faust.App, context: AgentContext) -> None:
+    """Register the agent with the app."""
+
+    async def handle(event: AnyEvent) -> None:
+        if not isinstance(event, ReductionFinished):
+            raise NotOursError("only finished reductions have spectra")
+        await take_in(context, event)
+
+    register_consumer(app, context, name="tap_ingest", topics=[REDUCTIONS_FINISHED], handler=handle)
+
+
+async def take_in(context: AgentContext, event: ReductionFinished) -> int:
+    """Write the rows of an event's products. May be given the same event any number of times.
+
+    Returns
+    -------
+    int
+        Number of spectra.
+
+    Raises
+    ------
+    NotOursError
+        If it has no product of spectra.
+    UnreadableProductError
+        If a product cannot be read any more.
+    InvalidInputError
+        If a product says nothing of its wavelengths or exposures.
+    """
+    wanted = [product.product_id for product in event.products if product.kind.has_spectra]
+    if not wanted:
+        raise NotOursError("it has no spectra of targets")
+    count = 0
+    for product in await find_products(context.pool, wanted):
+        rows = await asyncio.to_thread(_rows, context, product)
+        if await write_spectra(context.pool, product, rows):
+            count += len(rows)
+            log.info("spectra taken in", product=product.product_id, spectra=len(rows))
+    return count
+
+
+def _rows(context: AgentContext, product: StoredProduct) -> list[SpectrumRow]:
+    path = context.settings.data_dir / product.stored_path
+    try:
+        return spectrum_rows(read_arrays(path), product.exposures)
+    except ValueError as error:
+        raise InvalidInputError(f"{path.name}: {error}.", path=str(path)) from error

@@ -1,0 +1,202 @@
+"""From the arrays of a product to a row for every spectrum. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPECTRUM_TYPES = ("P", "S")
+"""Fibre types that have a spectrum worth a row: programme targets and sky. Guides, unused and broken have none."""
+
+SECONDS_A_DAY = 86400.0
+_WIDEST_ARM = 2200
+"""Pixels; the detector has 2048, and what is wider than this was spliced."""
+
+_LINE_WIDTH_PIXELS = 3.4
+"""Width of an unresolved line in a symmetric set-up, pixel: the fibre's image on the detector."""
+
+
+@dataclass(frozen=True)
+class ProductArrays:
+    """What is read of a product.
+
+    Attributes
+    ----------
+    data, variance : ndarray (fibres, pixels)
+        NaN where there is no value.
+    header
+        Cards of the primary header.
+    name, kind : sequence of str (fibres,)
+        Target name and fibre type.
+    ra, dec : ndarray (fibres,)
+        Radians, as 2dF writes them.
+    pivot, magnitude : ndarray (fibres,)
+    """
+
+    data: NDArray[np.floating]
+    variance: NDArray[np.floating]
+    header: Mapping[str, Any]
+    name: list[str]
+    kind: list[str]
+    ra: NDArray[np.floating]
+    dec: NDArray[np.floating]
+    pivot: NDArray[np.floating]
+    magnitude: NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Start (MJD, UTC) and length (s) of a raw frame that went into a product."""
+
+    utmjd: float
+    exposed: float
+
+
+@dataclass(frozen=True)
+class SpectrumRow:
+    """A row of the table ``spectrum``. Positions in degrees, wavelengths in Angstrom in air."""
+
+    fibre: int
+    target_name: str
+    fibre_type: str
+    pivot: int | None
+    ra: float | None
+    dec: float | None
+    magnitude: float | None
+    wavelength_min: float
+    wavelength_max: float
+    wavelength_step: float
+    resolving_power: float | None
+    signal_to_noise: float | None
+    exposed: float
+    mjd_start: float
+    mjd_end: float
+
+
+def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list[SpectrumRow]:
+    """Rows for the spectra of a product: of targets and sky, where there is any value at all.
+
+    Raises
+    ------
+    ValueError
+        If the header has no wavelength scale, or the product comes of no exposure.
+    """
+    taken = sorted(exposures, key=lambda item: item.utmjd)
+    if not taken:
+        raise ValueError("the product comes of no known exposure")
+    start, step = wavelength_scale(product.header)
+    finite = np.isfinite(product.data)
+    signal_to_noise = median_signal_to_noise(product.data, product.variance, step)
+    any_value = finite.any(axis=1)
+    first = finite.argmax(axis=1)
+    last = finite.shape[1] - 1 - finite[:, ::-1].argmax(axis=1)
+    mjd_start = taken[0].utmjd
+    mjd_end = max(item.utmjd + item.exposed / SECONDS_A_DAY for item in taken)
+    # Both arms of an exposure are one exposure: the header, which 2dFdr sums over, is right; we are the fallback.
+    exposed = _number(product.header.get("EXPOSED")) or sum(item.exposed for item in taken)
+    rows: list[SpectrumRow] = []
+    for i, kind in enumerate(product.kind):
+        if kind not in SPECTRUM_TYPES or not any_value[i]:
+            continue
+        low, high = start + step * float(first[i]), start + step * float(last[i])
+        rows.append(
+            SpectrumRow(
+                fibre=i + 1,
+                target_name=product.name[i],
+                fibre_type=kind,
+                pivot=_small(product.pivot[i]),
+                ra=_right_ascension(product.ra[i]),
+                dec=_declination(product.dec[i]),
+                magnitude=_number(product.magnitude[i]),
+                wavelength_min=low,
+                wavelength_max=high,
+                wavelength_step=step,
+                resolving_power=resolving_power(product.header, (low + high) / 2, step),
+                signal_to_noise=_number(signal_to_noise[i]),
+                exposed=exposed,
+                mjd_start=mjd_start,
+                mjd_end=mjd_end,
+            )
+        )
+    return rows
+
+
+def wavelength_scale(header: Mapping[str, Any]) -> tuple[float, float]:
+    """Wavelength at the centre of the first pixel, and step, Angstrom.
+
+    Raises
+    ------
+    ValueError
+        If the header has none.
+    """
+    value, pixel, step = (_number(header.get(name)) for name in ("CRVAL1", "CRPIX1", "CDELT1"))
+    if value is None or pixel is None or not step or step < 0:
+        raise ValueError("the header has no wavelength scale (CRVAL1, CRPIX1, CDELT1)")
+    return value + (1.0 - pixel) * step, step
+
+
+def median_signal_to_noise(
+    data: NDArray[np.floating], variance: NDArray[np.floating], step: float
+) -> NDArray[np.float64]:
+    """Median signal-to-noise ratio per Angstrom of each spectrum; NaN where there is none.
+
+    Notes
+    -----
+    By sorting, with what is no number put last: it does in one pass over the array, without Python's lock,
+    what a median that skips numbers does row by row.
+    """
+    with np.errstate(all="ignore"):
+        ratio = np.asarray(data / np.sqrt(variance), dtype=np.float32)
+    ratio[~np.isfinite(ratio)] = np.inf
+    ratio.sort(axis=1)
+    count = np.isfinite(ratio).sum(axis=1)
+    rows = np.arange(len(ratio))
+    upper = ratio[rows, np.minimum(count // 2, ratio.shape[1] - 1)]
+    lower = ratio[rows, np.maximum((count - 1) // 2, 0)]
+    result = np.where(count > 0, (upper.astype(float) + lower.astype(float)) / 2.0, np.nan)
+    return np.asarray(result / math.sqrt(step))
+
+
+def resolving_power(header: Mapping[str, Any], wavelength: float, step: float) -> float | None:
+    """Resolving power at a wavelength, from the grating's angles; None for spliced spectra, which have two.
+
+    Notes
+    -----
+    An unresolved line is 3.4 pixels wide where collimator and camera see the grating at equal angles, times
+    cos(gamma)/cos(beta) elsewhere.
+    """
+    gamma, camera = _number(header.get("GRATANGL")), _number(header.get("CAMANGL"))
+    pixels = _number(header.get("NAXIS1")) or 0.0
+    if gamma is None or camera is None or pixels > _WIDEST_ARM:
+        return None
+    beta = camera - gamma
+    width = _LINE_WIDTH_PIXELS * math.cos(math.radians(gamma)) / math.cos(math.radians(beta)) * step
+    return round(wavelength / width, 1) if width > 0 else None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _small(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and abs(number) < 32768 else None
+
+
+def _right_ascension(radians: Any) -> float | None:
+    number = _number(radians)
+    return None if number is None else math.degrees(number) % 360.0
+
+
+def _declination(radians: Any) -> float | None:
+    number = _number(radians)
+    return None if number is None or abs(number) > math.pi / 2 else math.degrees(number)
