@@ -21,7 +21,8 @@ def run(*args: str) -> tuple[int, str, str]:
 def test_programs_read_one_line_a_frame_and_a_summary(tmp_path: Path) -> None:
     code, out, _ = run(str(tmp_path / "raw"), *SMALL, "--truth", str(tmp_path / "truth"), "--json")
     assert code == 0
-    *frames, summary = [json.loads(line) for line in out.splitlines()]
+    plan, *frames, summary = [json.loads(line) for line in out.splitlines()]
+    assert plan == {"event": "plan", "night": "20260312", "frames": 2}
     assert [(f["event"], f["run"], f["arm"], f["class"]) for f in frames] == [
         ("frame", 1, "blue", "BIAS"),
         ("frame", 1, "red", "BIAS"),

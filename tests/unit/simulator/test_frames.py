@@ -65,39 +65,25 @@ def test_targets_table_matches_the_fibre_table(night: Night) -> None:
 
 
 def test_a_noiseless_image_holds_the_true_electrons(night: Night) -> None:
-    """Least squares with the core profile, one column at a time, gives back what was put in."""
+    """Fitting the core profile to fibres far apart gives back what was put in, less the wings."""
     truth = night.truth_of("MFFFF")
-    electrons, trace = truth["electrons"].astype(np.float64), truth["trace"]
-    image = image_of("red", electrons, trace)
-    assert image.sum(dtype=np.float64) == pytest.approx(electrons.sum(), rel=0.003)
+    electrons = truth["electrons"].astype(np.float64)
+    whole = image_of("red", electrons, truth["trace"])
+    assert whole.sum(dtype=np.float64) == pytest.approx(electrons.sum(), rel=0.003)
 
+    some = np.flatnonzero(electrons.sum(axis=1) > 0)[::20]
+    trace = truth["trace"][some]
+    image = image_of("red", electrons[some], trace)
+    core = np.zeros_like(image)
     profile = PROFILES["red"]
-    lit = np.flatnonzero(electrons.sum(axis=1) > 0)
-    for column in (0, 700, 1400, 2047):
-        basis = np.zeros((4098, lit.size))
-        for number, fibre in enumerate(lit):
-            one = np.zeros((4098, 2048), dtype=np.float32) if number == 0 else one  # noqa: F821
-            one[:, column] = 0
-            spectrum = np.zeros((1, 2048))
-            spectrum[0, column] = 1.0
-            paint_fibres(one, spectrum, trace[fibre : fibre + 1], profile.core, gaussian_cdf_table_once())
-            basis[:, number] = one[:, column]
-        found = np.linalg.lstsq(basis, image[:, column].astype(float), rcond=None)[0]
-        u = (column - 1024) / 1024
-        kept = 1 - profile.near * (1 + 0.35 * u * u) - profile.far
-        ratio = found / (electrons[lit, column] * kept)
-        # The wings of neighbours add a little under the core.
-        assert np.median(ratio) == pytest.approx(1.0, abs=0.01)
-        assert np.percentile(np.abs(ratio - 1), 95) < 0.03
-
-
-_TABLE: list[np.ndarray] = []
-
-
-def gaussian_cdf_table_once() -> np.ndarray:
-    if not _TABLE:
-        _TABLE.append(gaussian_cdf_table())
-    return _TABLE[0]
+    paint_fibres(core, np.ones_like(trace), trace, profile.core, gaussian_cdf_table())
+    found = apertures(core * image, trace, half=8) / apertures(core**2, trace, half=8)
+    u = (np.arange(2048) - 1024) / 1024
+    kept = 1 - profile.near * (1 + 0.35 * u**2) - profile.far
+    ratio = found / (electrons[some] * kept)
+    # A little of the near wing lies under the core.
+    assert 1.0 < np.median(ratio) < 1.008
+    assert np.ptp(ratio) < 0.004
 
 
 def test_the_raw_flat_holds_the_true_electrons(night: Night) -> None:

@@ -55,7 +55,7 @@ def test_existing_frames_are_refused_skipped_or_overwritten(tmp_path: Path) -> N
     write_night(tmp_path, BIASES)
     first = tmp_path / "260312/ccd_1/12mar10001.fits"
     first.write_bytes(b"precious")
-    with pytest.raises(FrameExistsError, match="12mar10001.fits exists already"):
+    with pytest.raises(FrameExistsError, match=r"12mar10001\.fits exists already"):
         write_night(tmp_path, BIASES)
     with pytest.raises(FrameExistsError):
         stream_night(tmp_path, BIASES, cadence=0.0)

@@ -59,8 +59,8 @@ def test_twilight_and_offset_sky_are_sky_frames() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    fields=st.integers(0, 12),
-    exposures=st.integers(0, 12),
+    fields=st.integers(0, 8),
+    exposures=st.integers(0, 10),
     biases=st.integers(0, 20),
     darks=st.integers(0, 3),
     twilight=st.booleans(),
