@@ -213,7 +213,6 @@ def test_strange_folder_is_not_touched(tmp_path):
     with pytest.raises(DataFolderUnusableError, match="not a database folder"):
         database.start()
     assert precious.read_text() == "x"
-    database.clear_socket_folder()
 
 
 @pytest.fixture
