@@ -40,13 +40,8 @@ class Desk:
                 if event.state is ReductionState.FAILED:
                     await self._tell_failure(event)
                 self._nights[event.night] = now
-            case FrameArrived():
+            case FrameArrived() | FrameJunked():
                 # A frame of the next field is the sign that this one is done.
-                if not event.frame.frame_class.is_science:
-                    self._nights.setdefault(event.night, now)
-                    return
-                self._nights[event.night] = now
-            case FrameJunked():
                 self._nights[event.night] = now
             case FrameRejected():
                 self._rejections_due = now
@@ -77,15 +72,16 @@ class Desk:
         await self._keep(messages.failure_message(decision.notification_id, failure))
 
     async def _tell_rejections(self, now: datetime) -> None:
-        self._rejections_due = None
+        waiting = False
         for night, files in (await storage.untold_rejections(self._context.pool)).items():
             decision = service.tell_rejections(files, night, now)
             if decision.tell:
                 message = messages.rejections_message(decision.notification_id, night, files)
                 if await storage.keep(self._context.pool, message, now, files):
                     self._announce(message)
-            elif decision.again_after is not None:
-                self._rejections_due = now + timedelta(seconds=1)
+            else:
+                waiting = True
+        self._rejections_due = now + timedelta(seconds=1) if waiting else None
 
     async def _tell_fields(self, night: str, now: datetime) -> None:
         fields = await storage.fields_of(self._context.pool, night)

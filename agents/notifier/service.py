@@ -21,6 +21,7 @@ READOUT = timedelta(seconds=300)
 """Longest time from the end of an exposure to the start of the next of the same field."""
 PLANNING = timedelta(seconds=2)
 """Time in which the planner asks for what a finished reduction made possible."""
+_LOOK_AGAIN = timedelta(seconds=30)  # time alone may make a frame final, and no event tells of that
 _LIVE = timedelta(minutes=30)
 _REPLAY_LEAST, _REPLAY_MOST = timedelta(seconds=3), timedelta(seconds=300)
 
@@ -171,9 +172,11 @@ def tell_field(field: FieldProgress, now: datetime) -> Decision:
         return Decision(False, "no science frame counts")
     unfinished = sum(not frame.state.is_final for frame in frames)
     if unfinished:
-        return Decision(False, f"{unfinished} science frames are not final")
+        return Decision(False, f"{unfinished} science frames are not final", again_after=_LOOK_AGAIN)
     if field.open_reductions:
-        return Decision(False, f"{field.open_reductions} reductions of the field are under way")
+        return Decision(
+            False, f"{field.open_reductions} reductions of the field are under way", again_after=_LOOK_AGAIN
+        )
     finished = max((frame.finished_at for frame in frames if frame.finished_at), default=None)
     if finished is not None and now - finished < PLANNING:
         return Decision(
