@@ -17,13 +17,11 @@ from simulator.plan import (
     FrameClass,
     Illumination,
     NightPlan,
-    modified_julian_date,
-    sidereal_degrees,
 )
 from simulator.slit import ROWS
+from simulator.timescale import LONGITUDE_DEG, modified_julian_date, sidereal_degrees
 
 LATITUDE_DEG = -31.27704
-LONGITUDE_DEG = 149.0661
 ALTITUDE_M = 1164
 
 # Class to (OBSTYPE, RUNCMD).

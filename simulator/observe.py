@@ -16,10 +16,11 @@ from simulator.detector import DETECTORS, CosmicRays, digitise, image_of, strike
 from simulator.headers import pointing_at
 from simulator.kernels import absorb_lines, add_common_lines, add_own_lines
 from simulator.optics import Setup
-from simulator.plan import ExposurePlan, FieldPlan, Illumination, NightPlan, modified_julian_date
+from simulator.plan import ExposurePlan, FieldPlan, Illumination, NightPlan
 from simulator.slit import FIBRES, Camera, Slit, make_camera, make_slit, trace_rows, wavelengths
 from simulator.targets import FieldTargets, make_targets, open_to_lamps, open_to_sky
 from simulator.throughput import arm_efficiency, atmosphere
+from simulator.timescale import modified_julian_date
 
 FloatArray = NDArray[np.float64]
 

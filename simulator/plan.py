@@ -20,6 +20,7 @@ from simulator.errors import InvalidPlanError
 from simulator.lamps import ARC_LAMP
 from simulator.optics import ARMS, GRATINGS, Setup, setup_for
 from simulator.throughput import DICHROICS
+from simulator.timescale import sidereal_degrees
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DEFAULT_GRATINGS = {"blue": "580V", "red": "385R"}
@@ -387,18 +388,6 @@ def _field(number: int, night: CalendarDate, middle: datetime, seed: int) -> Fie
         centre_ra=round(float((sidereal + rng.uniform(-12.0, 12.0)) % 360.0), 6),
         centre_dec=round(float(rng.uniform(-48.0, -5.0)), 6),
     )
-
-
-def sidereal_degrees(moment: datetime) -> float:
-    """Local mean sidereal time at the AAT (149.0661 E), degrees; good to a second of time."""
-    days = modified_julian_date(moment) - 51544.5
-    return (280.46061837 + 360.98564736629 * days + 149.0661) % 360.0
-
-
-def modified_julian_date(moment: datetime) -> float:
-    """MJD (UTC) of an aware moment."""
-    epoch = datetime(1858, 11, 17, tzinfo=UTC)
-    return (moment - epoch).total_seconds() / 86400.0
 
 
 def _require(condition: bool, message: str) -> None:

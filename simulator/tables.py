@@ -8,9 +8,10 @@ import numpy as np
 from astropy.io import fits
 
 from simulator.headers import apparent_place
-from simulator.plan import ExposurePlan, FrameClass, modified_julian_date
+from simulator.plan import ExposurePlan, FrameClass
 from simulator.slit import FIBRES, SLITLET, Slit
 from simulator.targets import FieldTargets
+from simulator.timescale import modified_julian_date
 
 FIBRES_EXTENSION = "STRUCT.MORE.FIBRES"
 CLASS_EXTENSION = "STRUCT.MORE.NDF_CLASS"

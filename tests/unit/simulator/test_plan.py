@@ -12,11 +12,10 @@ from simulator.plan import (
     FrameClass,
     Illumination,
     frame_path,
-    modified_julian_date,
     parse_night,
     plan_night,
-    sidereal_degrees,
 )
+from simulator.timescale import modified_julian_date, sidereal_degrees
 
 
 def test_the_default_night_of_a_field() -> None:
