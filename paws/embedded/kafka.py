@@ -120,7 +120,7 @@ def bring_jars(pom: Path) -> Path:
     jars = target / "jars"
     with (target / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if jars.is_dir() and jars.stat().st_mtime >= pom.stat().st_mtime:
+        if any(jars.glob("kafka_*.jar")) and jars.stat().st_mtime >= pom.stat().st_mtime:
             return jars
         _run_maven(pom, target / "new-jars")
         shutil.rmtree(jars, ignore_errors=True)
@@ -139,7 +139,7 @@ def _run_maven(pom: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     command = [maven, "--batch-mode", "--quiet", "--file", str(pom), "dependency:copy-dependencies"]
     finished = subprocess.run(
-        [*command, f"-DoutputDirectory={folder}", "-DincludeScope=runtime"],
+        [*command, f"-Dpaws.jars={folder}"],
         capture_output=True,
         text=True,
         timeout=MAVEN_DEADLINE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import faust
@@ -25,9 +26,20 @@ def new_consumer(app):
 
 
 async def wait_of(consumer):
-    made = consumer._new_consumer_thread()._create_worker_consumer(consumer.transport)
-    await made.stop()
-    return made._fetch_max_wait_ms
+    with thread_of(consumer) as thread:
+        made = thread._create_worker_consumer(consumer.transport)
+        await made.stop()
+        return made._fetch_max_wait_ms
+
+
+@contextmanager
+def thread_of(consumer):
+    """The consumer's thread, never started; it brings an event loop that nobody else would close."""
+    thread = consumer._new_consumer_thread()
+    try:
+        yield thread
+    finally:
+        thread.thread_loop.close()
 
 
 @pytest.mark.parametrize("wait", [TANSU_FETCH_WAIT_MS, KAFKA_FETCH_WAIT_MS, 1, 60_000])
@@ -45,9 +57,11 @@ async def test_plain_faust_still_fixes_the_wait_which_is_why_the_driver_exists(a
 
 async def test_driver_says_so_when_the_library_has_moved_on(app, monkeypatch):
     fetch_promptly(app, 10)
-    thread = new_consumer(app)._new_consumer_thread()
     monkeypatch.setattr("aiokafka.AIOKafkaConsumer", lambda **_: SimpleNamespace())
-    with pytest.raises(RuntimeError, match=r"faust_driver\.py must follow"):
+    with (
+        thread_of(new_consumer(app)) as thread,
+        pytest.raises(RuntimeError, match=r"faust_driver\.py must follow"),
+    ):
         thread._create_worker_consumer(app.transport)
 
 
