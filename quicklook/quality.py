@@ -6,6 +6,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from quicklook import nanmath
+
 FloatArray = NDArray[np.float64]
 AnyFloat = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
@@ -41,7 +43,7 @@ def signal_to_noise(flux: AnyFloat, variance: AnyFloat, step: float) -> FloatArr
     with np.errstate(all="ignore"):
         ratio = np.where(variance > 0, flux / np.sqrt(variance), np.nan)
         some = np.isfinite(ratio).sum(axis=1) > 50
-        result[some] = np.nanmedian(ratio[some], axis=1)
+        result[some] = nanmath.median(ratio[some], axis=1)
     return np.asarray(result / np.sqrt(step))
 
 

@@ -36,6 +36,7 @@ class _Frame:
     live: BoolArray
     sky: BoolArray
     lamp: FloatArray
+    place: FloatArray
     history: list[str]
 
 
@@ -125,7 +126,23 @@ def _calibrated(
         history.append(f"Divided by fibre flat: {name}")
     else:
         history.append("Not divided by a fibre flat")
-    return _Frame(flux, variance, wavelength, live, live & image.fibres.sky, lamp, history), shift
+    return _Frame(
+        flux, variance, wavelength, live, live & image.fibres.sky, lamp, _plate(image), history
+    ), shift
+
+
+def _plate(image: Image) -> FloatArray:
+    """Positions of the fibres on the plate, NaN where the table has none; shape (400, 2)."""
+    assert image.fibres is not None
+    result = np.full((400, 2), np.nan)
+    names = image.fibres.hdu.columns.names
+    for i, name in enumerate(("X", "Y")):
+        if name in names:
+            try:
+                result[:, i] = image.fibres.hdu.data[name]
+            except (TypeError, ValueError):
+                continue
+    return result
 
 
 def _truncated(work: Work, response: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -147,7 +164,7 @@ def _throughput(work: Work, frame: _Frame, *, twilight: bool) -> tuple[Throughpu
     if twilight:
         # Everything shines in twilight: all live fibres make the mean.
         return from_sky_flux(
-            flux, frame.variance, frame.wavelength, np.nonzero(frame.live)[0], frame.live, lamp
+            flux, frame.variance, frame.wavelength, np.nonzero(frame.live)[0], frame.live, lamp, frame.place
         )
     if not work.settings.on("THRUPUT"):
         fallback = Throughput(np.where(frame.live, 1.0, np.nan), np.full(400, np.nan), "NONE", 0)
@@ -172,9 +189,13 @@ def _throughput(work: Work, frame: _Frame, *, twilight: bool) -> tuple[Throughpu
             fit_sky(frame.flux, frame.variance, frame.wavelength, sky_fibres)
         return fallback, None
     if method.startswith("SKYLINE"):
-        return from_sky_lines(flux, frame.variance, frame.wavelength, sky_fibres, frame.live, lamp)
+        return from_sky_lines(
+            flux, frame.variance, frame.wavelength, sky_fibres, frame.live, lamp, frame.place
+        )
     if method.startswith("SKYFLUX"):
-        return from_sky_flux(flux, frame.variance, frame.wavelength, sky_fibres, frame.live, lamp)
+        return from_sky_flux(
+            flux, frame.variance, frame.wavelength, sky_fibres, frame.live, lamp, frame.place
+        )
     return fallback, fit_sky(frame.flux, frame.variance, frame.wavelength, sky_fibres, fallback.value)
 
 

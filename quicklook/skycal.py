@@ -17,10 +17,10 @@ BoolArray = NDArray[np.bool_]
 LIGHT_SPEED = 299792.458
 """km/s."""
 
-SMALLEST_DRIFT = 0.04
+SMALLEST_DRIFT = 0.02
 """A shift below this is not told from errors of the sky-line list and is not applied [pixel]."""
 
-SIGNIFICANT = 4.0
+SIGNIFICANT = 2.5
 
 COMPANIONS = 0.04
 """A line counts if other lines within a resolution element have at most this fraction of its light."""

@@ -101,6 +101,8 @@ def fit_sky(
     wavelength: FloatArray,
     fibres: NDArray[np.intp],
     throughput: FloatArray | None = None,
+    *,
+    constant: bool = False,
 ) -> SkyModel:
     """Fit the sky spectrum to the sky fibres' own pixels.
 
@@ -114,6 +116,8 @@ def fit_sky(
         Sky fibres to use.
     throughput : ndarray (400,), optional
         Relative throughput of each fibre; one when absent.
+    constant : bool
+        Let the sky be the same all along the slit, so that what changes along it is left to the throughput.
 
     Raises
     ------
@@ -142,7 +146,7 @@ def fit_sky(
     good = np.isfinite(y) & (v > 0)
     weight = np.where(good, 1.0 / np.where(v > 0, smooth_variance(v), 1.0), 0.0)
     y = np.where(good, y, 0.0)
-    terms = TERMS if usable.size >= 8 else 1 if usable.size < 5 else 2
+    terms = 1 if constant or usable.size < 5 else 2 if usable.size < 8 else TERMS
     waves = np.ascontiguousarray(wavelength[usable])
     coefficients = np.zeros((n_basis, TERMS))
     rejected = np.zeros(y.shape, dtype=bool)

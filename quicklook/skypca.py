@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from quicklook import nanmath
+
 FloatArray = NDArray[np.float64]
 FloatImage = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -45,8 +47,8 @@ def subtract_components(
     good = np.isfinite(flux) & (variance > 0) & live[:, np.newaxis]
     used = min(count, int((sky_fibres & live).sum()) // 3)
     with np.errstate(all="ignore"):
-        mean_sky = np.nanmedian(np.where(good & sky_fibres[:, np.newaxis], sky, np.nan), axis=0)
-        line = mean_sky > 2.0 * np.nanmedian(mean_sky)
+        mean_sky = nanmath.median(np.where(good & sky_fibres[:, np.newaxis], sky, np.nan), axis=0)
+        line = mean_sky > 2.0 * nanmath.median(mean_sky)
     line &= np.isfinite(mean_sky)
     if window is not None:
         line &= window

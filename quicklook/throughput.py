@@ -54,12 +54,15 @@ def from_sky_lines(
     sky_fibres: NDArray[np.intp],
     live: BoolArray,
     lamp: FloatArray,
+    place: FloatArray | None = None,
 ) -> tuple[Throughput, SkyModel]:
     """Throughput from the emission lines of the sky (SKYLINE).
 
     The line light of every fibre, with the continuum filtered out, is compared with the model of the sky
-    fibres. The lamp's throughput is the starting point: what the sky adds is believed as far as its own
-    error allows (empirical Bayes), so that a fibre on a bright star keeps the lamp's value.
+    fibres. The lamp's throughput is the starting point. The lamp does not light the plate as the sky does:
+    that difference is smooth over slit and plate and is fitted to all fibres together. What one fibre shows
+    beyond it is believed as far as its own error allows (empirical Bayes), so that a fibre on a bright star
+    keeps what its neighbours say.
 
     Parameters
     ----------
@@ -72,6 +75,8 @@ def from_sky_lines(
         Fibres with light.
     lamp : ndarray (400,)
         Throughput in the flat lamp.
+    place : ndarray (400, 2), optional
+        Positions on the plate, any unit; NaN where unknown.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def from_sky_lines(
     SkyModel
         The sky for unit throughput.
     """
-    return _iterate(flux, variance, wavelength, sky_fibres, live, lamp, _line_ratio, "SKYLINE")
+    return _iterate(flux, variance, wavelength, sky_fibres, live, lamp, place, _line_ratio, "SKYLINE")
 
 
 def from_sky_flux(
@@ -89,9 +94,10 @@ def from_sky_flux(
     sky_fibres: NDArray[np.intp],
     live: BoolArray,
     lamp: FloatArray,
+    place: FloatArray | None = None,
 ) -> tuple[Throughput, SkyModel]:
     """Throughput from all light (SKYFLUX): right for twilight and offset sky, or where objects are faint."""
-    return _iterate(flux, variance, wavelength, sky_fibres, live, lamp, _flux_ratio, "SKYFLUX(MED)")
+    return _iterate(flux, variance, wavelength, sky_fibres, live, lamp, place, _flux_ratio, "SKYFLUX(MED)")
 
 
 def normalised(value: FloatArray, live: BoolArray) -> FloatArray:
@@ -112,6 +118,7 @@ def _iterate(
     sky_fibres: NDArray[np.intp],
     live: BoolArray,
     lamp: FloatArray,
+    place: FloatArray | None,
     ratio: _Ratio,
     method: str,
 ) -> tuple[Throughput, SkyModel]:
@@ -122,7 +129,7 @@ def _iterate(
     fluxes, variances = np.asarray(flux, dtype=np.float64), np.asarray(variance, dtype=np.float64)
     measured = 0
     for _ in range(3):
-        model = fit_sky(flux, variance, wavelength, sky_fibres, value)
+        model = fit_sky(flux, variance, wavelength, sky_fibres, value, constant=True)
         with np.errstate(all="ignore"):
             expected = model.evaluate(wavelength, slit) * prior[:, np.newaxis]
         correction, error = ratio(fluxes, variances, expected)
@@ -133,12 +140,45 @@ def _iterate(
             method = "LAMP"
             break
         correction /= np.median(correction[known])
-        spread = _true_spread(correction[known], error[known])
+        smooth = _smooth_part(correction, error, known, place)
+        spread = _true_spread((correction / smooth)[known], error[known])
         with np.errstate(all="ignore"):
             trust = np.where(known, spread**2 / (spread**2 + error**2), 0.0)
-        value = normalised(prior * (1.0 + trust * (np.nan_to_num(correction) - 1.0)), live)
+        value = normalised(prior * (smooth + trust * (np.where(known, correction, smooth) - smooth)), live)
     model = fit_sky(flux, variance, wavelength, sky_fibres, value)
     return Throughput(value, np.where(live, error, np.nan), method, measured), model
+
+
+def _smooth_part(
+    correction: FloatArray, error: FloatArray, known: BoolArray, place: FloatArray | None
+) -> FloatArray:
+    """The correction as a smooth function of slit and plate position, at every fibre."""
+    n = len(correction)
+    slit = slit_coordinate(n)
+    columns = [np.ones(n), slit, slit**2, slit**3]
+    fit = known.copy()
+    if place is not None:
+        there = np.isfinite(place).all(axis=1)
+        size = float(np.abs(place[there]).max()) if there.any() else 0.0
+        if there[known].mean() > 0.8 and size > 0:
+            fit &= there
+            x, y = np.where(there, place.T, 0.0) / size
+            columns += [x, y, x * x, x * y, y * y]
+    design = np.column_stack(columns)
+    if fit.sum() < 4 * design.shape[1]:
+        return np.ones(n)
+    solution = np.zeros(design.shape[1])
+    keep = fit.copy()
+    for _ in range(4):
+        weight = np.where(keep, 1.0 / np.hypot(error, 0.01), 0.0)
+        # A weak prior keeps regressors that the fibres do not separate (slit and plate) from running away.
+        normal = (design * weight[:, np.newaxis] ** 2).T @ design + np.diag(
+            [0.0] + [25.0] * (design.shape[1] - 1)
+        )
+        solution = np.linalg.solve(normal, design.T @ (weight**2 * np.where(keep, correction, 0.0)))
+        away = np.abs(correction - design @ solution) * np.where(fit, 1.0 / np.hypot(error, 0.01), 0.0)
+        keep = fit & (away < 4.0 * max(1.0, 1.48 * float(np.median(away[fit]))))
+    return np.asarray(np.clip(design @ solution, 0.3, 3.0))
 
 
 def _true_spread(ratio: FloatArray, error: FloatArray) -> float:

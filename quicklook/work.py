@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quicklook import __version__
+from quicklook import __version__, nanmath
 from quicklook.command import Command
 from quicklook.errors import InvalidInput
 from quicklook.extraction import extract_with_mask
@@ -135,7 +135,7 @@ class Work:
         )
         self.figures.update({
             "traces_found": found, "traces_expected": expected, "profile_fwhm": tramlines.mwidth,
-            "traces_rms": float(np.nanmedian(tramlines.rms)),
+            "traces_rms": float(nanmath.median(tramlines.rms)),
         })  # fmt: skip
         self.write(path, product)
         self.say(f"Generated tramline map {path.name}")
