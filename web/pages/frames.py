@@ -65,6 +65,15 @@ def choices(decision: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     ]
 
 
+def refusals(decision: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """What was passed over for roles that stay empty."""
+    return [
+        {name: str(item.get(name) or "") for name in ("role", "frame_id", "reason")}
+        for item in (decision or {}).get("refused") or ()
+        if isinstance(item, Mapping)
+    ]
+
+
 async def frame(request: Request) -> Response:
     """One frame."""
     state = web_state(request)
@@ -72,9 +81,10 @@ async def frame(request: Request) -> Response:
     found = await frame_detail(state, path_values(request)["frame_id"])
     events = await status_store.history(state.pool, found.night, [found.frame_id])
     chosen = choices(found.decision)
-    named = {source for item in chosen for source in item["sources"]} | {
-        str(one.get("frame_id", "")) for item in chosen for one in item["refused"]
-    }
+    passed_over = refusals(found.decision)
+    named = {source for item in chosen for source in item["sources"]}
+    named |= {str(one.get("frame_id", "")) for item in chosen for one in item["refused"]}
+    named |= {item["frame_id"] for item in passed_over}
     return page(
         request,
         "frame.html",
@@ -82,8 +92,10 @@ async def frame(request: Request) -> Response:
         view=view_of(found),
         history=changes(events),
         choices=chosen,
+        refusals=passed_over,
+        notes=[str(note) for note in (found.decision or {}).get("notes") or ()],
         names=await frame_store.frame_names(state.pool, sorted(named)),
-        cards=list(found.header.items()),
+        cards=sorted(found.header.items()),
     )
 
 

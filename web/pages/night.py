@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.vocabulary import FrameState
 from web.api.models import Frame
-from web.pages.words import LEVELS, SATURATED, STATES
+from web.pages.words import CLASSES, LEVELS, SATURATED, STATES, word
 
 _NO_FIBRES: Final = ("BIAS", "DARK", "LFLAT")
 DETECTOR_GROUP: Final = "detector"
@@ -29,6 +29,7 @@ class FrameView:
     level_meaning: str
     signal: str
     exposure: str
+    exposure_words: str
     saturated: bool
     progress: float | None
     provisional: bool
@@ -41,6 +42,8 @@ class RunRow:
 
     run: int
     first: Frame
+    object: str
+    class_word: str
     arms: dict[str, FrameView | None]
 
 
@@ -58,14 +61,14 @@ class Group:
 
 def view_of(frame: Frame) -> FrameView:
     """Cell of a frame."""
-    word, meaning = STATES[frame.state]
+    state_word, meaning = STATES[frame.state]
     label, level_meaning = LEVELS.get(-1 if frame.level is None else frame.level, ("", ""))
-    exposure, saturated = _exposure(frame)
+    exposure, exposure_words, saturated = _exposure(frame)
     reduced = frame.state is FrameState.REDUCED
     return FrameView(
         frame_id=frame.frame_id,
         state=frame.state,
-        word=word,
+        word=state_word,
         meaning=meaning,
         why=_why(frame),
         reason=frame.reason or "",
@@ -73,6 +76,7 @@ def view_of(frame: Frame) -> FrameView:
         level_meaning=level_meaning,
         signal="" if frame.signal_to_noise is None else f"{frame.signal_to_noise:.1f}",
         exposure=exposure,
+        exposure_words=exposure_words,
         saturated=saturated,
         progress=frame.progress if frame.state is FrameState.RUNNING else None,
         provisional=bool(frame.provisional) and frame.state is not FrameState.JUNKED,
@@ -90,14 +94,21 @@ def _why(frame: Frame) -> str:
     return "" if frame.state is FrameState.QUEUED else frame.reason or ""
 
 
-def _exposure(frame: Frame) -> tuple[str, bool]:
+def _exposure(frame: Frame) -> tuple[str, str, bool]:
     if frame.exposure is None:
-        return "", False
-    text = f"{frame.exposure.bright / 1000:.1f}k ADU"
-    part = frame.exposure.saturated_fraction
-    if part >= 0.0005:
-        text += f", {100 * part:.1f} % saturated"
-    return text, part >= SATURATED
+        return "", "", False
+    level = f"{frame.exposure.bright / 1000:.1f}k"
+    part = 100 * frame.exposure.saturated_fraction
+    saturated = frame.exposure.saturated_fraction >= SATURATED
+    words = f"Brightest 2 % of pixels above {level} ADU, {part:.1f} % saturated"
+    return f"{level}, {part:.0f} % saturated" if saturated else level, words, saturated
+
+
+def subject(frame: Frame) -> tuple[str, str]:
+    """What was exposed: the object's name and the frame's class, said once when both are the same."""
+    kind = word(CLASSES, frame.frame_class)
+    name = frame.object_name.strip()
+    return (kind, "") if name.lower() in ("", kind, frame.frame_class.lower()) else (name, kind)
 
 
 def group_key(frame: Frame) -> str:
@@ -144,7 +155,7 @@ def _rows(frames: Sequence[Frame]) -> tuple[RunRow, ...]:
                 break
         else:
             arms: dict[str, FrameView | None] = {"blue": None, "red": None}
-            rows.append(RunRow(frame.run, frame, arms | {frame.arm: view_of(frame)}))
+            rows.append(RunRow(frame.run, frame, *subject(frame), arms | {frame.arm: view_of(frame)}))
     return tuple(rows)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -35,6 +36,9 @@ async def products(request: Request) -> Response:
         products=[ProductSummary.model_validate(row) for row in rows],
         total=total,
         ask=ask,
+        query=urlencode(
+            ask.model_dump(mode="json", exclude={"offset"}, exclude_none=True, exclude_defaults=True)
+        ),
     )
 
 

@@ -90,6 +90,7 @@ def for_script() -> dict[str, Any]:
         "levels": {
             str(level): {"label": label, "meaning": meaning} for level, (label, meaning) in LEVELS.items()
         },
+        "products": {str(kind): word for kind, word in PRODUCTS.items()},
         "saturated": SATURATED,
     }
 

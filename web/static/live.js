@@ -1,7 +1,7 @@
 // The live page: applies snapshots and deltas to the table that the server wrote.
 import { Feed } from "./feed.js";
 import {
-  DETECTOR_GROUP, dateTimeText, fillCell, fillGroup, fillRun, groupKey, localText, runText, utText,
+  DETECTOR_GROUP, dateTimeText, fillCell, fillGroup, fillRun, groupKey, localText, runText, utText, words,
 } from "./view.js";
 
 const page = document.getElementById("night").dataset;
@@ -168,8 +168,6 @@ function showRejected(files) {
   }));
 }
 
-const KINDS = { spliced_combined: "spliced and combined" };
-
 function card(product) {
   const link = document.createElement("a");
   link.className = "card";
@@ -179,16 +177,12 @@ function card(product) {
   const title = document.createElement("span");
   title.className = "card-title";
   title.textContent = product.field || "detector";
-  if (product.run != null) {
-    const run = document.createElement("span");
-    run.className = "mono";
-    run.textContent = runText(product.run);
-    title.append(" ", run);
-  }
   const sub = document.createElement("span");
   sub.className = "card-sub";
+  const run = product.run == null ? "" : `${runText(product.run)} `;
+  const arm = product.arm ? ` · ${product.arm}` : "";
   const signal = product.signal_to_noise == null ? "" : ` · S/N ${product.signal_to_noise.toFixed(1)}`;
-  sub.textContent = `${KINDS[product.kind] || product.kind} · ${product.arm || "both arms"}${signal}`;
+  sub.textContent = `${run}${words.products[product.kind] || product.kind}${arm}${signal}`;
   link.append(picture, title, sub);
   return link;
 }

@@ -39,13 +39,13 @@ export function smoothed(values, width) {
 }
 
 // The range that shows the spectrum and not its worst pixels.
-function robustRange(values, from, to) {
+function rangeOf(values, from, to, whole) {
   const kept = [];
   for (let i = from; i <= to; i += 1) if (values[i] !== null) kept.push(values[i]);
   if (!kept.length) return [0, 1];
   kept.sort((a, b) => a - b);
   const at = (part) => kept[Math.min(kept.length - 1, Math.max(0, Math.round(part * (kept.length - 1))))];
-  const few = kept.length < 200;
+  const few = whole || kept.length < 200;
   let low = at(few ? 0 : 0.004);
   let high = at(few ? 1 : 0.996);
   if (high <= low) { low -= 1; high += 1; }
@@ -170,10 +170,10 @@ export class Plot {
     this.box = { x0: MARGIN.left, x1: width - MARGIN.right, y0: MARGIN.top, y1: withSky ? split - 10 : split };
     const [from, to] = this.indices();
     this.paintAxis(pen, bottom);
-    this.paintPanel(pen, this.box, this.flux, this.options.error ? this.data.sigma : null, "plot-line", from, to);
+    this.paintPanel(pen, this.box, this.flux, this.options.error ? this.data.sigma : null, "plot-line", from, to, false);
     if (withSky) {
       const box = { ...this.box, y0: split, y1: bottom };
-      this.paintPanel(pen, box, this.data.sky, null, "plot-sky", from, to);
+      this.paintPanel(pen, box, this.data.sky, null, "plot-sky", from, to, true);
       pen.fillStyle = this.colour("plot-sky");
       pen.textAlign = "left";
       pen.fillText("sky", box.x0 + 6, box.y0 + 13);
@@ -215,8 +215,8 @@ export class Plot {
     return x0 + ((value - this.view[0]) / (this.view[1] - this.view[0])) * (x1 - x0);
   }
 
-  paintPanel(pen, box, values, sigma, colour, from, to) {
-    const [low, high] = robustRange(values, from, to);
+  paintPanel(pen, box, values, sigma, colour, from, to, whole) {
+    const [low, high] = rangeOf(values, from, to, whole);
     const y = (value) => box.y1 - ((value - low) / (high - low)) * (box.y1 - box.y0);
     const marks = ticks(low, high, Math.max(2, (box.y1 - box.y0) / 55));
     pen.fillStyle = this.colour("muted");

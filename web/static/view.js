@@ -30,16 +30,19 @@ function why(frame) {
   return frame.reason || "";
 }
 
-function exposureText(exposure) {
-  if (!exposure) return "";
-  const part = exposure.saturated_fraction;
-  const text = `${(exposure.bright / 1000).toFixed(1)}k ADU`;
-  return part >= 0.0005 ? `${text}, ${(100 * part).toFixed(1)} % saturated` : text;
+function exposureTexts(exposure) {
+  if (!exposure) return ["", "", false];
+  const level = `${(exposure.bright / 1000).toFixed(1)}k`;
+  const part = 100 * exposure.saturated_fraction;
+  const saturated = exposure.saturated_fraction >= words.saturated;
+  const text = `Brightest 2 % of pixels above ${level} ADU, ${part.toFixed(1)} % saturated`;
+  return [saturated ? `${level}, ${part.toFixed(0)} % saturated` : level, text, saturated];
 }
 
 export function viewOf(frame) {
   const state = words.states[frame.state] || { word: frame.state, meaning: "" };
   const level = words.levels[frame.level] || { label: "", meaning: "" };
+  const [exposure, exposureWords, saturated] = exposureTexts(frame.exposure);
   return {
     word: state.word,
     meaning: state.meaning,
@@ -47,8 +50,9 @@ export function viewOf(frame) {
     level: level.label,
     levelMeaning: level.meaning,
     signal: frame.signal_to_noise == null ? "" : frame.signal_to_noise.toFixed(1),
-    exposure: exposureText(frame.exposure),
-    saturated: (frame.exposure?.saturated_fraction ?? 0) >= words.saturated,
+    exposure,
+    exposureWords,
+    saturated,
     progress: frame.state === "running" ? frame.progress : null,
     provisional: Boolean(frame.provisional) && frame.state !== "junked",
     product: frame.state === "reduced" ? frame.job_key : null,
@@ -83,9 +87,15 @@ export function fillCell(td, frame) {
   show(put(td, "tip-reason", frame.reason || ""), frame.reason);
   put(td, "tip-level-text", view.level ? `${view.level}: ${view.levelMeaning}` : "");
   show(td.querySelector('[data-f="tip-level"]'), view.level);
-  put(td, "tip-exposure-text", view.exposure);
-  const exposure = show(td.querySelector('[data-f="tip-exposure"]'), view.exposure);
-  exposure.classList.toggle("bad", view.saturated);
+  show(put(td, "tip-exposure", view.exposureWords), view.exposureWords);
+  show(put(td, "adu", view.exposure), view.exposure).classList.toggle("bad", view.saturated);
+}
+
+// The object's name and the frame's class, said once when both are the same.
+function subject(frame) {
+  const kind = words.classes[frame.frame_class] || frame.frame_class.replaceAll("_", " ");
+  const name = frame.object_name.trim();
+  return ["", kind, frame.frame_class.toLowerCase()].includes(name.toLowerCase()) ? [kind, ""] : [name, kind];
 }
 
 export function fillRun(row, frame) {
@@ -94,9 +104,10 @@ export function fillRun(row, frame) {
   put(row, "run", runText(frame.run));
   put(row, "ut", utText(start));
   put(row, "local", localText(start));
-  put(row, "object", frame.object_name || "–");
-  put(row, "class", words.classes[frame.frame_class] || frame.frame_class);
-  put(row, "exposed", frame.exposed.toFixed(frame.exposed >= 10 ? 0 : 1));
+  const [object, kind] = subject(frame);
+  put(row, "object", object);
+  put(row, "class", kind);
+  put(row, "exposed", frame.exposed.toFixed(frame.exposed > 0 && frame.exposed < 10 ? 1 : 0));
   put(row, "airmass", frame.airmass == null ? "" : frame.airmass.toFixed(2));
 }
 

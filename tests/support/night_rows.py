@@ -1,0 +1,654 @@
+"""A night that is half reduced, written straight into the database with the product files it names.
+
+What the pages need to be looked at and tested: every state, two fields on two plates, both arms, a failure, a
+provisional reduction that was superseded, a rejected file, and a feed of status events. Run as a script, it
+fills the database of PAWS_DATABASE_URL:
+
+    python -m tests.support.night_rows DATA_DIR [--hostile]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from paws.clock import from_mjd
+from paws.database import Connection, connect
+from paws.settings import Settings
+from paws.status import announce_frames
+from schemas.frames import ExposureLevel, Frame, field_label, frame_id
+from schemas.layout import product_path
+from schemas.reductions import Layout
+from schemas.vocabulary import Arm, CalibrationRole, FrameClass, ProductKind
+
+NIGHT = "20260312"
+_START_MJD = 61111.29
+_MINUTE = 1 / 1440
+_CONFIGURATIONS = ("FLD195_v03_260312_r02_p1.sds", "SGP0344_deep_260312_r01_p0.sds")
+_RA_DEC = ((35.4986, -28.7495), (51.2207, -35.1310))
+_GRATINGS = {Arm.BLUE: ("580V", 4800), Arm.RED: ("385R", 7250)}
+HOSTILE = '<script>alert("x")</script>'
+
+
+@dataclass
+class NightRows:
+    """What was written: identifiers by what they are good for."""
+
+    frames: dict[tuple[int, str], Frame] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, str] = field(default_factory=dict)
+    products: dict[str, str] = field(default_factory=dict)
+
+
+def digest(*parts: object) -> str:
+    """A checksum that is the same in every run."""
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
+
+
+def make_frame(
+    run: int,
+    arm: Arm,
+    frame_class: FrameClass,
+    mjd: float,
+    exposed: float,
+    exposure: ExposureLevel | None,
+    target: int | None,
+    object_name: str,
+) -> Frame:
+    """A raw frame as ingest would accept it."""
+    name = f"12mar{arm.ccd}{run:04d}.fits"
+    checksum = digest(name)
+    grating, centre = _GRATINGS[arm]
+    configuration = "" if target is None else _CONFIGURATIONS[target]
+    return Frame(
+        frame_id=frame_id(NIGHT, name, checksum),
+        night=NIGHT,
+        name=name,
+        path=f"/raw/260312/ccd_{arm.ccd}/{name}",
+        checksum=checksum,
+        size_bytes=17_066_880,
+        completed_at=from_mjd(mjd) + timedelta(seconds=exposed + 95),
+        frame_class=frame_class,
+        arm=arm,
+        run=run,
+        header_night=NIGHT,
+        instrument="AAOMEGA-2dF",
+        object_name=object_name,
+        proposal="A/2026A/008",
+        exposed=exposed,
+        utmjd=mjd,
+        detector="E2V2A" if arm is Arm.BLUE else "E2V3A",
+        window="AAOMEGA_2DF",
+        speed="NORMAL",
+        readamp="RIGHT",
+        grating=grating,
+        central_wavelength=centre,
+        dichroic="X5700",
+        plate=None if target is None else 1 - target,
+        configuration=configuration,
+        field="" if target is None else field_label(configuration),
+        ra=None if target is None else _RA_DEC[target][0],
+        dec=None if target is None else _RA_DEC[target][1],
+        airmass=None if target is None else round(1.02 + 0.07 * abs(math.sin(run)), 3),
+        exposure=exposure,
+    )
+
+
+def _plan() -> list[tuple[int, FrameClass, float, int | None, str, dict[str, Any]]]:
+    """The night: run, class, exposure, field, object, and what became of it in each arm."""
+    done: dict[str, Any] = {"state": "reduced", "level": 0}
+    plan: list[tuple[int, FrameClass, float, int | None, str, dict[str, Any]]] = [
+        (run, FrameClass.BIAS, 0.0, None, "BIAS", {"state": "reduced"}) for run in range(1, 4)
+    ]
+    plan.append((4, FrameClass.DARK, 900.0, None, "DARK", {"state": "reduced"}))
+    aside = {
+        "state": "set_aside",
+        "reason": "Flat 0006 is exposed better in this arm (31.2k ADU, nothing saturated).",
+    }
+    plan += [
+        (5, FrameClass.MFFFF, 6.0, 0, "Flat 75W", {"blue": done, "red": {**aside}}),
+        (6, FrameClass.MFFFF, 1.5, 0, "Flat 75W", {"blue": {**aside}, "red": done}),
+        (7, FrameClass.MFARC, 45.0, 0, "Arc CuAr+FeAr", done),
+        *(
+            (run, FrameClass.MFOBJECT, 1200.0, 0, "FLD195_v03", {**done, "sn": 4.1 + 0.2 * run})
+            for run in (8, 9)
+        ),
+        (
+            10,
+            FrameClass.MFOBJECT,
+            1200.0,
+            0,
+            "FLD195_v03",
+            {
+                "blue": {**done, "sn": 5.7},
+                "red": {
+                    "state": "failed",
+                    "level": 0,
+                    "error_code": "engine_failed",
+                    "reason": "reduce_object stopped: 31 fibres have no sky line to measure throughput with. "
+                    "Look at the log, then reprocess with THRUPUT 0 or junk the frame.",
+                },
+            },
+        ),
+        (11, FrameClass.MFARC, 45.0, 1, "Arc CuAr+FeAr", done),
+        (
+            12,
+            FrameClass.MFOBJECT,
+            1800.0,
+            1,
+            "SGP0344_deep",
+            {
+                "state": "reduced",
+                "level": 1,
+                "provisional": True,
+                "sn": 3.2,
+                "reason": "The flat of this field has not come within 5 min; flat 0005 of plate 1 stands in.",
+            },
+        ),
+        (
+            13,
+            FrameClass.MFFFF,
+            6.0,
+            1,
+            "Flat 75W",
+            {"blue": {"state": "running", "stage": "extracting", "progress": 0.62, "level": 0}, "red": done},
+        ),
+        (
+            14,
+            FrameClass.MFOBJECT,
+            1800.0,
+            1,
+            "SGP0344_deep",
+            {
+                "blue": {
+                    "state": "waiting",
+                    "reason": "Waits for the fibre flat 0013 of this field, which is being reduced.",
+                },
+                "red": {
+                    "state": "queued",
+                    "level": 0,
+                    "reason": "All calibrations of its own field are there.",
+                },
+            },
+        ),
+        (
+            15,
+            FrameClass.MFOBJECT,
+            1800.0,
+            1,
+            "SGP0344_deep",
+            {
+                "blue": {"state": "arrived"},
+                "red": {"state": "junked", "reason": "cloud, guiding lost at 14:31"},
+            },
+        ),
+    ]
+    return plan
+
+
+_FIBRE_KIND = {FrameClass.MFFFF: "fflat", FrameClass.MFARC: "arc", FrameClass.MFOBJECT: "object"}
+_PLAN_STATE = {"reduced": "planned", "running": "planned", "queued": "planned", "arrived": None}
+_JOB_STATE = {"reduced": "succeeded", "running": "running", "queued": "queued", "failed": "failed"}
+
+
+async def write_night(
+    settings: Settings,
+    *,
+    fibres: int = 40,
+    samples: int = 300,
+    hostile: bool = False,
+    with_files: bool = True,
+) -> NightRows:
+    """Write the night.
+
+    Parameters
+    ----------
+    fibres, samples
+        Size of the product files.
+    hostile
+        Put markup into object names, header cards and reasons.
+    with_files
+        Write the product files too.
+    """
+    rows = NightRows()
+    connection = await connect(settings)
+    try:
+        async with connection.transaction():
+            mjd = _START_MJD
+            for run, frame_class, exposed, target, object_name, fate in _plan():
+                for arm in Arm:
+                    outcome = {**fate, **fate.get(arm.value, {})}
+                    name = HOSTILE if hostile and run == 9 else object_name
+                    frame = make_frame(
+                        run, arm, frame_class, mjd, exposed, _exposure(run, frame_class, arm), target, name
+                    )
+                    await _write_frame(connection, frame, outcome, hostile)
+                    rows.frames[run, arm.value] = frame
+                    rows.states[frame.frame_id] = outcome["state"]
+                    await _write_reduction(
+                        connection, settings, rows, frame, outcome, fibres, samples, with_files
+                    )
+                mjd += exposed / 86400 + 2.4 * _MINUTE
+            await _write_rejected(connection, hostile)
+            await _write_combined(connection, settings, rows, fibres, samples, with_files)
+            now = from_mjd(mjd)
+            await announce_frames(connection, rows.states, now)
+            await number_events(connection)
+    finally:
+        await connection.close()
+    return rows
+
+
+def _exposure(run: int, frame_class: FrameClass, arm: Arm) -> ExposureLevel | None:
+    if frame_class in (FrameClass.BIAS, FrameClass.DARK):
+        return ExposureLevel(median=1.5, bright=6.0, saturated_fraction=0.0)
+    if frame_class is FrameClass.MFFFF:
+        saturated = 0.24 if (run, arm) == (5, Arm.RED) else 0.0
+        return ExposureLevel(
+            median=9000.0, bright=65200.0 if saturated else 31200.0 / run * 6, saturated_fraction=saturated
+        )
+    if frame_class is FrameClass.MFARC:
+        return ExposureLevel(median=120.0, bright=14200.0, saturated_fraction=0.0008)
+    return ExposureLevel(median=41.5 + run, bright=312.0 * run / 4, saturated_fraction=0.00002)
+
+
+async def _write_frame(connection: Connection, frame: Frame, outcome: dict[str, Any], hostile: bool) -> None:
+    junked = outcome["state"] == "junked"
+    header = {
+        "SIMPLE": True,
+        "INSTRUME": frame.instrument,
+        "OBJECT": frame.object_name,
+        "GRATID": frame.grating,
+        "LAMBDCR": float(frame.central_wavelength),
+        "EXPOSED": frame.exposed,
+        "NDFCLASS": frame.frame_class.value,
+        "CFG_FILE": frame.configuration,
+        "UTMJD": frame.utmjd,
+        "DETECTOR": frame.detector,
+    }
+    if hostile:
+        header["COMMENTS"] = f"{HOSTILE} & 'quotes' \" {{{{ 7 * 7 }}}}"
+    await connection.execute(
+        "INSERT INTO frame (frame_id, night, name, path, checksum, size_bytes, arm, run, frame_class, object_name,"
+        " field, configuration, plate, grating, central_wavelength, proposal, exposed, utmjd, ra, dec, airmass,"
+        " document, header, completed_at, arrived_at, junked, junk_reason, junked_by, junked_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
+        " $22, $23, $24, $25, $26, $27, $28, $29)",
+        *(frame.frame_id, frame.night, frame.name, frame.path, frame.checksum, frame.size_bytes),
+        *(frame.arm.value, frame.run, frame.frame_class.value, frame.object_name, frame.field),
+        *(frame.configuration, frame.plate, frame.grating, frame.central_wavelength, frame.proposal),
+        *(frame.exposed, frame.utmjd, frame.ra, frame.dec, frame.airmass),
+        *(frame.model_dump(mode="json"), header, frame.completed_at),
+        frame.completed_at + timedelta(milliseconds=120),
+        *(junked, outcome.get("reason") if junked else None, "observer" if junked else None),
+        frame.completed_at if junked else None,
+    )
+    plan_state = _PLAN_STATE.get(outcome["state"], outcome["state"])
+    if outcome["state"] == "failed":
+        plan_state = "planned"
+    if plan_state is not None:
+        await connection.execute(
+            "INSERT INTO frame_plan (frame_id, night, state, reason, job_key, level, provisional, decision)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            *(frame.frame_id, frame.night, plan_state),
+            outcome.get("reason", "All calibrations of its own field are there."),
+            _job_key(frame) if outcome["state"] in _JOB_STATE else None,
+            outcome.get("level"),
+            bool(outcome.get("provisional")),
+            _decision(frame, outcome, hostile),
+        )
+    await connection.execute(
+        "INSERT INTO observing_log (frame_id, night, run, arm, ut_start, frame_class, object_name, field, plate,"
+        " grating, central_wavelength, exposed, airmass, proposal, level, signal_to_noise, result)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        *(frame.frame_id, frame.night, frame.run, frame.arm.value, from_mjd(frame.utmjd)),
+        *(
+            frame.frame_class.value,
+            f"=cmd()|{frame.object_name}" if hostile else frame.object_name,
+            frame.field,
+        ),
+        *(frame.plate, frame.grating, frame.central_wavelength, frame.exposed, frame.airmass, frame.proposal),
+        *(outcome.get("level"), outcome.get("sn"), outcome["state"].replace("_", " ")),
+    )
+
+
+def _job_key(frame: Frame) -> str:
+    return digest("job", frame.frame_id)
+
+
+def _source(run: int, arm: Arm) -> str:
+    name = f"12mar{arm.ccd}{run:04d}.fits"
+    return frame_id(NIGHT, name, digest(name))
+
+
+def _decision(frame: Frame, outcome: dict[str, Any], hostile: bool) -> dict[str, Any]:
+    if frame.frame_class is not FrameClass.MFOBJECT or outcome.get("level") is None:
+        return {"choices": [], "refused": [], "notes": []}
+    flat, other = (5, 6) if frame.arm is Arm.BLUE else (6, 5)
+    why = "Best exposed of two: 31.2k ADU, nothing saturated."
+
+    def choice(role: CalibrationRole, run: int, level: int, age: float, reason: str) -> dict[str, Any]:
+        source = _source(run, frame.arm)
+        refused = [
+            {"frame_id": _source(other, frame.arm), "reason": HOSTILE if hostile else "24 % saturated"}
+        ]
+        return {
+            "role": role.value,
+            "product": {"job_key": digest("job", source), "kind": role.value},
+            "source_frame_ids": [source],
+            "level": level,
+            "age_hours": age,
+            "reason": reason,
+            "refused": refused if role is not CalibrationRole.ARC else [],
+        }
+
+    level = int(outcome["level"])
+    return {
+        "choices": [
+            choice(CalibrationRole.TLM, flat, level, -0.31, why),
+            choice(CalibrationRole.ARC, 7 if level == 0 else 11, 0, -0.26, "The arc of this field."),
+            choice(CalibrationRole.FFLAT, flat, level, -0.31, why),
+        ],
+        "refused": [
+            {"role": "lflat", "frame_id": "", "reason": "No long-slit flat of this detector is known."}
+        ],
+        "notes": ["Spectra of both arms will be spliced."],
+    }
+
+
+async def _write_reduction(
+    connection: Connection,
+    settings: Settings,
+    rows: NightRows,
+    frame: Frame,
+    outcome: dict[str, Any],
+    fibres: int,
+    samples: int,
+    with_files: bool,
+) -> None:
+    if outcome["state"] not in _JOB_STATE:
+        return
+    key = _job_key(frame)
+    word = _FIBRE_KIND.get(frame.frame_class, frame.frame_class.value.lower())
+    requested = frame.completed_at + timedelta(milliseconds=180)
+    state = _JOB_STATE[outcome["state"]]
+    finished = requested + timedelta(seconds=7.4) if state in ("succeeded", "failed") else None
+    log_path = Path("logs/reductions") / NIGHT / f"{key[:16]}-1.log"
+    if with_files:
+        (settings.data_dir / log_path).parent.mkdir(parents=True, exist_ok=True)
+        (settings.data_dir / log_path).write_text(f"reduce_{word} {frame.name}\nExtracting\n", "utf-8")
+    slot = f"{NIGHT}/{frame.arm.ccd}/{frame.run:04d}/{word}"
+    await connection.execute(
+        "INSERT INTO reduction (job_key, slot, kind, night, arm, state, priority, provisional, engine, engine_version,"
+        " document, attempt, stage, progress, outcome, error_code, error, log_path, runner, requested_at, queued_at,"
+        " started_at, engine_started_at, engine_finished_at, finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+        " $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
+        *(key, slot, f"reduce_{word}", NIGHT, frame.arm.value, state, 100, bool(outcome.get("provisional"))),
+        *("builtin", "paws-live 0.1.0"),
+        {
+            "reason": outcome.get("reason", "All calibrations of its own field are there."),
+            "parameters": {"TPMETH": "SKYFLUX(MED)", "USEFFLAT": 1},
+            "calibrations": _decision(frame, outcome, False)["choices"],
+        },
+        *(0 if state == "queued" else 1, outcome.get("stage"), outcome.get("progress")),
+        *("success" if state == "succeeded" else None, outcome.get("error_code")),
+        outcome.get("reason") if state == "failed" else None,
+        *(str(log_path), None if state == "queued" else "runner-1"),
+        *(requested, requested + timedelta(milliseconds=20)),
+        None if state == "queued" else requested + timedelta(milliseconds=160),
+        None if state == "queued" else requested + timedelta(milliseconds=240),
+        *(finished, finished),
+    )
+    await connection.execute("INSERT INTO reduction_frame VALUES ($1, $2)", key, frame.frame_id)
+    rows.jobs[frame.frame_id] = key
+    if state != "succeeded":
+        return
+    kind = ProductKind(word)
+    layout = Layout(
+        night=NIGHT, arm=frame.arm, plate=frame.plate, grating=frame.grating, field=frame.field, run=frame.run
+    )
+    await _write_product(
+        connection,
+        settings,
+        rows,
+        [frame],
+        key,
+        slot,
+        kind,
+        layout,
+        frame.arm,
+        outcome,
+        fibres,
+        samples,
+        with_files,
+        version=2 if kind is ProductKind.OBJECT and frame.run == 12 else 1,
+    )
+    if kind is ProductKind.OBJECT and frame.run == 12:
+        # The first look that a better calibration superseded.
+        old = digest("old", key)
+        await connection.execute(
+            "INSERT INTO reduction (job_key, slot, kind, night, arm, state, priority, engine, engine_version, document,"
+            " attempt, requested_at, finished_at) VALUES ($1, $2, 'reduce_object', $3, $4, 'succeeded', 100, 'builtin',"
+            " 'paws-live 0.1.0', '{}', 1, $5, $5)",
+            *(old, slot, NIGHT, frame.arm.value, requested),
+        )
+        await _write_product(
+            connection, settings, rows, [frame], old, slot, kind, layout, frame.arm, {**outcome, "level": 2},
+            fibres, samples, with_files, version=1, current=False,
+        )  # fmt: skip
+
+
+async def _write_product(
+    connection: Connection,
+    settings: Settings,
+    rows: NightRows,
+    frames: list[Frame],
+    key: str,
+    slot: str,
+    kind: ProductKind,
+    layout: Layout,
+    arm: Arm | None,
+    outcome: dict[str, Any],
+    fibres: int,
+    samples: int,
+    with_files: bool,
+    version: int = 1,
+    current: bool = True,
+) -> None:
+    path = product_path(kind, layout)
+    stored = Path("products/.versions") / key[:2] / key / path.name
+    product_id = f"{key[:20]}-{kind.value}"
+    size = 1
+    table: list[tuple[Any, ...]] = []
+    if with_files:
+        (settings.data_dir / stored).parent.mkdir(parents=True, exist_ok=True)
+        table = write_product_file(settings.data_dir / stored, kind, arm, frames[0].run, fibres, samples)
+        size = (settings.data_dir / stored).stat().st_size
+    quality: dict[str, Any] = {
+        "sky_residual": 0.021,
+        "arc_rms": 0.061,
+        "cosmic_rays": 1874,
+        "fibres_used": fibres - 2,
+    }
+    if outcome.get("sn"):
+        quality["signal_to_noise"] = outcome["sn"]
+    made = max(frame.completed_at for frame in frames) + timedelta(seconds=8, minutes=version)
+    await connection.execute(
+        "INSERT INTO product (product_id, job_key, slot, kind, night, arm, version, current, path, stored_path,"
+        " checksum, size_bytes, plate, grating, field, run, level, provisional, quality, provenance, created_at,"
+        " superseded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
+        " $20, $21, $22)",
+        *(product_id, key, slot, kind.value, NIGHT, arm.value if arm else None, version, current),
+        *(
+            str(path),
+            str(stored),
+            digest("product", product_id),
+            size,
+            layout.plate,
+            layout.grating,
+            layout.field,
+        ),
+        *(layout.run, outcome.get("level"), bool(outcome.get("provisional")), quality),
+        {"engine": "builtin", "engine_version": "paws-live 0.1.0", "engine_seconds": 6.9},
+        *(made, None if current else made + timedelta(minutes=1)),
+    )
+    await connection.executemany(
+        "INSERT INTO product_frame VALUES ($1, $2)", [(product_id, frame.frame_id) for frame in frames]
+    )
+    if table and kind.has_spectra:
+        await connection.executemany(
+            "INSERT INTO spectrum (product_id, fibre, target_name, fibre_type, ra, dec, magnitude, signal_to_noise)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            [(product_id, *row) for row in table],
+        )
+    rows.products[f"{frames[-1].run}/{arm.value if arm else 'both'}/{kind.value}/{version}"] = product_id
+
+
+async def _write_combined(
+    connection: Connection, settings: Settings, rows: NightRows, fibres: int, samples: int, with_files: bool
+) -> None:
+    frames = [rows.frames[run, "blue"] for run in (8, 9)]
+    key = digest("combined")
+    slot = f"{NIGHT}/1/FLD195_v03/spliced_combined"
+    at = frames[-1].completed_at
+    await connection.execute(
+        "INSERT INTO reduction (job_key, slot, kind, night, state, priority, engine, engine_version, document, attempt,"
+        " requested_at, started_at, finished_at) VALUES ($1, $2, 'splice', $3, 'succeeded', 100, 'builtin',"
+        " 'paws-live 0.1.0', '{}', 1, $4, $4, $4)",
+        *(key, slot, NIGHT, at),
+    )
+    layout = Layout(night=NIGHT, plate=1, grating="580V", other_grating="385R", field="FLD195_v03", run=None)
+    await _write_product(
+        connection, settings, rows, frames, key, slot, ProductKind.SPLICED_COMBINED, layout, None,
+        {"level": 0, "sn": 9.3}, fibres, samples, with_files,
+    )  # fmt: skip
+
+
+async def _write_rejected(connection: Connection, hostile: bool) -> None:
+    name = f"{HOSTILE}.fits" if hostile else "12mar20016.fits"
+    await connection.execute(
+        "INSERT INTO rejected_file (path, name, night, size_bytes, mtime_ns, code, reason)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        *(f"/raw/260312/ccd_2/{name}", name, NIGHT, 9_437_184, 1, "truncated"),
+        "The file ends after 9.4 of 17.1 MB and has not grown for 10 min. Copy it again from the instrument's disk.",
+    )
+
+
+async def number_events(connection: Connection) -> int:
+    """Number the status events in the outbox as the relay would; gives the newest number."""
+    await connection.execute(
+        "WITH waiting AS (SELECT id, payload, row_number() OVER (ORDER BY id)"
+        "   + (SELECT coalesce(max(seq), 0) FROM status_event) AS seq"
+        "  FROM outbox WHERE topic = 'status.events' AND published_at IS NULL),"
+        " numbered AS (INSERT INTO status_event (seq, outbox_id, night, entity, entity_id, state, payload, at)"
+        "  SELECT seq, id, payload ->> 'night', payload ->> 'entity', payload ->> 'entity_id', payload ->> 'state',"
+        "   payload || jsonb_build_object('seq', seq), (payload ->> 'at')::timestamptz FROM waiting)"
+        " UPDATE outbox SET published_at = now() WHERE published_at IS NULL"
+    )
+    return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM status_event"))
+
+
+def write_product_file(
+    path: Path, kind: ProductKind, arm: Arm | None, seed: int, fibres: int, samples: int
+) -> list[tuple[Any, ...]]:
+    """Write a product with plausible spectra; gives the rows of the table ``spectrum``."""
+    random = np.random.default_rng(seed)
+    if kind in (ProductKind.BIAS, ProductKind.DARK, ProductKind.LFLAT):
+        fits.PrimaryHDU(random.normal(0, 2, (fibres, samples)).astype(np.float32)).writeto(path)
+        return []
+    low, high = {Arm.BLUE: (3740.0, 5820.0), Arm.RED: (5650.0, 8850.0), None: (3740.0, 8850.0)}[arm]
+    waves = np.linspace(low, high, samples)
+    step = waves[1] - waves[0]
+    sky = 60 + 30 * np.sin(waves / 900)
+    for line, strength in ((5577.338, 2600), (6300.304, 900), (7276.4, 700), (7964.6, 1100), (8399.2, 1500)):
+        sky = sky + strength * np.exp(-0.5 * ((waves - line) / (2.2 + step / 2)) ** 2)
+    types = np.array(["P"] * fibres)
+    types[3::13], types[7::29], types[11::37] = "S", "U", "N"
+    types[fibres // 8 - 1 :: max(2, fibres // 8)] = "F"
+    magnitudes = random.uniform(17.2, 20.9, fibres)
+    redshifts = random.uniform(0.02, 0.35, fibres)
+    continuum = (
+        10 ** (-0.4 * (magnitudes[:, None] - 20)) * 40 * (waves / 6000) ** random.normal(0, 0.8, (fibres, 1))
+    )
+    flux = continuum.copy()
+    for line, strength in ((3727.4, 3.0), (4861.3, 1.2), (5006.8, 2.4), (6562.8, 4.0)):
+        centres = line * (1 + redshifts[:, None])
+        flux += (
+            strength * continuum.mean(axis=1, keepdims=True) * np.exp(-0.5 * ((waves - centres) / 4.5) ** 2)
+        )
+    flux[types != "P"] = 0
+    variance = flux + sky + 12.0
+    data = flux + random.normal(0, 1, flux.shape) * np.sqrt(variance)
+    data[:, : samples // 60] = np.nan
+    data[types == "N"] = np.nan
+    ratio = np.nan_to_num(
+        np.nanmedian(np.where(np.isfinite(data), data, 0) / np.sqrt(variance), axis=1)
+    ) / np.sqrt(step)
+    header = fits.Header(
+        {
+            "CRVAL1": low,
+            "CDELT1": step,
+            "CRPIX1": 1.0,
+            "CTYPE1": "Wavelength",
+            "CUNIT1": "Angstroms",
+            "BUNIT": "electron",
+        }
+    )
+    names = [f"D{seed:02d}{index:05d}-2854{index % 60:02d}" for index in range(fibres)]
+    ra, dec = (
+        np.radians(_RA_DEC[0][0] + random.normal(0, 0.5, fibres)),
+        np.radians(-28.7 + random.normal(0, 0.5, fibres)),
+    )
+    columns = [
+        fits.Column("NAME", "80A", array=np.array(names)),
+        fits.Column("RA", "1D", array=ra),
+        fits.Column("DEC", "1D", array=dec),
+        fits.Column("TYPE", "1A", array=types),
+        fits.Column("PIVOT", "1I", array=np.arange(1, fibres + 1)),
+        fits.Column("MAGNITUDE", "1D", array=magnitudes),
+    ]
+    table = fits.BinTableHDU.from_columns(columns, name="FIBRES")
+    hdus = [
+        fits.PrimaryHDU(data.astype(np.float32), header),
+        fits.ImageHDU(variance.astype(np.float32), name="VARIANCE"),
+        table,
+        fits.ImageHDU(sky.astype(np.float32)[None, :], name="SKY"),
+    ]
+    fits.HDUList(hdus).writeto(path)
+    return [
+        (index + 1, names[index], str(types[index]), math.degrees(ra[index]), math.degrees(dec[index]),
+         float(magnitudes[index]), float(ratio[index]))
+        for index in range(fibres)
+        if types[index] == "P"
+    ]  # fmt: skip
+
+
+async def change_frame(
+    connection: Connection, frame: str, state: str, reason: str, at: datetime | None = None
+) -> None:
+    """Give a frame a new plan and announce it, as the matcher does."""
+    async with connection.transaction():
+        await connection.execute(
+            "INSERT INTO frame_plan (frame_id, night, state, reason) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (frame_id) DO UPDATE SET state = $3, reason = $4, updated_at = now()",
+            *(frame, NIGHT, state, reason),
+        )
+        await announce_frames(connection, [frame], at or datetime.now(UTC))
+        await number_events(connection)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from paws.settings import load_settings
+
+    chosen = load_settings(data_dir=Path(sys.argv[1]))
+    asyncio.run(write_night(chosen, fibres=400, samples=2048, hostile="--hostile" in sys.argv))
