@@ -115,6 +115,8 @@ def bring_jars(pom: Path) -> Path:
         if not any(Path(given).glob("kafka_*.jar")):
             raise BinaryNotFoundError(f"{JARS_ENVIRONMENT} names {given}, which holds no kafka_*.jar.")
         return Path(given)
+    # Maven takes relative paths from the folder of the pom, and not from the present one.
+    pom = pom.resolve()
     target = pom.parent / "target"
     target.mkdir(exist_ok=True)
     jars = target / "jars"

@@ -35,11 +35,10 @@ async def wait_of(consumer):
 @contextmanager
 def thread_of(consumer):
     """The consumer's thread, never started; it brings an event loop that nobody else would close."""
-    thread = consumer._new_consumer_thread()
     try:
-        yield thread
+        yield consumer._thread
     finally:
-        thread.thread_loop.close()
+        consumer._thread.thread_loop.close()
 
 
 @pytest.mark.parametrize("wait", [TANSU_FETCH_WAIT_MS, KAFKA_FETCH_WAIT_MS, 1, 60_000])
