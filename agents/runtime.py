@@ -152,18 +152,18 @@ async def deliver(context: AgentContext, handler: Handler, payload: bytes | None
             log.exception("an event could not be handled", error=str(error))
             code = error.code if isinstance(error, PawsError) else "internal"
             reason = f"An event could not be handled ({code}): {error}. The log of the worker tells more."
-            await _notify(context, event.event_id, Outcome.PERMANENT, reason, event.night)
+            await notify(context, event.event_id, Outcome.PERMANENT, reason, event.night)
             return Receipt(Outcome.PERMANENT, event.event_id, str(error))
     return Receipt(Outcome.SUCCESS, event.event_id)
 
 
 async def _refuse(context: AgentContext, event_id: str, reason: str, night: str = "") -> Receipt:
     log.error("message refused", reason=reason)
-    await _notify(context, event_id, Outcome.INVALID_INPUT, reason, night)
+    await notify(context, event_id, Outcome.INVALID_INPUT, reason, night)
     return Receipt(Outcome.INVALID_INPUT, event_id, reason)
 
 
-async def _notify(context: AgentContext, event_id: str, outcome: Outcome, reason: str, night: str) -> None:
+async def notify(context: AgentContext, event_id: str, outcome: Outcome, reason: str, night: str) -> None:
     """Tell people. That this fails must not stop the stream; it is in the log already."""
     at = context.clock()
     night = night or night_of(at, context.settings.site_longitude)

@@ -74,7 +74,7 @@ class Chain:
         self._of_session: dict[int, Task] = {}
         self._classes = {kind for index in self._indices.values() for kind in index.classes}
         self._sure: dict[tuple[CalibrationRole, str, tuple[object, ...], FibreKey | None], Candidate] = {}
-        self.looks_abroad = False
+        self.looks_abroad: set[FrameClass] = set()
 
     def closed(self, night: str) -> bool:
         """Whether nothing more is expected of a night."""
@@ -316,7 +316,7 @@ class Chain:
             self._sure[place] = chosen
 
     def _nothing(self, role: CalibrationRole) -> MatchDecision:
-        self.looks_abroad = True
+        self.looks_abroad.add(_FIBRE_CLASSES.get(role) or _SESSION_ROLES[role])
         return MatchDecision(role, None, None, (), _MISSING[role])
 
     def _choose_detector(
@@ -349,9 +349,9 @@ class Chain:
             yield Candidate(task, sources, level, age, note)
 
     def _note_distance(self, decision: MatchDecision) -> None:
-        """Remember whether frames of other nights could change a choice."""
+        """Remember of which classes frames of other nights could change a choice."""
         if decision.chosen is None or decision.chosen.level > CalibrationLevel.SAME_PLATE:
-            self.looks_abroad = True
+            self.looks_abroad.add(_FIBRE_CLASSES.get(decision.role) or _SESSION_ROLES[decision.role])
 
 
 def _moved(candidate: Candidate, sighting: Sighting) -> Candidate:

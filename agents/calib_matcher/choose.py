@@ -248,7 +248,8 @@ def nearby_sessions(
     """Sessions of biases, darks or long-slit flats with a frame's read-out, from best to worst.
 
     Darks of the nearest exposure time come first. Then sessions before the frame are preferred to later
-    ones, so that biases taken in the morning do not undo the night.
+    ones, so that biases taken in the morning do not undo the night; and no later night is looked at, so that
+    the biases of an evening do not undo the night before.
 
     Yields
     ------
@@ -261,6 +262,7 @@ def nearby_sessions(
         sessions = [
             session
             for other in nights
+            if other <= night
             for session in indices[other].sessions.get((kind, sighting.detector), [])
         ]
         for session in sorted(sessions, key=lambda item: _session_order(item, sighting)):

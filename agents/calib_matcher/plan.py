@@ -58,7 +58,7 @@ class Plan:
     next_wakeup
         When time alone changes the plan.
     looks_abroad
-        Whether frames of other nights could change it.
+        Classes of which frames of other nights could change it.
     """
 
     night: str
@@ -67,7 +67,7 @@ class Plan:
     ready: tuple[Reduction, ...] = ()
     frames: Mapping[str, FrameDecision] = field(default_factory=dict)
     next_wakeup: datetime | None = None
-    looks_abroad: bool = False
+    looks_abroad: frozenset[FrameClass] = frozenset()
 
 
 def plan(nights: Mapping[str, NightState], night: str, now: datetime, policy: MatchPolicy) -> Plan:
@@ -108,7 +108,7 @@ def plan(nights: Mapping[str, NightState], night: str, now: datetime, policy: Ma
         tuple(_request(task, policy, chain, task.slot in urgent) for task in wanted if task.request),
         frames,
         moment.next_wakeup,
-        chain.looks_abroad,
+        frozenset(chain.looks_abroad),
     )
 
 

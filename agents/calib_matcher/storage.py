@@ -1,0 +1,286 @@
+"""The matcher's only I/O: reads a night back, and writes what a plan changed in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from agents.calib_matcher.items import Item
+from agents.calib_matcher.plan import Plan
+from agents.calib_matcher.sighting import JunkMark, Sighting
+from agents.calib_matcher.state import Finished
+from agents.calib_matcher.verdict import FrameDecision
+from agents.reducer.queue import enqueue_place
+from agents.reducer.settle import announce_products, lock_slot
+from paws.clock import night_date
+from paws.database import Connection, Pool
+from paws.outbox import announce
+from paws.status import announce_frames
+from schemas.events import FrameJunked, ReductionRequested
+from schemas.frames import Frame
+from schemas.vocabulary import ReductionState
+
+RowKey = tuple[str, str, str | None, int | None, bool]
+"""State, reason, job key, level and whether provisional: what a written plan row says."""
+
+
+@dataclass
+class Written:
+    """What stands in the database for a night, so that only differences are written.
+
+    Attributes
+    ----------
+    decisions
+        Decisions written by this process, by frame.
+    rows
+        Rows found at start, by frame.
+    slots
+        Wanted keys, by slot.
+    """
+
+    decisions: dict[str, FrameDecision] = field(default_factory=dict)
+    rows: dict[str, RowKey] = field(default_factory=dict)
+    slots: dict[str, str] = field(default_factory=dict)
+
+    def changed(self, frame_id: str, decision: FrameDecision) -> bool:
+        """Whether a decision differs from what is written."""
+        known = self.decisions.get(frame_id)
+        return known != decision if known is not None else self.rows.get(frame_id) != row_key(decision)
+
+
+@dataclass
+class NightRecord:
+    """What the database knows of a night."""
+
+    items: list[Item] = field(default_factory=list)
+    requested: dict[str, datetime] = field(default_factory=dict)
+
+
+def row_key(decision: FrameDecision) -> RowKey:
+    """A decision as its row is compared."""
+    level = int(decision.level) if decision.level is not None else None
+    return decision.state, decision.reason, decision.job_key, level, decision.provisional
+
+
+async def nights_around(pool: Pool, night: str, horizon: int) -> list[str]:
+    """Nights with frames within some nights of a night, itself included."""
+    first, last = (
+        (night_date(night) + timedelta(days=days)).strftime("%Y%m%d") for days in (-horizon, horizon)
+    )
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(
+            "SELECT DISTINCT night FROM frame WHERE night BETWEEN $1 AND $2", first, last
+        )
+    return sorted({row["night"] for row in rows} | {night})
+
+
+async def newest_nights(pool: Pool, count: int) -> list[str]:
+    """Newest nights with frames to reduce."""
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(
+            "SELECT DISTINCT night FROM frame WHERE source = 'live' ORDER BY night DESC LIMIT $1", count
+        )
+    return [row["night"] for row in rows]
+
+
+async def unsettled_nights(pool: Pool, count: int) -> list[str]:
+    """Newest nights in which frames still wait, or were reduced provisionally."""
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(
+            "SELECT DISTINCT night FROM frame_plan WHERE state = 'waiting' OR provisional"
+            " ORDER BY night DESC LIMIT $1",
+            count,
+        )
+    return [row["night"] for row in rows]
+
+
+async def read_night(pool: Pool, night: str) -> NightRecord:
+    """Read what the database knows of a night: it closes any gap in the events."""
+    record = NightRecord()
+    async with pool.acquire() as connection:
+        frames = await connection.fetch(
+            "SELECT frame_id, document, source, arrived_at, junked, junk_reason, junked_by, junked_at"
+            " FROM frame WHERE night = $1",
+            night,
+        )
+        reductions = await connection.fetch(
+            "SELECT job_key, slot, state, error, requested_at, finished_at FROM reduction WHERE night = $1",
+            night,
+        )
+    for row in frames:
+        sighting = Sighting(Frame.model_validate(row["document"]), row["arrived_at"], row["source"] == "live")
+        record.items.append(Item(night, row["frame_id"], sighting))
+        if row["junked_at"] is not None:
+            mark = JunkMark(row["junked"], row["junk_reason"] or "", row["junked_by"] or "", row["junked_at"])
+            record.items.append(Item(night, row["frame_id"], mark))
+    for row in reductions:
+        state = ReductionState(row["state"])
+        if state in (ReductionState.SUCCEEDED, ReductionState.FAILED):
+            at = row["finished_at"] or row["requested_at"]
+            finished = Finished(row["slot"], state, at, (row["error"] or "")[:500])
+            record.items.append(Item(night, row["job_key"], finished))
+        elif not state.is_final:
+            record.requested[row["job_key"]] = row["requested_at"]
+    return record
+
+
+async def read_written(pool: Pool, night: str) -> Written:
+    """Read what earlier plans of a night wrote."""
+    async with pool.acquire() as connection:
+        plans = await connection.fetch(
+            "SELECT frame_id, state, reason, job_key, level, provisional FROM frame_plan WHERE night = $1",
+            night,
+        )
+        slots = await connection.fetch("SELECT slot, job_key FROM slot WHERE night = $1", night)
+    return Written(
+        rows={
+            row["frame_id"]: (
+                row["state"],
+                row["reason"],
+                row["job_key"],
+                row["level"],
+                row["provisional"],
+            )
+            for row in plans
+        },
+        slots={row["slot"]: row["job_key"] for row in slots},
+    )
+
+
+async def write_plan(pool: Pool, plan: Plan, written: Written, at: datetime) -> int:
+    """Write what differs from what is written, and announce it, in one transaction.
+
+    Returns
+    -------
+    int
+        Number of frames whose decision changed.
+    """
+    changed = {
+        frame_id: decision
+        for frame_id, decision in plan.frames.items()
+        if written.changed(frame_id, decision)
+    }
+    slots = {slot: key for slot, key in plan.slots.items() if written.slots.get(slot) != key}
+    gone = sorted(written.slots.keys() - plan.slots.keys())
+    if not (changed or slots or gone or plan.ready):
+        return 0
+    async with pool.acquire() as connection, connection.transaction():
+        await _write_decisions(connection, plan.night, changed, at)
+        await _write_slots(connection, plan.night, slots, gone, at)
+        await announce(
+            connection,
+            [
+                ReductionRequested(
+                    event_id=reduction.job_key, night=reduction.night, at=at, reduction=reduction
+                )
+                for reduction in plan.ready
+            ],
+        )
+        # Their state is the plan's overlaid with the reduction's; a row may tell the same in other words.
+        await announce_frames(connection, changed, at)
+    written.decisions.update(changed)
+    written.slots = dict(plan.slots)
+    return len(changed)
+
+
+async def _write_decisions(
+    connection: Connection, night: str, decisions: Mapping[str, FrameDecision], at: datetime
+) -> None:
+    if not decisions:
+        return
+    rows: list[tuple[Any, ...]] = [
+        (frame_id, night, *row_key(decision), decision.document(), at)
+        for frame_id, decision in sorted(decisions.items())
+    ]
+    await connection.executemany(
+        """
+        INSERT INTO frame_plan (frame_id, night, state, reason, job_key, level, provisional, decision, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (frame_id) DO UPDATE SET
+            state = excluded.state, reason = excluded.reason, job_key = excluded.job_key,
+            level = excluded.level, provisional = excluded.provisional, decision = excluded.decision,
+            updated_at = excluded.updated_at
+        """,
+        rows,
+    )
+
+
+async def _write_slots(
+    connection: Connection, night: str, slots: Mapping[str, str], gone: list[str], at: datetime
+) -> None:
+    if slots:
+        await connection.executemany(
+            """
+            INSERT INTO slot (slot, night, job_key, updated_at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (slot) DO UPDATE SET job_key = excluded.job_key, updated_at = excluded.updated_at
+            """,
+            [(slot, night, key, at) for slot, key in sorted(slots.items())],
+        )
+    if gone:
+        await _withdraw(connection, gone, at)
+
+
+async def _withdraw(connection: Connection, gone: list[str], at: datetime) -> None:
+    """Empty slots in which nothing is wanted any more, such as those of a frame that was junked."""
+    for slot in gone:
+        await lock_slot(connection, slot)
+    await connection.execute("DELETE FROM slot WHERE slot = ANY($1::text[])", gone)
+    rows = await connection.fetch(
+        "UPDATE product SET current = false, superseded_at = $2 WHERE slot = ANY($1::text[]) AND current"
+        " RETURNING product_id, slot",
+        gone,
+        at,
+    )
+    await announce_products(connection, [row["product_id"] for row in rows], at)
+    for slot in sorted({row["slot"] for row in rows}):
+        await enqueue_place(connection, slot)
+
+
+async def find_frames(connection: Connection, name: str, night: str | None) -> list[Any]:
+    """Frames of an identifier, or of a file name with or without its extension."""
+    stem = name.removesuffix(".fits")
+    return list(
+        await connection.fetch(
+            "SELECT frame_id, night, name, junked, junk_reason FROM frame"
+            " WHERE (frame_id = $1 OR name = $2) AND ($3::text IS NULL OR night = $3) ORDER BY frame_id",
+            name,
+            f"{stem}.fits",
+            night,
+        )
+    )
+
+
+async def junk_frame(
+    connection: Connection,
+    frame_id: str,
+    night: str,
+    *,
+    junked: bool,
+    reason: str,
+    who: str,
+    at: datetime,
+) -> None:
+    """Mark a frame as junk, or take that back, and announce it, in one transaction."""
+    async with connection.transaction():
+        await connection.execute(
+            "UPDATE frame SET junked = $2, junk_reason = $3, junked_by = $4, junked_at = $5"
+            " WHERE frame_id = $1",
+            frame_id,
+            junked,
+            reason,
+            who,
+            at,
+        )
+        event = FrameJunked(
+            event_id=f"{frame_id}:{junked}:{at.isoformat()}",
+            night=night,
+            at=at,
+            frame_id=frame_id,
+            junked=junked,
+            reason=reason,
+            who=who,
+        )
+        await announce(connection, [event])
+        await announce_frames(connection, [frame_id], at)
