@@ -15,7 +15,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from agents.reducer.engines.base import NICENESS
 from paws.embedded.launch import tie_to_parent
@@ -61,7 +61,7 @@ def carry_out(request: dict[str, Any], channel: TextIO) -> int:
 
     stdout = LineWriter(channel)
     try:
-        status = int(quicklook.cli.run(list(request["argv"]), cwd=Path(request["cwd"]), stdout=stdout))
+        status = int(quicklook.cli.run(list(request["argv"]), cwd=Path(request["cwd"]), stdout=cast(TextIO, stdout)))
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else FAILURE
     except Exception:
