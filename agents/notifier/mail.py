@@ -94,17 +94,15 @@ def send(mail: EmailMessage, url: str) -> str:
         If the URL is none.
     """
     parts = urlsplit(url)
+    wrong = ConfigurationError("PAWS_SMTP_URL is no address of a mail server; write smtp://host:port.")
     try:
         port = parts.port
-    except ValueError:
-        port = None
+    except ValueError as error:
+        raise wrong from error
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise ConfigurationError("PAWS_SMTP_URL is no address of a mail server; write smtp://host:port.")
-    client = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+        raise wrong
     try:
-        with client(
-            parts.hostname, port or (465 if parts.scheme == "smtps" else 25), timeout=_DEADLINE
-        ) as server:
+        with _client(parts.scheme, parts.hostname, port) as server:
             server.ehlo()
             if parts.username:
                 if parts.scheme == "smtp":
