@@ -21,6 +21,9 @@ PIXELS = 2 * HALF + 1
 PHASES = 20
 """Steps per pixel in the tabulated profile."""
 
+_SUMS = {"reassoc", "contract"}
+"""Sums may be taken in vector registers: an order fixed by the compiler, the same in every process."""
+
 CORE = 5
 """Pixels to either side of the centre in which single pixels are judged."""
 
@@ -66,33 +69,49 @@ def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[n
             b = (centre[j] - row_nodes[i]) / (row_nodes[i + 1] - row_nodes[i])
             a = 1.0 - b
         i2 = min(i + 1, n - 1)
+        low1, low2, high1, high2 = table[i, p], table[i2, p], table[i, p + 1], table[i2, p + 1]
+        values, slopes = profile[j], slope[j]
         for k in range(PIXELS):
-            low = a * table[i, p, k] + b * table[i2, p, k]
-            high = a * table[i, p + 1, k] + b * table[i2, p + 1, k]
-            profile[j, k] = (1.0 - t) * low + t * high
-            slope[j, k] = (low - high) * PHASES
+            low = a * low1[k] + b * low2[k]
+            high = a * high1[k] + b * high2[k]
+            values[k] = (1.0 - t) * low + t * high
+            slopes[k] = (low - high) * PHASES
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@njit(cache=True, nogil=True, fastmath=_SUMS)  # type: ignore[untyped-decorator,unused-ignore]
 def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]
-    """Weighted normal equations of a column; bandwidth two."""
+    """Weighted normal equations of a column; bandwidth two. ``d`` must be finite where it has no weight."""
     ny, n = d.shape[0], profile.shape[0]
+    weighted = np.empty(PIXELS)
     for j in range(n):
-        s0, s1, s2, r = 0.0, 0.0, 0.0, 0.0
-        k1 = first[j] - first[j + 1] if j + 1 < n else -PIXELS
-        k2 = first[j] - first[j + 2] if j + 2 < n else -PIXELS
-        for k in range(max(0, -first[j]), min(PIXELS, ny - first[j])):
-            y = first[j] + k
-            if w[y] == 0.0:
-                continue
-            wp = w[y] * profile[j, k]
-            r += wp * d[y]
-            s0 += wp * profile[j, k]
-            if k + k1 >= 0:
-                s1 += wp * profile[j + 1, k + k1]
-            if k + k2 >= 0:
-                s2 += wp * profile[j + 2, k + k2]
-        diagonal[j], upper1[j], upper2[j], right[j] = s0, s1, s2, r
+        low, high = max(0, -first[j]), min(PIXELS, ny - first[j])
+        diagonal[j], upper1[j], upper2[j], right[j] = 0.0, 0.0, 0.0, 0.0
+        if high <= low:
+            continue
+        values = profile[j, low:high]
+        weights = w[first[j] + low : first[j] + high]
+        pixels = d[first[j] + low : first[j] + high]
+        s0, r = 0.0, 0.0
+        for k in range(high - low):
+            wp = weights[k] * values[k]
+            weighted[k] = wp
+            s0 += wp * values[k]
+            r += wp * pixels[k]
+        diagonal[j], right[j] = s0, r
+        for step in range(1, 3):
+            if j + step >= n:
+                break
+            ahead = max(first[j + step] - first[j] - low, 0)
+            own = weighted[ahead : high - low]
+            start = first[j] + low + ahead - first[j + step]
+            other = profile[j + step, start:]
+            total = 0.0
+            for k in range(min(own.shape[0], other.shape[0])):
+                total += own[k] * other[k]
+            if step == 1:
+                upper1[j] = total
+            else:
+                upper2[j] = total
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
@@ -137,8 +156,12 @@ def add_model(flux, profile, first, model):  # type: ignore[no-untyped-def]
     model[:] = 0.0
     for j in range(flux.shape[0]):
         f = flux[j]
-        for k in range(max(0, -first[j]), min(PIXELS, ny - first[j])):
-            model[first[j] + k] += f * profile[j, k]
+        low, high = max(0, -first[j]), min(PIXELS, ny - first[j])
+        if high <= low:
+            continue
+        values, light = profile[j, low:high], model[first[j] + low : first[j] + high]
+        for k in range(high - low):
+            light[k] += f * values[k]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
@@ -165,12 +188,20 @@ def background_at_column(grid, row_nodes, x, out):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def reweight(noise, background, model, w):  # type: ignore[no-untyped-def]
+    """Weights of good pixels from the variance that the model predicts."""
+    for y in range(w.shape[0]):
+        if w[y] > 0.0:
+            w[y] = 1.0 / (noise[y] + max(background[y], 0.0) + max(model[y], 0.0))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
 def fit_column(d, noise, background, profile, first, passes, buffers):  # type: ignore[no-untyped-def]
     """Fit all fibres of a column with the variance that the fit itself predicts.
 
     Parameters
     ----------
-    d : pixels, background removed; NaN = bad
+    d : pixels, background removed; NaN = bad, on return zero there
     noise : variance that is not photon noise of the fibres, per pixel
     background : scattered light, whose photon noise counts
     profile, first : from `evaluate`
@@ -182,12 +213,13 @@ def fit_column(d, noise, background, profile, first, passes, buffers):  # type: 
     w, model, diagonal, upper1, upper2, right, work, flux = buffers
     ny = d.shape[0]
     for y in range(ny):
-        w[y] = 0.0 if np.isnan(d[y]) else 1.0 / (noise[y] + max(background[y], 0.0))
+        if np.isnan(d[y]):
+            w[y], d[y] = 0.0, 0.0
+        else:
+            w[y] = 1.0 / (noise[y] + max(background[y], 0.0))
     for i in range(passes):
         if i > 0:
-            for y in range(ny):
-                if w[y] > 0.0:
-                    w[y] = 1.0 / (noise[y] + max(background[y], 0.0) + max(model[y], 0.0))
+            reweight(noise, background, model, w)
         normal_equations(d, w, profile, first, diagonal, upper1, upper2, right)
         solve(diagonal, upper1, upper2, right, work, flux)
         add_model(flux, profile, first, model)

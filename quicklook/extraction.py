@@ -12,12 +12,16 @@ from quicklook.columns import (
     CORE,
     HALF,
     PIXELS,
+    add_model,
     background_at_column,
     bank_at_column,
     column_buffers,
     evaluate,
     fit_column,
     flux_variance,
+    normal_equations,
+    reweight,
+    solve,
 )
 from quicklook.cosmics import doubt, grow_hits, reject_pixels, sharp_spikes
 from quicklook.drift import NO_DRIFT, Drift, measure_drift
@@ -232,7 +236,7 @@ def _extract_kernel(  # type: ignore[no-untyped-def]
     ny = frame.shape[1]
     n = centres.shape[0]
     buffers = column_buffers(ny, n)
-    w, model, diagonal, upper1, _, _, _, flux = buffers
+    w, model, diagonal, upper1, upper2, right, work, flux = buffers
     table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
     first = np.empty(n, dtype=np.int64)
     profile, slope = np.empty((n, PIXELS)), np.empty((n, PIXELS))
@@ -248,11 +252,11 @@ def _extract_kernel(  # type: ignore[no-untyped-def]
         fit_column(d, noise, background, profile, first, 3, buffers)
         if reject:
             if reject_pixels(d, noise, background, profile, slope, first, hit[x], buffers) > 0:
-                for y in range(ny):
-                    if hit[x, y]:
-                        d[y] = np.nan
-                fit_column(d, noise, background, profile, first, 3, buffers)
-            _note_significance(d, noise, background, profile, slope, first, flux, model, significance[x])
+                reweight(noise, background, model, w)
+                normal_equations(d, w, profile, first, diagonal, upper1, upper2, right)
+                solve(diagonal, upper1, upper2, right, work, flux)
+                add_model(flux, profile, first, model)
+            _note_significance(d, w, noise, background, profile, slope, first, flux, model, significance[x])
         for j in range(n):
             good, whole = 0.0, 0.0
             extra, spread = 0.0, 0.0
@@ -276,13 +280,13 @@ def _extract_kernel(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _note_significance(d, noise, background, profile, slope, first, flux, model, out):  # type: ignore[no-untyped-def]
+def _note_significance(d, w, noise, background, profile, slope, first, flux, model, out):  # type: ignore[no-untyped-def]
     """Excess over the model in the fibres' cores, in standard deviations."""
     ny = d.shape[0]
     for j in range(flux.shape[0]):
         for k in range(max(0, -first[j], HALF - CORE), min(PIXELS, ny - first[j], HALF + CORE + 1)):
             y = first[j] + k
-            if np.isnan(d[y]):
+            if w[y] == 0.0:
                 continue
             v = noise[y] + max(background[y], 0.0) + max(model[y], 0.0)
             out[y] = (d[y] - model[y]) / np.sqrt(v + doubt(flux[j], profile[j, k], slope[j, k]))

@@ -126,8 +126,7 @@ def _fit(
         coefficients = _solve(normal, right, covered)
         residual = position - coefficients @ basis.T
         chi = residual * np.sqrt(clipped)
-        scale = np.array([1.4826 * np.median(np.abs(c[w > 0])) if (w > 0).any() else 1.0
-                          for c, w in zip(chi, clipped, strict=True)])  # fmt: skip
+        scale = _scatter(chi, clipped > 0)
         again = np.where(
             np.abs(residual) * np.sqrt(weight) < 5 * np.maximum(scale, 1.0)[:, None], weight, 0.0
         )
@@ -136,6 +135,14 @@ def _fit(
         clipped = again
     residual = position - coefficients @ basis.T
     return coefficients, clipped, float((residual**2 * clipped).sum())
+
+
+def _scatter(chi: FloatArray, used: BoolArray) -> FloatArray:
+    """Standard deviation of each row's used values, from their median distance to zero."""
+    ordered = np.sort(np.where(used, np.abs(chi), np.inf), axis=1)
+    count = np.count_nonzero(used, axis=1)
+    middle = ordered[np.arange(len(chi)), np.maximum(count // 2, 0).clip(max=chi.shape[1] - 1)]
+    return np.where(count > 0, 1.4826 * np.where(np.isfinite(middle), middle, 1.0), 1.0)
 
 
 def _well_covered(basis: FloatArray, weight: FloatArray) -> BoolArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -23,6 +22,9 @@ FAINTEST = 0.03
 """A peak lower than this fraction of the local fibres is no trace."""
 
 MIN_TRACES = 20
+
+ENVELOPE_ROWS = 82
+"""Rows, some eight fibres, over which the local floor and height are taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,13 +122,13 @@ def _peaks(profile: FloatArray, noise: FloatArray) -> FloatArray:
 
 def _envelope(profile: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Local floor between fibres and local height of fibres, over some eight fibres."""
-    step = 82
-    n = max(2, len(profile) // step)
-    edges = np.linspace(0, len(profile), n + 1).astype(int)
-    middle = 0.5 * (edges[:-1] + edges[1:])
-    low, high = (np.array([np.percentile(profile[a:b], q) for a, b in pairwise(edges)]) for q in (5, 90))
-    rows = np.arange(len(profile))
-    return np.interp(rows, middle, low), np.interp(rows, middle, high)
+    n = max(2, len(profile) // ENVELOPE_ROWS)
+    rows = len(profile) // n
+    ordered = np.sort(profile[: n * rows].reshape(n, rows), axis=1)
+    middle = (np.arange(n) + 0.5) * rows
+    at = np.arange(len(profile))
+    low, high = ordered[:, rows // 20], ordered[:, (9 * rows) // 10]
+    return np.interp(at, middle, low), np.interp(at, middle, high)
 
 
 def _apart(at: NDArray[np.intp], profile: FloatArray, distance: int) -> NDArray[np.intp]:

@@ -20,8 +20,9 @@ from quicklook.types import FloatArray, FloatImage, Image, Parameters, ProfileMo
 
 FULL_WELL = 65535.0
 
-ROUNDS = 3
-"""Rounds of profile and positions in turn; the third changes positions by less than 0.001 pixel."""
+STEPS = (8, 4, 2)
+"""Rounds of profile and positions in turn, each on every so manieth column: a third round changes positions by
+less than 0.001 pixel, and early ones need not be precise."""
 
 POINT = 8
 """Columns averaged into one position."""
@@ -67,8 +68,8 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
     fwhm = _rough_width(flat, centre)
     profile = gaussian_profile(fwhm)
     background = no_background(*image.data.shape)
-    for i in range(ROUNDS):
-        columns = np.arange(i % 2, flat.shape[0], 2)
+    for i in range(len(STEPS)):
+        columns = np.arange(0, flat.shape[0], STEPS[i] if flat.shape[0] > 1024 else 1)
         survey = _survey(flat, floor, columns, centre, profile, background)
         # A Gaussian's fluxes are good enough for a first profile; positions wait for the measured one.
         if i > 0:
