@@ -18,6 +18,8 @@ from paws.errors import ConfigurationError, RetriableError
 from paws.settings import Settings
 
 _DEADLINE = 20.0
+# A subject is not folded: some readers show the fold. RFC 5322 allows 998 characters.
+_POLICY = SMTP.clone(max_line_length=240)
 
 
 class MailServerError(RetriableError):
@@ -34,7 +36,7 @@ def compose(message: Message, settings: Settings, created_at: datetime) -> Email
     ConfigurationError
         If an address in the settings is none.
     """
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     try:
         mail["From"] = settings.mail_from
         mail["To"] = settings.mail_to
