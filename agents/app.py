@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import faust
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from agents.faust_driver import KAFKA_FETCH_WAIT_MS, TANSU_FETCH_WAIT_MS
 from agents.runtime import AgentContext
 from paws.errors import PermanentError, ServiceUnavailableError
 from paws.log import get_logger
@@ -18,7 +20,14 @@ from schemas.topics import TOPICS
 
 log = get_logger(__name__)
 
-AGENTS: tuple[str, ...] = ("agents.calib_matcher.agent",)
+AGENTS: tuple[str, ...] = (
+    "agents.calib_matcher.agent",
+    "agents.reducer.agent",
+    "agents.obslog.agent",
+    "agents.tap_ingest.agent",
+    "agents.notifier.agent",
+    "agents.relay.agent",
+)
 """Modules that have ``register(app, context)``, in the order in which they are registered."""
 
 
@@ -67,11 +76,28 @@ def changelog_topics(app: faust.App) -> list[str]:
     return [table.changelog_topic.get_topic_name() for table in app.tables.values()]
 
 
-async def declare_topics(settings: Settings, changelogs: Sequence[str] = ()) -> None:
+def fetch_wait(cluster_id: str) -> int:
+    """How long the broker may hold back an answer to a fetch (ms), from the name of its cluster.
+
+    The embedded broker names its cluster by a UUID with dashes, Kafka draws 22 other characters.
+    """
+    try:
+        embedded = str(UUID(cluster_id)) == cluster_id.lower()
+    except ValueError:
+        embedded = False
+    return TANSU_FETCH_WAIT_MS if embedded else KAFKA_FETCH_WAIT_MS
+
+
+async def declare_topics(settings: Settings, changelogs: Sequence[str] = ()) -> str:
     """Create the topics that do not exist yet. May be run by many at once.
 
     A client that touches an unknown topic may create it with the broker's defaults, so this comes before
     any consumer. Changelogs are compacted and keep their messages for ever.
+
+    Returns
+    -------
+    str
+        Identifier of the cluster.
 
     Raises
     ------
@@ -94,6 +120,7 @@ async def declare_topics(settings: Settings, changelogs: Sequence[str] = ()) -> 
         if missing:
             _check(await admin.create_topics(missing))
             log.info("topics declared", topics=[topic.name for topic in missing])
+        return str((await admin.describe_cluster()).get("cluster_id") or "")
     except (KafkaError, OSError) as error:
         raise ServiceUnavailableError(
             f"The broker at {settings.require_broker()} does not answer: {error!r}. "

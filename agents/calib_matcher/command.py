@@ -7,6 +7,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from paws.commands.options import data_option
+
 
 @click.command()
 @click.argument("frame")
@@ -14,7 +16,7 @@ import rich_click as click
 @click.option("--undo", is_flag=True, help="The frame is good after all.")
 @click.option("--night", default=None, help="Night as YYYYMMDD, where the name alone is not enough.")
 @click.option("--who", default=None, help="Who says so; your login name if not given.")
-@click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Data folder of the system.")
+@data_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def junk(
     frame: str,
@@ -22,7 +24,7 @@ def junk(
     undo: bool,
     night: str | None,
     who: str | None,
-    data_dir: Path | None,
+    data: Path | None,
     as_json: bool,
 ) -> None:
     """Declare a raw frame unusable, and have everything made with it redone without it.
@@ -33,11 +35,11 @@ def junk(
     import getpass
 
     from agents.calib_matcher.junking import junk_by_name
-    from paws.settings import load_settings
+    from paws.running import running_settings
 
     if not undo and not reason.strip():
         raise click.UsageError("Say why with --reason: others will ask. (--undo needs none.)")
-    settings = load_settings(data_dir=data_dir)
+    settings = running_settings(data)
     result = asyncio.run(
         junk_by_name(
             settings, frame, night=night, junked=not undo, reason=reason, who=who or getpass.getuser()
