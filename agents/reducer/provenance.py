@@ -58,9 +58,9 @@ def cards(making: Making) -> list[tuple[str, Any, str]]:
     reduction = making.reduction
     level = reduction.worst_level
     return [
-        ("PAWSJOB", reduction.job_key, "reduction"),
+        ("PAWSJOB", reduction.job_key, ""),  # fills the card
         ("PAWSVER", software_version(), "version of PAWS Live"),
-        ("PAWSENG", _card_text(f"{reduction.engine}: {reduction.engine_version}"), "engine"),
+        ("PAWSENG", _card_text(f"{reduction.engine}: {reduction.engine_version}")[:48], "engine"),
         ("PAWSPROV", reduction.provisional, "made with less than the best"),
         ("PAWSLVL", -1 if level is None else int(level), "worst calibration level, -1: none"),
         ("PAWSPAR", parameters_hash(reduction), "hash of the parameters"),
@@ -74,7 +74,7 @@ def history(making: Making) -> list[str]:
     """HISTORY lines: every input with its checksum, every calibration with its level and age."""
     lines = [f"PAWS {_card_text(making.reduction.reason)}"] if making.reduction.reason else []
     for item in making.inputs:
-        lines += [f"PAWS {item.role}: {_card_text(item.name)}", f"  blake3 {item.checksum}"]
+        lines += [f"PAWS {item.role}: {_card_text(item.name)}", f"blake3: {item.checksum}"]
     for choice in making.reduction.calibrations:
         lines.append(
             f"PAWS {choice.role.value} {choice.level.label} {choice.age_hours:+.2f} h: {_card_text(choice.reason)}"

@@ -265,7 +265,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.commands: list[list[str]] = []
         self.behaviour: dict[int, Callable[[Path], Any]] = {}
-        self.finished = 0
+        self.begun = asyncio.Event()
         self.most_at_once = 0
         self._now = 0
 
@@ -280,6 +280,7 @@ class FakeEngine:
     ) -> EngineResult:
         """Write what the command is to write."""
         self.commands.append(list(command))
+        self.begun.set()
         number = len(self.commands)
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
@@ -296,5 +297,4 @@ class FakeEngine:
                 on_line('Action "EXIT", Task "CMD00001", completed.')
         finally:
             self._now -= 1
-        self.finished += 1
         return EngineResult(status, status == 0, started, datetime.now(UTC), ("the last line",))
