@@ -30,11 +30,17 @@ from quicklook.types import Spectra, WavelengthSolution
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-CLOSE = 0.9
+CLOSE = 0.5
 """Lines nearer than this (in FWHM) cannot be told apart; a line with such a neighbour is not measured ..."""
 
 CONTAMINATION = 0.03
-"""... when the neighbour has more than this fraction of its light."""
+"""... when the neighbour has more than this fraction of its light. Other neighbours are fitted with it."""
+
+BLENDED = 1.0
+"""A line with a *brighter* neighbour within this distance (in FWHM) is not measured either."""
+
+PRESENT = 0.7
+"""A listed line is taken to shine when its peak in the stacked arc exceeds the stack's noise by this factor."""
 
 SLIT_ORDER = 6
 MAX_ORDER = 6
@@ -90,8 +96,8 @@ def solve_arc(
     wavelength = alignment.wavelength
     measured, fitted, order = None, None, 0
     for _ in range(2):
-        chosen = _select(spectra, wavelength, lines, width)
-        measured = _measure(spectra, wavelength, lines, chosen, width)
+        present, chosen = _select(spectra, wavelength, lines, width)
+        measured = _measure(spectra, wavelength, present, chosen, width)
         order, fitted = _fit_surface(measured, int(str(params.get("ARCFITORDER", 0)) or 0))
         wavelength = wavelength + _correction(wavelength, fitted, measured)
     assert measured is not None
@@ -187,8 +193,10 @@ def _columns(wavelength: FloatArray, lines: FloatArray) -> FloatArray:
     return np.array([np.interp(lines, row, columns, np.nan, np.nan) for row in wavelength])
 
 
-def _select(spectra: Spectra, wavelength: FloatArray, lines: LineList, width: FloatArray) -> NDArray[np.intp]:
-    """Lines that are seen in this arc and that no close neighbour disturbs."""
+def _select(
+    spectra: Spectra, wavelength: FloatArray, lines: LineList, width: FloatArray
+) -> tuple[LineList, NDArray[np.intp]]:
+    """The lines that shine in this arc, and which of them no close neighbour disturbs."""
     step = float(np.median(np.diff(wavelength, axis=1)))
     grid = np.arange(np.percentile(wavelength[:, 0], 20), np.percentile(wavelength[:, -1], 80), step / 2)
     live = np.isfinite(spectra.flux).mean(axis=1) > 0.5
@@ -201,15 +209,18 @@ def _select(spectra: Spectra, wavelength: FloatArray, lines: LineList, width: Fl
     sigma = float(np.median(_sigma_at(width, np.full((len(wavelength), 1), 1023.5)))) * step
     amplitude = _amplitudes(mean, grid, lines.wavelength, sigma, noise)
     fwhm = 2.355 * sigma
+    shining = amplitude > PRESENT * noise
+    lines, amplitude = lines.only(shining), amplitude[shining]
     chosen = []
     for i, w in enumerate(lines.wavelength):
         if amplitude[i] < 3.0 * noise or not grid[0] < w < grid[-1]:
             continue
-        near = np.abs(lines.wavelength - w) < CLOSE * fwhm
-        near[i] = False
-        if amplitude[near].sum() < CONTAMINATION * amplitude[i]:
+        distance = np.abs(lines.wavelength - w) / fwhm
+        distance[i] = np.inf
+        too_close = amplitude[distance < CLOSE].sum() > CONTAMINATION * amplitude[i]
+        if not (too_close or (amplitude[distance < BLENDED] > amplitude[i]).any()):
             chosen.append(i)
-    return np.array(chosen, dtype=np.intp)
+    return lines, np.array(chosen, dtype=np.intp)
 
 
 def _amplitudes(
