@@ -117,7 +117,7 @@ class Observatory:
     @cached_property
     def targets(self) -> tuple[FieldTargets, ...]:
         """Targets of each field of the night."""
-        return tuple(_targets(plan, self.slits[plan.plate], self.night.seed) for plan in self.night.fields)
+        return tuple(self._configure(plan) for plan in self.night.fields)
 
     def geometry(self, exposure: ExposurePlan, arm: str) -> Geometry:
         """Wavelength and trace of every fibre, the night's drift at mid-exposure included."""
@@ -179,6 +179,11 @@ class Observatory:
             cosmic_rays=cosmics.pixels,
         )
         return Frame(counts, truth)
+
+    def _configure(self, plan: FieldPlan) -> FieldTargets:
+        seed = [self.night.seed, 28, plan.number, self.night.night.toordinal()]
+        centre = radians(plan.centre_ra), radians(plan.centre_dec)
+        return make_targets(plan.label, self.slits[plan.plate], *centre, seed)
 
     def _efficiency(self, exposure: ExposurePlan, arm: str, geometry: Geometry) -> FloatArray:
         """Electrons per photon in a fibre's mouth, fibre transmission included, shape (400, 2048)."""
@@ -285,12 +290,6 @@ class Observatory:
         """Noise of one frame: the same whoever renders it, and in whatever order."""
         key = [self.night.seed, 27, self.night.night.toordinal(), exposure.run, DETECTORS[arm].ccd]
         return np.random.Generator(np.random.SFC64(key))
-
-
-def _targets(plan: FieldPlan, slit: Slit, seed: int) -> FieldTargets:
-    return make_targets(
-        plan.label, slit, radians(plan.centre_ra), radians(plan.centre_dec), [seed, 28, plan.number]
-    )
 
 
 @lru_cache(maxsize=16)

@@ -376,8 +376,9 @@ def _flat_seconds(setup: Setup) -> float:
 
 
 def _field(number: int, night: CalendarDate, middle: datetime, seed: int) -> FieldPlan:
-    rng = np.random.Generator(np.random.PCG64([seed, 12, number]))
-    label = f"FLD{101 + number}"
+    rng = np.random.Generator(np.random.PCG64([seed, 12, number, night.toordinal()]))
+    # The day of the year keeps fields of neighbouring nights apart.
+    label = f"FLD{night:%j}{number + 1:02d}"
     plate = number % 2
     sidereal = sidereal_degrees(middle)
     return FieldPlan(

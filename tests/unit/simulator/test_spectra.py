@@ -133,3 +133,17 @@ def test_drifts_are_small_and_slow() -> None:
             hours = np.diff([(each.start.timestamp() + each.seconds / 2) / 3600 for each in plan])
             assert (np.abs(np.diff(drift, axis=0)) / hours[:, None]).max() < 0.13
             assert np.ptp(drift[:, 0]) > 0.01
+
+
+def test_another_night_has_the_same_instrument_and_another_sky() -> None:
+    first, second = (
+        Observatory(plan_night(night, exposures=1, seed=4)) for night in ("20260312", "20260313")
+    )
+    assert np.array_equal(first.slits[0].row, second.slits[0].row)
+    assert first.night.setups == second.night.setups
+    assert first.cameras == second.cameras
+    assert first.night.fields[0].label != second.night.fields[0].label
+    assert not np.array_equal(first.targets[0].ra, second.targets[0].ra)
+    assert not np.array_equal(first.targets[0].magnitude, second.targets[0].magnitude)
+    drifts = [each.drift(each.night[-1], "red") for each in (first, second)]
+    assert drifts[0] != drifts[1]
