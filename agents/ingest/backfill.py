@@ -123,9 +123,13 @@ async def _unknown(pool: Pool, sightings: Sequence[Sighting]) -> list[Sighting]:
     for start in range(0, len(sightings), _LOOKUP):
         part = sightings[start : start + _LOOKUP]
         paths = [item.path for item in part if printable(item.path) == item.path]
-        known = await storage.known_signatures(pool, paths)
-        fresh += [item for item in part if known.get(item.path) != (item.signature, True)]
+        known = await storage.known_frames(pool, paths)
+        fresh += [item for item in part if not _is_known(item, known.get(item.path))]
     return fresh
+
+
+def _is_known(item: Sighting, known: storage.Known | None) -> bool:
+    return known is not None and known.signature == item.signature
 
 
 async def _register(pool: Pool, report: BackfillReport, frames: list[Inspection], longitude: float) -> None:

@@ -103,7 +103,8 @@ class Ingest:
         ]
         known = await self._known(fresh)
         for item in fresh:
-            if known.get(item.path) == item.signature:
+            # A frame of an archive that lies in a watched night is announced now.
+            if known.get(item.path) == storage.Known(item.signature, live=True):
                 self._settled[item.path] = replace(item, changed_ns=_ANY_CHANGE)
             else:
                 self.notify(item.path, Notice.FOUND)
@@ -114,13 +115,9 @@ class Ingest:
         for path in set(self._settled) - paths:
             del self._settled[path]
 
-    async def _known(self, sightings: list[Sighting]) -> dict[str, object]:
+    async def _known(self, sightings: list[Sighting]) -> dict[str, storage.Known]:
         paths = [item.path for item in sightings if printable(item.path) == item.path]
-        if not paths:
-            return {}
-        found = await storage.known_signatures(self._pool, paths)
-        # A rejected file is looked into once more: what was wrong with it need not show in its signature.
-        return {path: signature for path, (signature, valid) in found.items() if valid}
+        return await storage.known_frames(self._pool, paths) if paths else {}
 
     async def _close_rejections(self, present: set[str], folders: set[str]) -> None:
         shown = {printable(folder) for folder in folders}

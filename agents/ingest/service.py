@@ -19,17 +19,27 @@ class Admission(StrEnum):
 
     NEW = "new"
     KNOWN = "known"
+    ADOPTED = "adopted"
     MOVED = "moved"
     DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """The frame that is registered under a night and a name, and whether its file is still there."""
+    """The frame that is registered under a night and a name.
+
+    Attributes
+    ----------
+    present
+        Whether its file is still there.
+    live
+        Whether it was announced; a frame of an archive was not.
+    """
 
     frame_id: str
     path: str
     present: bool
+    live: bool = True
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,8 @@ def admit(frame: Frame, holders: Sequence[Holder]) -> AdmissionDecision:
     for holder in holders:
         if holder.frame_id != frame.frame_id:
             continue
+        if not holder.live:
+            return AdmissionDecision(Admission.ADOPTED, "known from an archive, and seen live now")
         if holder.path == frame.path or holder.present:
             return AdmissionDecision(Admission.KNOWN, f"already registered as {holder.frame_id}")
         return AdmissionDecision(Admission.MOVED, f"its file was moved here from {holder.path}")

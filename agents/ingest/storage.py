@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -69,22 +70,39 @@ def frame_row(inspection: Inspection, source: str, arrived_at: datetime) -> tupl
     return tuple(given[name] if name in given else getattr(frame, name) for name, _ in FRAME_COLUMNS)
 
 
-async def known_signatures(pool: Pool, paths: Sequence[str]) -> dict[str, tuple[Signature, bool]]:
-    """Signatures under which paths were last registered, and whether as a valid frame.
+@dataclass(frozen=True)
+class Known:
+    """What is registered of a path.
 
-    A path may have been both: accepted, then overwritten and rejected. The newer content counts.
+    Attributes
+    ----------
+    signature
+        Of the content that was read.
+    live
+        Whether the frame was announced; a frame of an archive was not.
+    """
+
+    signature: Signature
+    live: bool
+
+
+async def known_frames(pool: Pool, paths: Sequence[str]) -> dict[str, Known]:
+    """What is registered of paths that hold valid frames.
+
+    A path whose newer content was rejected is left out: what is wrong with a file need not show in its
+    size and time, so rejected files are looked into once more after a restart.
     """
     rows = await pool.fetch(
         """
-        SELECT path, size_bytes, mtime_ns, true AS valid FROM frame WHERE path = ANY($1::text[])
-        UNION ALL
-        SELECT path, size_bytes, mtime_ns, false FROM rejected_file
-        WHERE path = ANY($1::text[]) AND resolved_at IS NULL
-        ORDER BY valid DESC
+        SELECT f.path, f.size_bytes, f.mtime_ns, f.source FROM frame f WHERE f.path = ANY($1::text[])
+        AND NOT EXISTS (SELECT FROM rejected_file r WHERE r.path = f.path AND r.resolved_at IS NULL)
         """,
         list(paths),
     )
-    return {row["path"]: (Signature(row["size_bytes"], row["mtime_ns"]), row["valid"]) for row in rows}
+    return {
+        row["path"]: Known(Signature(row["size_bytes"], row["mtime_ns"]), row["source"] == "live")
+        for row in rows
+    }
 
 
 async def record_frame(pool: Pool, inspection: Inspection, now: datetime) -> AdmissionDecision:
@@ -105,8 +123,11 @@ async def record_frame(pool: Pool, inspection: Inspection, now: datetime) -> Adm
         decision = admit(frame, await _holders(connection, frame))
         if decision.admission is Admission.DUPLICATE:
             return decision
-        if decision.admission is Admission.NEW:
-            await connection.execute(_INSERT, *frame_row(inspection, "live", now))
+        if decision.admission in (Admission.NEW, Admission.ADOPTED):
+            if decision.admission is Admission.NEW:
+                await connection.execute(_INSERT, *frame_row(inspection, "live", now))
+            else:
+                await _adopt(connection, frame, now)
             await announce(
                 connection,
                 [FrameArrived(event_id=frame.frame_id, night=frame.night, at=now, frame=frame)],
@@ -126,11 +147,34 @@ async def record_frame(pool: Pool, inspection: Inspection, now: datetime) -> Adm
 
 async def _holders(connection: Connection, frame: Frame) -> list[Holder]:
     rows = await connection.fetch(
-        "SELECT frame_id, path FROM frame WHERE night = $1 AND name = $2 ORDER BY arrived_at, frame_id",
+        "SELECT frame_id, path, source FROM frame WHERE night = $1 AND name = $2 ORDER BY arrived_at, frame_id",
         frame.night,
         frame.name,
     )
-    return [Holder(row["frame_id"], row["path"], os.path.exists(row["path"])) for row in rows]  # noqa: ASYNC240, PTH110
+    return [
+        Holder(
+            row["frame_id"],
+            row["path"],
+            present=os.path.exists(row["path"]),  # noqa: ASYNC240, PTH110
+            live=row["source"] == "live",
+        )
+        for row in rows
+    ]
+
+
+async def _adopt(connection: Connection, frame: Frame, now: datetime) -> None:
+    """Make a frame of an archive a live one. What people said of it, such as that it is junk, stays."""
+    await connection.execute(
+        """
+        UPDATE frame SET source = 'live', path = $2, document = $3, completed_at = $4, arrived_at = $5
+        WHERE frame_id = $1
+        """,
+        frame.frame_id,
+        frame.path,
+        frame.model_dump(mode="json"),
+        frame.completed_at,
+        now,
+    )
 
 
 async def _move(connection: Connection, frame: Frame) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from agents.ingest.backfill import run_backfill
 from agents.ingest.main import run_ingest
+from paws.database import open_pool
 from paws.settings import Settings
 from tests.support.rawfiles import raw_frame, red
 
@@ -308,3 +310,21 @@ async def test_a_rejection_is_closed_when_its_file_is_removed(database: Settings
         await system.until_rejected()
         last = (await system.events("status.events"))[-1]
         assert (last["entity"], last["state"]) == ("file", "gone")
+
+
+async def test_an_indexed_frame_in_a_watched_night_is_announced_once(database: Settings, raw: Path) -> None:
+    deliver(raw / "260312" / "ccd_1", "12mar10011.fits", raw_frame())
+    async with open_pool(database) as pool:
+        report = await run_backfill(str(raw), pool, database.site_longitude, workers=1)
+    assert report.registered == 1
+    for _ in range(2):
+        async with ingesting(settings_for(database, raw)) as system:
+
+            async def announced(system: System = system) -> bool:
+                return len(await system.events("frames.arrived")) == 1
+
+            await system.until(announced)
+            await asyncio.sleep(0.3)
+            assert await announced()
+            (row,) = await system.frames()
+            assert row["source"] == "live"

@@ -21,6 +21,7 @@ OTHER = "20260312-12mar20011-ffffffffffff"
         ([Holder(FRAME.frame_id, FRAME.path, False)], Admission.KNOWN, FRAME.frame_id),
         ([Holder(FRAME.frame_id, "/elsewhere/x.fits", True)], Admission.KNOWN, FRAME.frame_id),
         ([Holder(FRAME.frame_id, "/elsewhere/x.fits", False)], Admission.MOVED, "/elsewhere/x.fits"),
+        ([Holder(FRAME.frame_id, FRAME.path, True, live=False)], Admission.ADOPTED, "archive"),
         ([Holder(OTHER, "/elsewhere/x.fits", True)], Admission.DUPLICATE, OTHER),
         ([Holder(OTHER, FRAME.path, True)], Admission.DUPLICATE, "overwritten"),
         (
