@@ -7,6 +7,8 @@ product of a single spectrum (one-dimensional arrays) counts as one fibre.
 from __future__ import annotations
 
 import math
+import threading
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +22,8 @@ from paws.errors import InvalidInputError
 
 _DTYPES: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _NM_TO_ANGSTROM: Final = 10.0
+_READING: Final = threading.Lock()
+"""Filters of warnings belong to the whole process, so layouts are read one at a time."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,13 @@ def read_spectrum(path: Path, fibre: int) -> tuple[SpectraLayout, FibreSpectrum]
 
 @lru_cache(maxsize=256)
 def _layout(path: Path, _mtime_ns: int, _size: int) -> SpectraLayout:
-    with fits.open(path, memmap=True, lazy_load_hdus=False) as hdus:
+    # Our own stream: astropy leaves its one open when the first header is damaged.
+    with (
+        _READING,
+        warnings.catch_warnings(action="ignore"),
+        path.open("rb") as stream,
+        fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus,
+    ):
         planes: dict[str, Plane] = {}
         fibres: tuple[FibreRow, ...] = ()
         for hdu in hdus:

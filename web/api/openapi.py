@@ -33,8 +33,9 @@ def openapi_text(routes: tuple[ApiRoute, ...]) -> str:
 def openapi(routes: Sequence[ApiRoute]) -> dict[str, Any]:
     """The document of a table of routes."""
     answers: list[type[BaseModel]] = [route.answer for route in routes if route.answer is not None]
+    distinct: list[type[BaseModel]] = list(dict.fromkeys([*answers, Problem]))
     kinds: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [
-        (answer, "serialization") for answer in dict.fromkeys([*answers, Problem])
+        (answer, "serialization") for answer in distinct
     ]
     references, definitions = models_json_schema(kinds, ref_template=_REF)
     schema_of = {answer: schema for (answer, _mode), schema in references.items()}

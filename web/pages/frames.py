@@ -47,7 +47,8 @@ def changes(events: Sequence[Mapping[str, Any]]) -> list[Change]:
 
 def choices(decision: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Calibrations of a decision, whatever its version: each with the same names, mandatory ones first."""
-    found = (decision or {}).get("choices", (decision or {}).get("calibrations", []))
+    document = decision or {}
+    found = document.get("choices") or document.get("calibrations") or []
     if isinstance(found, Mapping):
         found = [{"role": role, **item} for role, item in found.items() if isinstance(item, Mapping)]
     return [
