@@ -196,22 +196,40 @@ def reweight(noise, background, model, w):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def fit_column(d, noise, background, profile, first, passes, buffers):  # type: ignore[no-untyped-def]
+def spread_halo(light, fraction, length, out):  # type: ignore[no-untyped-def]
+    """Set ``out`` to a fraction of the light spread exponentially up and down the column."""
+    ny = light.shape[0]
+    decay = np.exp(-1.0 / length)
+    norm = fraction * (1.0 - decay) / (1.0 + decay)
+    run = 0.0
+    for y in range(ny):
+        run = run * decay + light[y]
+        out[y] = norm * run
+    run = 0.0
+    for y in range(ny - 1, -1, -1):
+        out[y] += norm * run * decay
+        run = run * decay + light[y]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def fit_column(d, noise, background, profile, first, halo, passes, buffers):  # type: ignore[no-untyped-def]
     """Fit all fibres of a column with the variance that the fit itself predicts.
 
     Parameters
     ----------
     d : pixels, background removed; NaN = bad, on return zero there
     noise : variance that is not photon noise of the fibres, per pixel
-    background : scattered light, whose photon noise counts
+    background : scattered light, whose photon noise counts; on return it includes the fibres' halo
     profile, first : from `evaluate`
+    halo : (fraction, length) of the fibres' halo
     passes : number of re-weightings
     buffers : tuple of scratch arrays, see `column_buffers`
 
     Leaves weights, model and flux in the buffers.
     """
-    w, model, diagonal, upper1, upper2, right, work, flux = buffers
+    w, model, diagonal, upper1, upper2, right, work, flux, old, new = buffers
     ny = d.shape[0]
+    old[:] = 0.0
     for y in range(ny):
         if np.isnan(d[y]):
             w[y], d[y] = 0.0, 0.0
@@ -219,6 +237,13 @@ def fit_column(d, noise, background, profile, first, passes, buffers):  # type: 
             w[y] = 1.0 / (noise[y] + max(background[y], 0.0))
     for i in range(passes):
         if i > 0:
+            if halo[0] > 0.0:
+                spread_halo(model, halo[0], halo[1], new)
+                for y in range(ny):
+                    background[y] += new[y] - old[y]
+                    if w[y] > 0.0:
+                        d[y] -= new[y] - old[y]
+                    old[y] = new[y]
             reweight(noise, background, model, w)
         normal_equations(d, w, profile, first, diagonal, upper1, upper2, right)
         solve(diagonal, upper1, upper2, right, work, flux)
@@ -227,7 +252,7 @@ def fit_column(d, noise, background, profile, first, passes, buffers):  # type: 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
 def column_buffers(ny, n):  # type: ignore[no-untyped-def]
-    """Scratch arrays of `fit_column`: weights, model, normal equations, factor, flux."""
+    """Scratch arrays of `fit_column`: weights, model, normal equations, factor, flux, halo before and after."""
     return (
         np.zeros(ny),
         np.zeros(ny),
@@ -237,6 +262,8 @@ def column_buffers(ny, n):  # type: ignore[no-untyped-def]
         np.zeros(n),
         np.zeros((3, n)),
         np.zeros(n),
+        np.zeros(ny),
+        np.zeros(ny),
     )
 
 
@@ -251,6 +278,7 @@ def survey_columns(  # type: ignore[no-untyped-def]
     column_nodes,
     grid,
     grid_rows,
+    halo,
     fluxes,
     shift,
     weight,
@@ -268,6 +296,7 @@ def survey_columns(  # type: ignore[no-untyped-def]
     centres : (fibres, all columns)
     bank, row_nodes, column_nodes : profile bank
     grid, grid_rows : background, see `background_at_column`
+    halo : (fraction, length), see `spread_halo`
     fluxes, shift, weight : (fibres, chosen columns), results
         Flux, offset of the light from ``centres`` [pixel] and its inverse variance.
     residual, light : (chosen columns, rows) or (0, 0) float32, results
@@ -276,7 +305,7 @@ def survey_columns(  # type: ignore[no-untyped-def]
     ny = image.shape[1]
     n = centres.shape[0]
     buffers = column_buffers(ny, n)
-    w, model, _, _, _, _, _, flux = buffers
+    w, model, _, _, _, _, _, flux, _, _ = buffers
     table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
     first = np.empty(n, dtype=np.int64)
     profile = np.empty((n, PIXELS))
@@ -290,7 +319,7 @@ def survey_columns(  # type: ignore[no-untyped-def]
         for y in range(ny):
             d[y] = image[x, y] - background[y]
             noise[y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
-        fit_column(d, noise, background, profile, first, 3, buffers)
+        fit_column(d, noise, background, profile, first, halo, 3, buffers)
         if residual.shape[0] > 0:
             for y in range(ny):
                 residual[c, y] = image[x, y] - model[y]

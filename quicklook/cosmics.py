@@ -46,7 +46,7 @@ def reject_pixels(d, noise, background, profile, slope, first, hit, buffers):  #
 
     Sets ``hit`` where a pixel is rejected and its weight to zero. Returns the number rejected.
     """
-    w, model, diagonal, upper1, upper2, right, work, flux = buffers
+    w, model, diagonal, upper1, upper2, right, work, flux, _, _ = buffers
     ny, n = d.shape[0], profile.shape[0]
     active = np.ones(n, dtype=np.bool_)
     total = 0

@@ -137,15 +137,16 @@ def extract_with_mask(
         centre = centre + drift.shift(centre, n_rows)
     bank = profile_bank(tramlines.profile)
     nodes = (tramlines.profile.row_nodes, tramlines.profile.column_nodes)
+    halo = (tramlines.profile.halo_fraction, tramlines.profile.halo_length)
     grid, grid_rows = no_background(n_rows, n_columns)
     if options.scattered:
         columns = np.unique(np.linspace(0, n_columns - 1, min(SURVEYED, n_columns)).astype(np.int64))
-        grid, grid_rows = scattered_light(frame, floor, columns, centre, bank, nodes)
+        grid, grid_rows = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
     hit = np.zeros(frame.shape, dtype=np.bool_)
     flux, variance = (np.full((len(lit), n_columns), np.nan) for _ in range(2))
     significance = np.zeros(frame.shape if options.cosmics else (1, 1), dtype=np.float32)
     every = np.arange(n_columns)
-    work = (frame, floor, centre, bank, *nodes, grid, grid_rows, hit, significance)
+    work = (frame, floor, centre, bank, *nodes, grid, grid_rows, halo, hit, significance)
     _extract_kernel(*work, every, options.cosmics, options.summed, flux, variance)
     spikes = 0
     if options.cosmics:
@@ -154,6 +155,9 @@ def extract_with_mask(
         sharp = sharp_spikes(flux, variance)
         flux[sharp], variance[sharp] = np.nan, np.nan
         spikes = int(sharp.sum())
+    # The profile is normalised over its table: what a fibre sends beyond belongs to it as well.
+    flux *= 1.0 + halo[0]
+    variance *= (1.0 + halo[0]) ** 2
     if tramlines.bad is not None:
         lost = tramlines.bad[lit]
         flux[lost], variance[lost] = np.nan, np.nan
@@ -229,14 +233,14 @@ def _number(params: Parameters, name: str, default: float, limit: float, *, arou
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
 def _extract_kernel(  # type: ignore[no-untyped-def]
-    frame, floor, centres, bank, row_nodes, column_nodes, grid, grid_rows, hit, significance, columns, reject,
+    frame, floor, centres, bank, row_nodes, column_nodes, grid, grid_rows, halo, hit, significance, columns, reject,
     summed, fluxes, variances,
 ):  # fmt: skip
     """Solve columns; see `extract`. ``hit`` masks pixels on entry and, with ``reject``, gains those found."""
     ny = frame.shape[1]
     n = centres.shape[0]
     buffers = column_buffers(ny, n)
-    w, model, diagonal, upper1, upper2, right, work, flux = buffers
+    w, model, diagonal, upper1, upper2, right, work, flux, _, _ = buffers
     table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
     first = np.empty(n, dtype=np.int64)
     profile, slope = np.empty((n, PIXELS)), np.empty((n, PIXELS))
@@ -249,7 +253,7 @@ def _extract_kernel(  # type: ignore[no-untyped-def]
         for y in range(ny):
             d[y] = np.nan if hit[x, y] else frame[x, y] - background[y]
             noise[y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
-        fit_column(d, noise, background, profile, first, 3, buffers)
+        fit_column(d, noise, background, profile, first, halo, 3, buffers)
         if reject:
             if reject_pixels(d, noise, background, profile, slope, first, hit[x], buffers) > 0:
                 reweight(noise, background, model, w)

@@ -126,7 +126,7 @@ def fit_profile(
             before = previous.table[min(r, previous.table.shape[0] - 1), min(c, previous.table.shape[1] - 1)]
             matrix, right, used = _accumulate(
                 image, floor, centre, columns[chosen], np.ascontiguousarray(fluxes[:, chosen]),
-                int(row_edges[r]), int(row_edges[r + 1]), start, packed, basis.shape[1], before, *background,
+                int(row_edges[r]), int(row_edges[r + 1]), start, packed, basis.shape[1], before, *background, previous.halo_fraction,
             )  # fmt: skip
             fitted = _solve_zone(matrix, right, values) if used > 20 * len(right) else None
             table[r, c] = _centred(before if fitted is None else fitted, fwhm)
@@ -136,6 +136,8 @@ def fit_profile(
         0.5 * (column_edges[:-1] + column_edges[1:]) - 0.5,
         OFFSETS[0],
         1 / PHASES,
+        previous.halo_fraction,
+        previous.halo_length,
     )
 
 
@@ -207,7 +209,9 @@ def _packed(basis: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _accumulate(image, floor, centre, columns, fluxes, row0, row1, start, packed, m, before, grid, grid_rows):  # type: ignore[no-untyped-def]
+def _accumulate(  # type: ignore[no-untyped-def]
+    image, floor, centre, columns, fluxes, row0, row1, start, packed, m, before, grid, grid_rows, halo
+):
     """Normal equations of one zone: spline coefficients and a constant background.
 
     ``before`` is the zone's previous profile; it predicts the variance.
@@ -234,6 +238,8 @@ def _accumulate(image, floor, centre, columns, fluxes, row0, row1, start, packed
             continue
         share = members / level
         background_at_column(grid, grid_rows, x, scattered)
+        # The halo is so wide that within a zone it follows the column's mean light.
+        scattered += halo * level / (row1 - row0)
         for y in range(row0, row1):
             value = image[x, y] - scattered[y]
             if np.isnan(value):

@@ -7,17 +7,22 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
-from quicklook.columns import survey_columns
+from quicklook.columns import spread_halo, survey_columns
 from quicklook.types import FloatArray, FloatImage
 
 ROW_CELLS = 40
-COLUMN_CELLS = 16
+COLUMN_CELLS = 64
 ROW_INTERVALS = 5
 COLUMN_INTERVALS = 4
 GRID_ROWS = 65
 
 VALLEY = 0.40
 """Pixels further from every fibre than this fraction of the fibre spacing are between fibres."""
+
+HALO_LENGTHS = (40.0,)
+"""Lengths to try for the halo [pixel]; shorter light is part of the profile, longer is the background's."""
+
+LARGEST_HALO = 0.05
 
 PROFILE_DOUBT = 0.05
 """Relative error allowed to the profile's wings between the fibres."""
@@ -35,6 +40,7 @@ def scattered_light(
     centre: FloatArray,
     bank: FloatArray,
     nodes: tuple[FloatArray, FloatArray],
+    halo: tuple[float, float],
 ) -> tuple[FloatArray, FloatArray]:
     """Scattered light of a frame: fibres and background fitted in turn on a sample of columns.
 
@@ -51,22 +57,57 @@ def scattered_light(
         See `quicklook.profiles.profile_bank`.
     nodes : tuple of ndarray
         Row nodes and column nodes of the profile.
+    halo : tuple of float
+        Fraction and length of the fibres' halo, which is not part of the smooth background.
 
     Returns
     -------
     grid, rows
         As `fit_background`.
     """
+    grid, rows, _ = _in_turn(frame, floor, columns, centre, bank, nodes, halo)
+    return grid, rows
+
+
+def scattered_light_and_halo(
+    frame: FloatImage,
+    floor: FloatImage,
+    columns: NDArray[np.int64],
+    centre: FloatArray,
+    bank: FloatArray,
+    nodes: tuple[FloatArray, FloatArray],
+) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
+    """As `scattered_light` for a flat, measuring the halo as well.
+
+    The halo follows the light from column to column, the smooth background does not: the lamp's changes along
+    the dispersion tell them apart.
+    """
+    return _in_turn(frame, floor, columns, centre, bank, nodes, None)
+
+
+def _in_turn(
+    frame: FloatImage,
+    floor: FloatImage,
+    columns: NDArray[np.int64],
+    centre: FloatArray,
+    bank: FloatArray,
+    nodes: tuple[FloatArray, FloatArray],
+    known: tuple[float, float] | None,
+) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
     n_columns, n_rows = frame.shape
     scratch = [np.empty((len(centre), len(columns))) for _ in range(3)]
     residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
     grid, rows = no_background(n_rows, n_columns)
+    halo = known or (0.0, HALO_LENGTHS[0])
     for _ in range(2):
         survey_columns(  # type: ignore[call-arg]
-            frame, floor, columns, centre, bank, *nodes, grid, rows, *scratch, residual, light
+            frame, floor, columns, centre, bank, *nodes, grid, rows, halo, *scratch, residual, light
         )
-        grid, rows = fit_background(residual, light, float(np.median(floor)), columns, centre, n_columns)
-    return grid, rows
+        noise2 = float(np.median(floor))
+        trials = [known] if known else [(-1.0, length) for length in HALO_LENGTHS]
+        fits = [fit_background(residual, light, noise2, columns, centre, n_columns, t) for t in trials]
+        grid, rows, halo, _ = min(fits, key=lambda fit: fit[3])
+    return grid, rows, halo
 
 
 def fit_background(
@@ -76,7 +117,8 @@ def fit_background(
     columns: NDArray[np.int64],
     centre: FloatArray,
     n_columns: int,
-) -> tuple[FloatArray, FloatArray]:
+    halo: tuple[float, float],
+) -> tuple[FloatArray, FloatArray, tuple[float, float], float]:
     """Fit a smooth surface to what is left between the fibres.
 
     Parameters
@@ -91,42 +133,65 @@ def fit_background(
         Tramlines.
     n_columns : int
         Columns of the chip.
+    halo : tuple of float
+        Fraction and length of the fibres' halo; a negative fraction is to be measured.
 
     Returns
     -------
     grid : ndarray (grid rows, columns)
     rows : ndarray
         Row of each grid line; the background is linear between them.
+    halo : tuple of float
+        As given or measured.
+    misfit : float
+        Reduced chi-square of the cells.
     """
     n_rows = residual.shape[1]
     spacing = float(np.median(np.diff(centre[:, n_columns // 2])))
-    value, weight = _cells(
+    value, wing, weight = _cells(
         residual, light, noise2, columns, np.ascontiguousarray(centre.T), VALLEY * spacing,
-        n_columns, ROW_CELLS, COLUMN_CELLS, PROFILE_DOUBT,
+        n_columns, ROW_CELLS, COLUMN_CELLS, PROFILE_DOUBT, halo[1],
     )  # fmt: skip
-    grid_rows = np.linspace(0.0, n_rows - 1.0, GRID_ROWS)
+    measure = halo[0] < 0
     if np.count_nonzero(weight) < 0.3 * weight.size:
-        return no_background(n_rows, n_columns)
+        return *no_background(n_rows, n_columns), (max(halo[0], 0.0), halo[1]), np.inf
     row_middle = (np.arange(ROW_CELLS) + 0.5) / ROW_CELLS
     column_middle = (np.arange(COLUMN_CELLS) + 0.5) / COLUMN_CELLS
     across, along = _basis(row_middle, ROW_INTERVALS), _basis(column_middle, COLUMN_INTERVALS)
-    design = np.einsum("ri,cj->rcij", across, along).reshape(value.size, -1)
-    for _ in range(3):
-        w = weight.ravel()
-        normal = (design * w[:, None]).T @ design
-        # A faint pull to zero decides where no pixel does.
-        normal += 1e-6 * np.trace(normal) / len(normal) * np.eye(len(normal))
-        coefficients = np.linalg.solve(normal, design.T @ (w * value.ravel()))
-        chi = (value.ravel() - design @ coefficients) * np.sqrt(w)
-        scale = max(1.0, 1.4826 * float(np.median(np.abs(chi[w > 0]))))
-        weight = np.where(np.abs(chi) < 4 * scale, w, 0.0).reshape(weight.shape)
-    surface = coefficients.reshape(across.shape[1], along.shape[1])
+    surface = np.einsum("ri,cj->rcij", across, along).reshape(value.size, -1)
+    goal, share = value.ravel() - max(halo[0], 0.0) * wing.ravel(), max(halo[0], 0.0)
+    misfit = np.inf
+    if measure:
+        joint, error, misfit = _robust(np.column_stack([surface, wing.ravel()]), goal, weight.ravel())
+        # A halo that is not clearly there is none; one beyond a few per cent is something else.
+        share = float(joint[-1]) if 4 * error < joint[-1] < LARGEST_HALO else 0.0
+        goal = goal - share * wing.ravel()
+    coefficients, _, alone = _robust(surface, goal, weight.ravel())
+    net = coefficients.reshape(across.shape[1], along.shape[1])
+    grid_rows = np.linspace(0.0, n_rows - 1.0, GRID_ROWS)
     grid = (
         _basis(grid_rows / (n_rows - 1.0), ROW_INTERVALS)
-        @ surface
+        @ net
         @ _basis(np.linspace(0.0, 1.0, n_columns), COLUMN_INTERVALS).T
     )
-    return np.ascontiguousarray(grid), grid_rows
+    return np.ascontiguousarray(grid), grid_rows, (share, halo[1]), min(misfit, alone)
+
+
+def _robust(design: FloatArray, goal: FloatArray, weight: FloatArray) -> tuple[FloatArray, float, float]:
+    """Clipped least squares: coefficients, error of the last one, and the reduced chi-square."""
+    used = weight
+    for _ in range(3):
+        normal = (design * used[:, None]).T @ design
+        size = np.sqrt(np.maximum(np.diag(normal), 1e-30))
+        # A faint pull to zero decides where no pixel does.
+        scaled = normal / np.outer(size, size) + 1e-6 * np.eye(len(size))
+        coefficients = np.linalg.solve(scaled, (design.T @ (used * goal)) / size) / size
+        chi = (goal - design @ coefficients) * np.sqrt(weight)
+        scale = max(1.0, 1.4826 * float(np.median(np.abs(chi[weight > 0]))))
+        used = np.where(np.abs(chi) < 4 * scale, weight, 0.0)
+    error = scale * np.sqrt(np.linalg.inv(scaled)[-1, -1]) / size[-1]
+    misfit = float(np.minimum(chi[weight > 0] ** 2, 16.0).mean())
+    return coefficients, float(error), misfit
 
 
 def _basis(position: FloatArray, intervals: int) -> FloatArray:
@@ -135,12 +200,18 @@ def _basis(position: FloatArray, intervals: int) -> FloatArray:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _cells(residual, light, noise2, columns, centre, distance, n_columns, nr, nc, doubt):  # type: ignore[no-untyped-def]
-    """Clipped weighted mean of the pixels between fibres in each cell of the chip, and its inverse variance."""
+def _cells(residual, light, noise2, columns, centre, distance, n_columns, nr, nc, doubt, length):  # type: ignore[no-untyped-def]
+    """Clipped weighted mean of the pixels between fibres in each cell of the chip, and its inverse variance.
+
+    Beside it the mean of the light spread as a halo of unit fraction would be.
+    """
     ny, n = residual.shape[1], centre.shape[1]
-    value, weight = np.zeros((nr, nc)), np.zeros((nr, nc))
+    value, wing, weight = np.zeros((nr, nc)), np.zeros((nr, nc)), np.zeros((nr, nc))
+    halo = np.empty((columns.shape[0], ny))
+    for c in range(columns.shape[0]):
+        spread_halo(light[c], 1.0, length, halo[c])
     most = (ny // nr + 1) * columns.shape[0]
-    values, weights = np.empty(most), np.empty(most)
+    values, weights, wings = np.empty(most), np.empty(most), np.empty(most)
     for i in range(nr):
         y0, y1 = ny * i // nr, ny * (i + 1) // nr
         for k in range(nc):
@@ -164,6 +235,7 @@ def _cells(residual, light, noise2, columns, centre, distance, n_columns, nr, nc
                     if near < distance or np.isnan(r):
                         continue
                     values[m] = r
+                    wings[m] = halo[c, y]
                     s = doubt * light[c, y]
                     weights[m] = 1.0 / (noise2 + max(light[c, y], 0.0) + s * s)
                     m += 1
@@ -171,12 +243,14 @@ def _cells(residual, light, noise2, columns, centre, distance, n_columns, nr, nc
                 continue
             middle = np.median(values[:m])
             spread = 1.4826 * np.median(np.abs(values[:m] - middle)) + 1e-3
-            total, s0 = 0.0, 0.0
+            total, s0, far = 0.0, 0.0, 0.0
             for q in range(m):
                 if abs(values[q] - middle) < 4.0 * spread:
                     total += weights[q] * values[q]
+                    far += weights[q] * wings[q]
                     s0 += weights[q]
             if s0 > 0.0:
                 value[i, k] = total / s0
+                wing[i, k] = far / s0
                 weight[i, k] = s0
-    return value, weight
+    return value, wing, weight

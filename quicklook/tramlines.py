@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,7 @@ from quicklook.fibres import N_FIBRES
 from quicklook.headers import number
 from quicklook.products import Product
 from quicklook.profiles import fit_profile, gaussian_profile, profile_bank, profile_width, width_along
-from quicklook.scattered import no_background, scattered_light
+from quicklook.scattered import no_background, scattered_light_and_halo
 from quicklook.slitmatch import SlitMatch, match_slit
 from quicklook.smoothing import SmoothLines, fill_unlit, smooth_lines
 from quicklook.sweep import Traces, sweep
@@ -75,7 +77,7 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
         if i > 0:
             lines = _smooth(columns, centre, survey[1], survey[2], flat.shape[0])
             centre = lines.centre
-            background = _background(flat, floor, columns, centre, profile)
+            background, profile = _background(flat, floor, columns, centre, profile)
             survey = _survey(flat, floor, columns, centre, profile, background)
         profile = fit_profile(flat, floor, centre, columns, survey[0], fwhm, profile, background)
         fwhm = float(np.nanmedian(profile_width(profile)))
@@ -166,18 +168,20 @@ def _survey(
     result = [np.empty((len(centre), len(columns))) for _ in range(3)]
     survey_columns(  # type: ignore[call-arg]
         flat, floor, columns, np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
-        profile.column_nodes, *background, *result, nothing, nothing,
+        profile.column_nodes, *background, (profile.halo_fraction, profile.halo_length), *result, nothing, nothing,
     )  # fmt: skip
     return result[0], result[1], result[2]
 
 
 def _background(
     flat: FloatImage, floor: FloatImage, columns: NDArray[np.int64], centre: FloatArray, profile: ProfileModel
-) -> tuple[FloatArray, FloatArray]:
-    few = columns[:: max(1, len(columns) // 128)]
-    return scattered_light(
+) -> tuple[tuple[FloatArray, FloatArray], ProfileModel]:
+    """Smooth scattered light, and the profile with the halo that the flat shows."""
+    few = columns[:: max(1, len(columns) // 256)]
+    grid, rows, halo = scattered_light_and_halo(
         flat, floor, few, centre, profile_bank(profile), (profile.row_nodes, profile.column_nodes)
     )
+    return (grid, rows), replace(profile, halo_fraction=halo[0], halo_length=halo[1])
 
 
 def _smooth(
@@ -215,6 +219,11 @@ def _result(
         f"Tramlines are splines of {lines.intervals} intervals, median rms {np.nanmedian(rms):.4f} pixel",
         f"Fibre profile measured from the flat, median FWHM {mwidth:.3f} pixel",
     ]
+    if profile.halo_fraction > 0:
+        history.append(
+            f"Fibres send {100 * profile.halo_fraction:.2f} % of their light into a halo of "
+            f"{profile.halo_length:.0f} pixel"
+        )
     if lost.any():
         history.append(
             f"Bad columns: {columns} over a fifth of the fibres or more, {lost[lit].mean():.2e} in all"
@@ -229,6 +238,7 @@ def _result(
         "mwidth": mwidth,
         "saturated_fraction": float(image.saturated.mean()),
         "bad_columns": float(columns),
+        "halo_fraction": profile.halo_fraction,
     }
     return Tramlines(
         centre,
@@ -268,7 +278,12 @@ def tramlines_to_product(tramlines: Tramlines, image: Image) -> Product:
             **masked,
         },
         extra_headers={
-            "PROFILE": {"OFFSET0": tramlines.profile.first_offset, "OFFSTEP": tramlines.profile.offset_step}
+            "PROFILE": {
+                "OFFSET0": tramlines.profile.first_offset,
+                "OFFSTEP": tramlines.profile.offset_step,
+                "HALOFRAC": tramlines.profile.halo_fraction,
+                "HALOLEN": tramlines.profile.halo_length,
+            }
         },
         history=list(tramlines.history),
         keep_precision=True,
@@ -294,15 +309,22 @@ def product_to_tramlines(product: Product) -> Tramlines:
     table, trace = (np.asarray(parts[name], dtype=np.float64) for name in ("PROFILE", "TRACE"))
     cards = product.extra_headers.get("PROFILE", {})
     try:
-        first, step = float(str(cards["OFFSET0"])), float(str(cards["OFFSTEP"]))
+        first, step, share, length = (
+            float(str(cards[key])) for key in ("OFFSET0", "OFFSTEP", "HALOFRAC", "HALOLEN")
+        )
     except (KeyError, ValueError):
-        raise InvalidInput("the PROFILE extension lacks OFFSET0 or OFFSTEP", path=product.path) from None
+        raise InvalidInput(
+            "the PROFILE extension lacks OFFSET0, OFFSTEP, HALOFRAC or HALOLEN; make the map again with make_tlm",
+            path=product.path,
+        ) from None
     profile = ProfileModel(
         table,
         np.asarray(parts["PROFROWS"], dtype=np.float64).ravel(),
         np.asarray(parts["PROFCOLS"], dtype=np.float64).ravel(),
         first,
         step,
+        share,
+        length,
     )
     centre = np.asarray(product.data, dtype=np.float64)
     width = np.asarray(parts["SIGMAPRF"], dtype=np.float64)

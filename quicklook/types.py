@@ -84,6 +84,9 @@ class ProfileModel:
         Where the nodes are [pixel]; both ascending.
     first_offset, offset_step : float
         Offset of the first table entry and the spacing of entries [pixel].
+    halo_fraction, halo_length : float
+        Light of a fibre, relative to the profile's, that falls off exponentially along the column beyond the
+        table, and the length over which it does [pixel].
     """
 
     table: FloatArray
@@ -91,6 +94,8 @@ class ProfileModel:
     column_nodes: FloatArray
     first_offset: float
     offset_step: float
+    halo_fraction: float = 0.0
+    halo_length: float = 40.0
 
 
 @dataclass(frozen=True, eq=False)
