@@ -21,8 +21,6 @@ def register(app: faust.App, context: AgentContext) -> Planner:
         partitions=1,
         key_type=bytes,
         value_type=bytes,
-        key_serializer="raw",
-        value_serializer="raw",
         help="What is known of each night, item by item",
     )
     planner = Planner(context, table)
