@@ -171,7 +171,7 @@ class EmbeddedPostgres:
 
     def _run(self, command: list[str], text: str = "") -> None:
         finished = subprocess.run(
-            launch_command(command, account=self.place.account),
+            launch_command(command, account=self.place.account, death_signal=int(signal.SIGKILL)),
             input=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
