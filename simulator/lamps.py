@@ -12,6 +12,8 @@ from simulator.linelists import arc_lines
 FloatArray = NDArray[np.float64]
 
 QUARTZ_KELVIN = 3000.0
+# Photons/s/Angstrom in a fibre's mouth at 6000 Angstrom.
+QUARTZ_PHOTONS = 4.6e4
 ARC_LAMP = "CuAr+FeAr+He+Ne"
 # Hollow-cathode intensities span four decades; a fibre sees a narrower range, for the lamps of red lines
 # are run at lower current.

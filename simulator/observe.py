@@ -26,7 +26,6 @@ FloatArray = NDArray[np.float64]
 
 # A typical fibre of 2.1 arcsec catches this much of a point source in median seeing.
 _APERTURE = 0.55
-_QUARTZ_PHOTONS = 4.6e4
 _TWILIGHT_PHOTONS = 3.0e3
 _GRID_STEP_PIXELS = 0.5
 
@@ -200,7 +199,7 @@ class Observatory:
     ) -> FloatArray:
         # The flaps do not light the plate quite evenly, so a flat alone does not give the throughput.
         uneven = 1.0 + 0.03 * targets.x / 2.3e5 - 0.02 * targets.y / 2.3e5
-        level = _QUARTZ_PHOTONS * exposure.seconds * uneven * open_to_lamps(targets)
+        level = lamps.QUARTZ_PHOTONS * exposure.seconds * uneven * open_to_lamps(targets)
         return _on_grid(lamps.quartz, geometry) * geometry.step * level[:, None]
 
     def _arc(self, exposure: ExposurePlan, arm: str, geometry: Geometry, targets: FieldTargets) -> FloatArray:

@@ -5,7 +5,6 @@ Planning is pure: it draws no light and touches no disk.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,16 +16,21 @@ import numpy as np
 
 from simulator.detector import DETECTORS, READOUT_SECONDS
 from simulator.errors import InvalidPlanError
-from simulator.lamps import ARC_LAMP
+from simulator.lamps import ARC_LAMP, QUARTZ_PHOTONS, quartz
 from simulator.optics import ARMS, GRATINGS, Setup, setup_for
-from simulator.throughput import DICHROICS
-from simulator.timescale import sidereal_degrees
+from simulator.throughput import DICHROICS, arm_efficiency
+from simulator.timescale import parse_night, sidereal_degrees
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DEFAULT_GRATINGS = {"blue": "580V", "red": "385R"}
 LONGEST_EXPOSURE = 1800.0
 SHORTEST_EXPOSURE = 30.0
 ARC_SECONDS = 40.0
+TWILIGHT_SECONDS = 60.0
+OFFSET_SKY_SECONDS = 300.0
+# What a flat aims at in the middle of a typical spectrum: a third of the converter's range at the peak.
+FLAT_ELECTRONS = 55_000.0
+LONGEST_FLAT = 600.0
 _AFTERNOON_UT = 4.0
 _EVENING_UT = 9.25
 _DAWN_UT = 19.0
@@ -233,7 +237,11 @@ def plan_night(
     _require(0 <= seed < 2**63, f"seed must be a whole number from 0 to 2^63 - 1, got {seed}")
     _require(dichroic in DICHROICS, f"unknown dichroic {dichroic!r}: choose from {', '.join(DICHROICS)}")
     setups = _setups(tuple(arms), gratings or {}, centres or {}, seed)
-    science = _science_seconds(fields, exposures, len(setups), twilight, offset_sky, exposure_seconds)
+    flats = {arm: _flat_seconds(setup, dichroic) for arm, setup in setups.items()}
+    calibrations = sum(flats.values()) + ARC_SECONDS + READOUT_SECONDS * (len(flats) + 1) + _SETTLE_SECONDS
+    calibrations += (TWILIGHT_SECONDS + READOUT_SECONDS) * twilight
+    calibrations += (OFFSET_SKY_SECONDS + READOUT_SECONDS) * offset_sky
+    science = _science_seconds(fields, exposures, calibrations, exposure_seconds)
 
     clock = _Clock(night, tuple(setups))
     for _ in range(biases):
@@ -249,38 +257,18 @@ def plan_night(
         plans.append(plan)
         clock.configure(plan)
         if twilight:
-            clock.expose(FrameClass.SKY, Illumination.TWILIGHT, "Twilight sky", 60.0)
+            clock.expose(FrameClass.SKY, Illumination.TWILIGHT, "Twilight sky", TWILIGHT_SECONDS)
         for arm in setups:
-            clock.expose(FrameClass.FLAT, Illumination.QUARTZ, "FLAT", _flat_seconds(setups[arm]), arm)
+            clock.expose(FrameClass.FLAT, Illumination.QUARTZ, "FLAT", flats[arm], arm)
         clock.expose(FrameClass.ARC, Illumination.ARC, f"ARC - {ARC_LAMP}", ARC_SECONDS)
         for _ in range(exposures):
             clock.expose(FrameClass.OBJECT, Illumination.TARGETS, plan.label, science)
         if offset_sky:
-            clock.expose(FrameClass.SKY, Illumination.NIGHT_SKY, f"{plan.label} offset sky", 300.0)
+            clock.expose(
+                FrameClass.SKY, Illumination.NIGHT_SKY, f"{plan.label} offset sky", OFFSET_SKY_SECONDS
+            )
         clock.advance(_SETTLE_SECONDS)
     return NightPlan(night, seed, setups, dichroic, tuple(plans), tuple(clock.taken))
-
-
-def parse_night(date: str | CalendarDate) -> CalendarDate:
-    """Read a night given as ``YYYYMMDD``.
-
-    Raises
-    ------
-    InvalidPlanError
-        It is not a date between 1996 and 2099.
-    """
-    if isinstance(date, CalendarDate):
-        night = date
-    else:
-        digits = date.strip()
-        if not re.fullmatch(r"[0-9]{8}", digits):
-            raise InvalidPlanError(f"date must be YYYYMMDD, for example 20260312, got {date!r}")
-        try:
-            night = CalendarDate(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-        except ValueError as error:
-            raise InvalidPlanError(f"{date!r} is not a date of the calendar: {error}") from error
-    _require(1996 <= night.year <= 2099, f"date must lie between 1996 and 2099, got {night:%Y%m%d}")
-    return night
 
 
 def frame_path(night: CalendarDate, arm: str, run: int) -> Path:
@@ -342,14 +330,10 @@ def _setups(
     return setups
 
 
-def _science_seconds(
-    fields: int, exposures: int, arms: int, twilight: bool, offset_sky: bool, wanted: float | None
-) -> float:
-    """Exposure time that fits the dark hours, or the one asked for if it does."""
+def _science_seconds(fields: int, exposures: int, calibrations: float, wanted: float | None) -> float:
+    """Exposure time that fits the dark hours beside the calibrations, or the one asked for if it does."""
     total = fields * exposures
     dark = (_DAWN_UT - _EVENING_UT) * 3600.0
-    calibrations = arms * (60.0 + READOUT_SECONDS) + ARC_SECONDS + READOUT_SECONDS + _SETTLE_SECONDS
-    calibrations += (60.0 + READOUT_SECONDS) * twilight + (300.0 + READOUT_SECONDS) * offset_sky
     longest = (dark - fields * calibrations) / max(total, 1) - READOUT_SECONDS
     if wanted is not None:
         _require(1.0 <= wanted <= 7200.0, f"exposure time must be 1 to 7200 s, got {wanted:g}")
@@ -368,11 +352,11 @@ def _science_seconds(
     return float(seconds // 60 * 60 if seconds >= 60 else seconds // 1)
 
 
-def _flat_seconds(setup: Setup) -> float:
-    """Exposure that lights one arm well: the quartz lamp is an order of magnitude brighter in the red."""
-    reference = 36.0 if setup.arm == "blue" else 3.0
-    nominal = 1.04 if setup.arm == "blue" else 1.57
-    return round(min(reference * nominal / setup.dispersion, 240.0), 1)
+def _flat_seconds(setup: Setup, dichroic: str) -> float:
+    """Exposure that lights one arm well; the quartz lamp is an order of magnitude brighter in the red."""
+    centre = setup.central_wavelength
+    rate = QUARTZ_PHOTONS * float(quartz(centre) * arm_efficiency(setup.arm, dichroic, centre))
+    return round(min(FLAT_ELECTRONS / (rate * setup.dispersion), LONGEST_FLAT), 1)
 
 
 def _field(number: int, night: CalendarDate, middle: datetime, seed: int) -> FieldPlan:

@@ -12,10 +12,9 @@ from simulator.plan import (
     FrameClass,
     Illumination,
     frame_path,
-    parse_night,
     plan_night,
 )
-from simulator.timescale import modified_julian_date, sidereal_degrees
+from simulator.timescale import modified_julian_date, parse_night, sidereal_degrees
 
 
 def test_the_default_night_of_a_field() -> None:

@@ -82,6 +82,14 @@ def test_each_flat_suits_its_arm() -> None:
     assert 1e3 < medians["blue", "red"] < 1e4
 
 
+@pytest.mark.parametrize("grating", sorted(GRATINGS))
+def test_flats_are_well_exposed_with_every_grating(grating: str) -> None:
+    arm = GRATINGS[grating].arm
+    plan = plan_night("20260312", exposures=0, biases=0, darks=0, arms=[arm], gratings={arm: grating})
+    spectrum = np.median(lamp(plan, arm, FrameClass.FLAT, arm), axis=0)
+    assert 1.5e4 < np.median(spectrum) < 9e4
+
+
 def test_arms_agree_where_they_meet() -> None:
     """An object's photons before the dichroic are the same whichever arm saw them."""
     plan = plan_night("20260312", exposures=1, biases=0, darks=0)
