@@ -128,7 +128,7 @@ def test_a_night_in_its_natural_order_is_reduced_once() -> None:
         observatory.settle(until=observatory.now + timedelta(seconds=50))
     last = observatory.settle(until=LATER)
 
-    assert NIGHT == last.night
+    assert last.night == NIGHT
     assert not any(reduction.provisional for reduction in observatory.executed.values())
     slots = [reduction.slot for reduction in observatory.executed.values()]
     once = [slot for slot in slots if "combined" not in slot]

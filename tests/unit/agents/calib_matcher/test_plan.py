@@ -1,0 +1,408 @@
+"""What a plan says of a night: what is asked for, what waits and why, what is redone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from agents.calib_matcher.policy import MatchPolicy
+from schemas.reductions import Reduction
+from schemas.vocabulary import Arm, CalibrationLevel, CalibrationRole, Priority, ReductionKind
+from tests.support.nights import EVENING, LAST_NOON, NIGHT, Observatory, make_frame, make_night
+
+BLUE = (Arm.BLUE,)
+LATER = LAST_NOON + timedelta(days=1)
+
+
+def kinds(reductions) -> list[str]:  # type: ignore[no-untyped-def]
+    return sorted(reduction.kind.value for reduction in reductions)
+
+
+def field_frames(first: int = 1, field_name: str = "FLD1", plate: int = 0, exposures: int = 1):  # type: ignore[no-untyped-def]
+    where = {"field_name": field_name, "plate": plate}
+    flat = make_frame("MFFFF", first, **where)
+    arc = make_frame("MFARC", first + 1, **where)
+    science = [make_frame("MFOBJECT", first + 2 + n, **where) for n in range(exposures)]
+    return flat, arc, science
+
+
+def calibrations(reduction: Reduction) -> dict[str, tuple[str, ...]]:
+    return {item.role.value: item.source_frame_ids for item in reduction.calibrations}
+
+
+def the(observatory: Observatory, slot: str, kind: str | None = None) -> Reduction:
+    """Newest reduction of a slot that was carried out."""
+    found = [item for item in observatory.executed.values() if item.slot == slot]
+    assert found, (
+        f"nothing was carried out for {slot}: {sorted(r.slot for r in observatory.executed.values())}"
+    )
+    return found[-1]
+
+
+def test_a_whole_night_makes_every_product_once() -> None:
+    observatory = Observatory()
+    observatory.arrive(*make_night(fields=2, exposures=3, biases=3))
+
+    last = observatory.settle(until=LATER)
+
+    counts: dict[str, int] = {}
+    for reduction in observatory.executed.values():
+        counts[reduction.kind.value] = counts.get(reduction.kind.value, 0) + 1
+    assert counts == {
+        "reduce_bias": 6,
+        "combine_image": 2,
+        "make_tlm": 4,
+        "reduce_arc": 4,
+        "reduce_fflat": 4,
+        "reduce_object": 12,
+        "combine_spectra": 4,
+        "splice": 6 + 2,
+    }
+    assert len(last.wanted) == sum(counts.values())
+    assert last.slots == last.wanted
+    assert last.next_wakeup is None
+    states = {decision.state for decision in last.frames.values()}
+    assert states == {"planned", "set_aside"}
+
+
+def test_slots_have_the_agreed_names() -> None:
+    observatory = Observatory()
+    observatory.arrive(*make_night(fields=1, exposures=2, biases=2), make_frame("DARK", 50))
+    last = observatory.settle(until=LATER)
+    blue = {slot for slot in last.wanted if slot.startswith(f"{NIGHT}/1/")}
+    assert blue == {
+        *(f"{NIGHT}/1/{run:04d}/bias" for run in (1, 2)),
+        f"{NIGHT}/1/combined_bias/s1",
+        f"{NIGHT}/1/0050/dark",
+        *(f"{NIGHT}/1/0004/{product}" for product in ("tlm", "fflat")),
+        f"{NIGHT}/1/0005/arc",
+        *(f"{NIGHT}/1/{run:04d}/object" for run in (6, 7)),
+    }
+    assert {slot for slot in last.wanted if "/1/" not in slot and "/2/" not in slot} == {
+        f"{NIGHT}/0/FLD1/580V-s1/combined",
+        f"{NIGHT}/0/FLD1/385R-s1/combined",
+        f"{NIGHT}/0006/spliced",
+        f"{NIGHT}/0007/spliced",
+        f"{NIGHT}/0/FLD1/580V-s1-385R-s1/spliced_combined",
+    }
+
+
+def test_each_arm_takes_its_own_flat_and_says_why() -> None:
+    observatory = Observatory()
+    frames = make_night(fields=1, exposures=1, biases=0)
+    observatory.arrive(*frames)
+    last = observatory.settle()
+
+    flats = {(frame.arm, frame.run): frame for frame in frames if frame.frame_class == "MFFFF"}
+    blue_weak, blue_good = flats[Arm.BLUE, 1], flats[Arm.BLUE, 2]
+    red_good, red_saturated = flats[Arm.RED, 1], flats[Arm.RED, 2]
+    assert last.frames[blue_good.frame_id].state == "planned"
+    assert last.frames[red_good.frame_id].state == "planned"
+    weak = last.frames[blue_weak.frame_id]
+    assert (weak.state, weak.job_key) == ("set_aside", None)
+    assert blue_good.stem in weak.reason
+    assert "900 ADU" in weak.reason
+    saturated = last.frames[red_saturated.frame_id]
+    assert saturated.state == "set_aside"
+    assert "40% of the pixels are saturated" in saturated.reason
+    assert calibrations(the(observatory, f"{NIGHT}/1/0004/object"))["tlm"] == (blue_good.frame_id,)
+    red_object = the(observatory, f"{NIGHT}/2/0004/object")
+    assert calibrations(red_object)["fflat"] == (red_good.frame_id,)
+    refused = {item.frame_id for choice in red_object.calibrations for item in choice.refused}
+    assert red_saturated.frame_id in refused
+
+
+def test_a_frame_waits_for_what_is_missing_and_says_for_what() -> None:
+    observatory = Observatory()
+    flat, arc, (science,) = field_frames()
+    observatory.arrive(flat, science)
+    observatory.settle()
+    plan = observatory.plan()
+    assert plan.frames[science.frame_id].state == "waiting"
+    assert "no arc" in plan.frames[science.frame_id].reason
+    assert kinds(observatory.executed.values()) == ["make_tlm"]
+
+    observatory.arrive(arc)
+    observatory.plan()
+    waiting = observatory.plan().frames[science.frame_id]
+    assert "the arc of" in waiting.reason
+    assert arc.stem in waiting.reason
+    last = observatory.settle()
+    assert last.frames[science.frame_id].level == CalibrationLevel.SAME_FIELD
+    assert kinds(observatory.executed.values()) == ["make_tlm", "reduce_arc", "reduce_fflat", "reduce_object"]
+
+
+def test_a_frame_goes_on_provisionally_after_a_bounded_wait_and_is_redone() -> None:
+    observatory = Observatory(policy=MatchPolicy(match_wait=300))
+    flat, arc, _ = field_frames()
+    observatory.arrive(flat, arc)
+    observatory.settle()
+    lonely = make_frame("MFOBJECT", 10, field_name="FLD3")
+    observatory.now += timedelta(hours=1)
+    observatory.arrive(lonely)
+    began = observatory.now
+
+    held = observatory.settle()
+    assert held.frames[lonely.frame_id].state == "waiting"
+    assert f"{arc.stem} (L1)" in held.frames[lonely.frame_id].reason
+    assert held.next_wakeup == began + timedelta(seconds=300)
+
+    observatory.now = began + timedelta(seconds=300)
+    after = observatory.settle()
+    decision = after.frames[lonely.frame_id]
+    assert (decision.state, decision.level, decision.provisional) == ("planned", 1, True)
+    first = the(observatory, f"{NIGHT}/1/0010/object")
+    assert first.provisional
+    assert first.priority is Priority.LIVE
+
+    own_flat = make_frame("MFFFF", 11, field_name="FLD3")
+    own_arc = make_frame("MFARC", 12, field_name="FLD3")
+    observatory.arrive(own_flat, own_arc)
+    meanwhile = observatory.plan()
+    assert meanwhile.slots[first.slot] == first.job_key, "the provisional product stands until then"
+    last = observatory.settle()
+    redone = the(observatory, first.slot)
+    assert redone.job_key != first.job_key
+    assert (redone.priority, redone.provisional) == (Priority.REDO, False)
+    assert last.frames[lonely.frame_id].level == CalibrationLevel.SAME_FIELD
+    assert last.slots[first.slot] == redone.job_key
+
+
+def test_the_next_fields_science_ends_the_wait() -> None:
+    observatory = Observatory()
+    flat, arc, _ = field_frames()
+    lonely = make_frame("MFOBJECT", 10, field_name="FLD3")
+    observatory.arrive(flat, arc, lonely)
+    assert observatory.settle().frames[lonely.frame_id].state == "waiting"
+    observatory.arrive(make_frame("MFOBJECT", 11, field_name="FLD4", plate=1))
+    assert observatory.settle().frames[lonely.frame_id].provisional
+
+
+def test_nothing_is_taken_beyond_the_worst_level_allowed() -> None:
+    observatory = Observatory(policy=MatchPolicy(max_level=CalibrationLevel.SAME_FIELD))
+    flat, arc, _ = field_frames()
+    lonely = make_frame("MFOBJECT", 10, field_name="FLD3")
+    observatory.arrive(flat, arc, lonely)
+    last = observatory.settle(until=LATER)
+    decision = last.frames[lonely.frame_id]
+    assert decision.state == "failed"
+    assert "the night is over" in decision.reason
+    assert last.next_wakeup is None
+
+
+def test_the_night_before_helps_out() -> None:
+    observatory = Observatory()
+    flat, arc, _ = field_frames()
+    before = [make_frame("MFFFF", 1, night="20260311"), make_frame("MFARC", 2, night="20260311")]
+    observatory.arrive(*before)
+    observatory.settle("20260311")
+    lonely = make_frame("MFOBJECT", 3)
+    observatory.arrive(lonely)
+    last = observatory.settle(until=EVENING + timedelta(minutes=10))
+    assert last.frames[lonely.frame_id].level == CalibrationLevel.ADJACENT_NIGHT
+    assert calibrations(the(observatory, f"{NIGHT}/1/0003/object"))["arc"] == (before[1].frame_id,)
+    assert all(slot.startswith(NIGHT) for slot in last.slots), "another night's slots are not ours to fill"
+    observatory.arrive(flat, arc)
+    assert observatory.settle(until=LATER).frames[lonely.frame_id].level == CalibrationLevel.SAME_FIELD
+
+
+def test_archived_calibrations_serve_but_are_not_reduced_for_themselves() -> None:
+    observatory = Observatory()
+    before = [
+        make_frame("MFFFF", 1, night="20260311"),
+        make_frame("MFARC", 2, night="20260311"),
+        make_frame("MFOBJECT", 3, night="20260311"),
+    ]
+    observatory.arrive(*before, subject=False)
+    assert observatory.plan("20260311").frames == {}
+    observatory.arrive(make_frame("MFOBJECT", 3))
+    observatory.settle(until=LATER)
+    assert kinds(observatory.executed.values()) == ["make_tlm", "reduce_arc", "reduce_fflat", "reduce_object"]
+
+
+def test_biases_are_combined_when_the_group_is_complete() -> None:
+    observatory = Observatory(policy=MatchPolicy(group_quiet=3))
+    biases = [make_frame("BIAS", run) for run in (1, 2, 3)]
+    observatory.arrive(*biases[:2])
+    observatory.settle()
+    assert kinds(observatory.executed.values()) == ["reduce_bias"] * 2, "more may come"
+    assert observatory.plan().next_wakeup == observatory.now + timedelta(seconds=3)
+    observatory.arrive(biases[2], make_frame("MFFFF", 4))
+    observatory.settle()
+    combined = the(observatory, f"{NIGHT}/1/combined_bias/s1")
+    assert len(combined.inputs) == 3, "a frame of another class ends the group"
+    tramlines = the(observatory, f"{NIGHT}/1/0004/tlm")
+    assert calibrations(tramlines) == {"bias": tuple(item.frame_id for item in biases)}
+    assert kinds(observatory.executed.values()).count("make_tlm") == 1
+
+
+def test_an_optional_calibration_in_reduction_is_waited_for_only_while_it_moves() -> None:
+    observatory = Observatory(policy=MatchPolicy(optional_wait=30))
+    bias, flat = make_frame("BIAS", 1), make_frame("MFFFF", 2)
+    observatory.arrive(bias, flat)
+    assert kinds(observatory.plan().ready) == ["reduce_bias"]
+    stuck = dict(observatory.queue)
+    observatory.queue.clear()
+    assert observatory.plan().next_wakeup == observatory.now + timedelta(seconds=30)
+
+    observatory.now += timedelta(seconds=30)
+    plan = observatory.plan()
+    assert kinds(plan.ready) == ["make_tlm"]
+    assert plan.ready[0].provisional
+    assert "still waiting for the bias" in plan.ready[0].reason
+    observatory.finish()
+
+    observatory.queue.update(stuck)
+    observatory.finish()
+    redone = observatory.plan().ready
+    assert kinds(redone) == ["make_tlm"]
+    assert calibrations(redone[0]) == {"bias": (bias.frame_id,)}
+
+
+def test_a_failed_flat_gives_way_to_the_next_best() -> None:
+    weak, good = make_frame("MFFFF", 1, bright=900.0), make_frame("MFFFF", 2)
+    arc, science = make_frame("MFARC", 3), make_frame("MFOBJECT", 4)
+    observatory = Observatory(fails=lambda reduction: reduction.slot.endswith("0002/tlm"))
+    observatory.arrive(weak, good, arc, science)
+    last = observatory.settle()
+    assert last.frames[good.frame_id].state == "failed"
+    assert "the engine says no" in last.frames[good.frame_id].reason
+    assert last.frames[weak.frame_id].state == "planned"
+    reduction = the(observatory, f"{NIGHT}/1/0004/object")
+    assert calibrations(reduction)["fflat"] == (weak.frame_id,)
+    choice = next(item for item in reduction.calibrations if item.role is CalibrationRole.TLM)
+    assert choice.refused[0].frame_id == good.frame_id
+    assert "the engine says no" in choice.refused[0].reason
+
+
+def test_junking_a_flat_redoes_what_it_touched_and_taking_it_back_restores_it() -> None:
+    observatory = Observatory()
+    frames = make_night(fields=1, exposures=2, biases=0, arms=BLUE)
+    observatory.arrive(*frames)
+    first = observatory.settle()
+    good = next(frame for frame in frames if frame.run == 2)
+    slot = f"{NIGHT}/1/0004/object"
+
+    observatory.now += timedelta(minutes=1)
+    observatory.junk(good)
+    second = observatory.settle()
+    assert second.frames[good.frame_id].state == "junked"
+    assert "clouds" in second.frames[good.frame_id].reason
+    assert f"{NIGHT}/1/0002/fflat" not in second.slots, "the junked flat's products are withdrawn"
+    assert second.slots[slot] != first.slots[slot]
+    assert the(observatory, slot).priority is Priority.REDO
+
+    observatory.now += timedelta(minutes=1)
+    observatory.junk(good, junked=False)
+    before = len(observatory.executed)
+    third = observatory.settle()
+    assert third.slots == first.slots
+    assert len(observatory.executed) == before, "nothing is made twice"
+
+
+def test_combined_spectra_grow_with_the_exposures() -> None:
+    observatory = Observatory()
+    flat, arc, science = field_frames(exposures=3)
+    observatory.arrive(flat, arc, *science[:2])
+    first = observatory.settle()
+    slot = f"{NIGHT}/0/FLD1/580V-s1/combined"
+    assert len(the(observatory, slot).inputs) == 2
+    observatory.arrive(science[2])
+    meanwhile = observatory.plan()
+    assert meanwhile.slots[slot] == first.slots[slot], "the first stands until the next is made"
+    observatory.settle()
+    assert len(the(observatory, slot).inputs) == 3
+    assert kinds(observatory.executed.values()).count("combine_spectra") == 2
+
+
+def test_an_exposure_that_failed_is_left_out_of_the_combined_spectra() -> None:
+    observatory = Observatory(fails=lambda reduction: reduction.slot.endswith("0004/object"))
+    flat, arc, science = field_frames(exposures=3)
+    observatory.arrive(flat, arc, *science)
+    last = observatory.settle()
+    combined = the(observatory, f"{NIGHT}/0/FLD1/580V-s1/combined")
+    assert [item.frame_id for item in science if item.run != 4] == list(combined.subject_frame_ids)
+    assert last.frames[science[1].frame_id].state == "failed"
+
+
+def test_one_arm_alone_is_not_spliced_and_says_so() -> None:
+    observatory = Observatory()
+    frames = make_night(fields=1, exposures=1, biases=0, arms=BLUE)
+    observatory.arrive(*frames)
+    last = observatory.settle(until=LATER)
+    assert "splice" not in kinds(observatory.executed.values())
+    assert last.frames[frames[-1].frame_id].notes == ("not spliced: run 4 has no red frame",)
+
+
+def test_two_fields_of_one_name_do_not_share_a_slot() -> None:
+    observatory = Observatory()
+    flat, arc, science = field_frames(exposures=2)
+    again = [
+        frame.model_copy(update={"configuration": "FLD1_260312_r02_p0.sds", "frame_id": f"{frame.frame_id}x"})
+        for frame in (
+            make_frame("MFFFF", 11),
+            make_frame("MFARC", 12),
+            make_frame("MFOBJECT", 13),
+            make_frame("MFOBJECT", 14),
+        )
+    ]
+    observatory.arrive(flat, arc, *science, *again)
+    last = observatory.settle()
+    assert {slot for slot in last.slots if slot.endswith("/combined")} == {
+        f"{NIGHT}/0/FLD1/580V-s1/combined",
+        f"{NIGHT}/0/FLD1-2/580V-s1/combined",
+    }
+
+
+def test_camera_setups_are_numbered_in_order_of_first_use() -> None:
+    observatory = Observatory()
+    first = [make_frame("MFFFF", 1), make_frame("MFARC", 2)]
+    second = [make_frame(kind, run, central_wavelength=5000) for kind, run in (("MFFFF", 3), ("MFARC", 4))]
+    observatory.arrive(*second, *first)
+    observatory.settle()
+    assert the(observatory, f"{NIGHT}/1/0002/arc").layout.setup == 1
+    assert the(observatory, f"{NIGHT}/1/0004/arc").layout.setup == 2
+
+
+def test_calibrations_come_before_science_and_what_new_science_waits_for_is_not_put_back() -> None:
+    observatory = Observatory()
+    weak = make_frame("MFFFF", 1, bright=900.0)
+    good, arc = make_frame("MFFFF", 2), make_frame("MFARC", 3)
+    observatory.arrive(weak, arc)
+    observatory.settle()
+    science = make_frame("MFOBJECT", 4)
+    observatory.arrive(good, science)
+    observatory.plan()
+    observatory.finish()
+    requests = {item.kind: item for item in observatory.plan().ready}
+    assert requests[ReductionKind.REDUCE_ARC].priority is Priority.LIVE_CALIBRATION, "redone, but waited for"
+
+
+def test_an_offset_sky_gives_the_throughput_of_its_own_field_only() -> None:
+    observatory = Observatory()
+    flat, arc, science = field_frames()
+    sky = make_frame("MFSKY", 9)
+    other_flat, other_arc, other = field_frames(20, "FLD2")
+    observatory.arrive(flat, arc, *science, sky, other_flat, other_arc, *other)
+    observatory.settle(until=LATER)
+    assert calibrations(the(observatory, f"{NIGHT}/1/0003/object"))["thput"] == (sky.frame_id,)
+    assert "thput" not in calibrations(the(observatory, f"{NIGHT}/1/0022/object"))
+
+
+@pytest.mark.parametrize("parameter", [{}, {"engine_version": "2"}, {"parameters": (("SKYSUB", 0),)}])
+def test_keys_follow_engine_and_parameters(parameter: dict) -> None:  # type: ignore[type-arg]
+    flat = make_frame("MFFFF", 1)
+    keys = []
+    for policy in (MatchPolicy(), MatchPolicy(**parameter)):
+        observatory = Observatory(policy=policy)
+        observatory.arrive(flat)
+        keys.append(observatory.plan().ready[0].job_key)
+    assert (keys[0] == keys[1]) == (not parameter)
+
+
+def test_a_plan_of_a_night_without_frames_is_empty() -> None:
+    observatory = Observatory()
+    observatory.state()
+    plan = observatory.plan()
+    assert (plan.wanted, plan.ready, plan.frames, plan.next_wakeup) == ({}, (), {}, None)
