@@ -258,6 +258,7 @@ class EmbeddedPostgres:
             death_signal=signal.SIGINT,
             account=self.place.account,
             before_start=self._take_over,
+            after_stop=self.clear_socket_folder,
         )
 
     # -- by itself -----------------------------------------------------------------------------------------

@@ -214,6 +214,5 @@ def settle(data: Path, binaries: PostgresBinaries) -> PostgresPlace:
                 f"{owner}, and now they cannot. Give that right back (chmod o+x), or move the data folder."
             )
         cluster = (_recorded_location(data) or _relocate(data)) / CLUSTER_NAME
-    return PostgresPlace(
-        cluster, socket_folder(data, account), account, _reachable_binaries(binaries, account, data)
-    )
+    reachable = _reachable_binaries(binaries, account, data)
+    return PostgresPlace(cluster, socket_folder(data, account), account, reachable)

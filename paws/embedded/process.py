@@ -62,6 +62,8 @@ class ProcessSpec:
         Called in a thread before every start; what it raises ends the attempts.
     after_ready : coroutine function, optional
         Awaited every time the process has become ready, before anything that waits for it goes on.
+    after_stop : callable, optional
+        Called once, when the supervisor has stopped the process for good; quick, and without exceptions.
     """
 
     name: str
@@ -82,6 +84,7 @@ class ProcessSpec:
     follows: tuple[str, ...] = ()
     before_start: Callable[[], None] | None = None
     after_ready: Callable[[], Awaitable[None]] | None = None
+    after_stop: Callable[[], None] | None = None
 
     def command(self) -> list[str]:
         """Program and arguments of the start that is about to happen."""

@@ -380,6 +380,8 @@ class Supervisor:
                 await asyncio.wait({kept.task}, timeout=HOOK_GRACE)
                 kept.task.cancel()
                 await asyncio.gather(kept.task, return_exceptions=True)
+            if kept.spec.after_stop is not None:
+                kept.spec.after_stop()
             kept.log.close()
         await self._dismiss_guard()
         loop = asyncio.get_running_loop()

@@ -218,7 +218,7 @@ async def test_services_start_together_and_the_follower_meets_each_new_broker(da
         await until(serves)
     assert read_postmaster(database.place.cluster) is None
     assert await ask_broker("127.0.0.1", port) is None
-    database.clear_socket_folder()
+    assert not database.place.socket_folder.exists()
 
 
 SYSTEM = """
@@ -261,7 +261,6 @@ async def test_system_starts_again_after_its_supervisor_was_killed(data):
             process.wait(60)
     assert process.returncode == 0
     assert read_postmaster(find_cluster(data)) is None
-    EmbeddedPostgres(data).clear_socket_folder()
 
 
 async def make_topics(address, names, partitions=1):
