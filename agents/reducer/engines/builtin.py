@@ -187,7 +187,8 @@ class BuiltinEngine:
         threads = str(max(1, (os.cpu_count() or 1) // self._slots))
         environment = dict.fromkeys(_THREAD_VARIABLES, threads)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "agents.reducer.engines.warm", str(os.getpid())),
+            # Not from the working folder: whatever lies there must not be taken for a module.
+            *(sys.executable, "-P", "-m", "agents.reducer.engines.warm", str(os.getpid())),
             env={**environment, **os.environ},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

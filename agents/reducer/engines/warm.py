@@ -24,6 +24,11 @@ FAILURE = 1
 """Exit status of a command that ended in an error nobody expected; its traceback is in the log."""
 
 
+LONGEST_TEXT = 1 << 16
+"""Characters of a line that are passed on. As JSON they may take six times as many bytes, which is below the
+limit of the other end."""
+
+
 class LineWriter(io.TextIOBase):
     """Text stream that sends each finished line as a message."""
 
@@ -39,13 +44,13 @@ class LineWriter(io.TextIOBase):
         """Take text; send the lines that it completes."""
         *lines, self._pending = (self._pending + text).split("\n")
         for line in lines:
-            send(self._channel, {"line": line})
+            send(self._channel, {"line": line[:LONGEST_TEXT]})
         return len(text)
 
     def finish(self) -> None:
         """Send what stands without a line end."""
         if self._pending:
-            send(self._channel, {"line": self._pending})
+            send(self._channel, {"line": self._pending[:LONGEST_TEXT]})
             self._pending = ""
 
 
@@ -61,7 +66,9 @@ def carry_out(request: dict[str, Any], channel: TextIO) -> int:
 
     stdout = LineWriter(channel)
     try:
-        status = int(quicklook.cli.run(list(request["argv"]), cwd=Path(request["cwd"]), stdout=cast(TextIO, stdout)))
+        status = int(
+            quicklook.cli.run(list(request["argv"]), cwd=Path(request["cwd"]), stdout=cast(TextIO, stdout))
+        )
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else FAILURE
     except Exception:
