@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import convolve1d
+
+from quicklook.columns import spread_halo
+from quicklook.extraction import extract
+from quicklook.scattered import fit_background
+from quicklook.tramlines import find_tramlines
+from tests.unit.quicklook.chip import N_ROWS, as_image, flat_electrons, render
+
+FRACTION, LENGTH = 0.01, 40.0
+
+
+def with_halo(image):
+    kernel = np.exp(-np.abs(np.arange(-400, 401)) / LENGTH)
+    return (1 - FRACTION) * image + FRACTION * convolve1d(
+        image, kernel / kernel.sum(), axis=0, mode="constant"
+    )
+
+
+def test_the_halo_kernel_spreads_the_fraction_it_is_asked_to():
+    light = np.zeros(2001)
+    light[1000] = 100.0
+    halo = np.empty(2001)
+    spread_halo(light, 0.02, LENGTH, halo)
+    assert halo.sum() == pytest.approx(2.0, rel=1e-6)
+    assert halo[1000 + 40] == pytest.approx(halo[1000] / np.e, rel=1e-6)
+    assert np.allclose(halo, halo[::-1])
+
+
+def test_a_smooth_background_is_found_between_the_fibres_whatever_the_outliers(chip):
+    rng = np.random.default_rng(6)
+    columns = np.arange(0, chip.n_columns, 2)
+    y, x = np.meshgrid(np.linspace(-1, 1, N_ROWS), np.linspace(-1, 1, chip.n_columns))
+    truth = 30 + 8 * y - 5 * x**2
+    residual = (truth + 4 * rng.standard_normal(truth.shape))[columns].astype(np.float32)
+    residual[rng.random(residual.shape) < 0.01] += 3000
+    light = np.zeros_like(residual)
+    grid, rows, halo, _ = fit_background(
+        residual, light, 16.0, columns, chip.trace[chip.lit], chip.n_columns, (0.0, LENGTH)
+    )
+    found = np.array([np.interp(np.arange(N_ROWS), rows, column) for column in grid.T])
+    assert halo == (0.0, LENGTH)
+    assert np.abs(found - truth).max() < 2.0
+    assert np.std(found - truth) < 0.4
+
+
+def test_a_halo_that_follows_the_light_is_told_from_the_background(chip):
+    rng = np.random.default_rng(6)
+    columns = np.arange(0, chip.n_columns, 2)
+    lamp = 2000 * 10 ** np.linspace(-1.5, 0.7, chip.n_columns)[columns]
+    light = np.repeat(lamp[:, None], N_ROWS, axis=1).astype(np.float32)
+    light[:, 1500:1800] *= 0.3
+    halo = np.empty(N_ROWS)
+    residual = np.empty_like(light)
+    for c in range(len(columns)):
+        spread_halo(light[c].astype(np.float64), FRACTION, LENGTH, halo)
+        residual[c] = 12 + halo + 4 * rng.standard_normal(N_ROWS)
+    *_, (fraction, length), _ = fit_background(
+        residual, light, 16.0, columns, chip.trace[chip.lit], chip.n_columns, (-1.0, LENGTH)
+    )
+    assert length == LENGTH
+    assert fraction == pytest.approx(FRACTION, rel=0.1)
+
+
+def test_far_wings_under_a_steep_lamp_cost_little_flux(chip):
+    electrons = flat_electrons(chip) * 10 ** np.linspace(-1.5, 0.7, chip.n_columns)
+    image = as_image(with_halo(render(chip, electrons)), chip)
+    flux, truth = extract(image, find_tramlines(image)).flux[chip.lit], electrons[chip.lit]
+    for part in (slice(0, 40), slice(70, 120), slice(150, 192)):
+        assert flux[:, part].sum() == pytest.approx(truth[:, part].sum(), rel=1.5 * FRACTION)
+
+
+def test_without_a_halo_none_is_found(tramlines):
+    assert tramlines.profile.halo_fraction < 0.001
