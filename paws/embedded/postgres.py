@@ -337,9 +337,14 @@ class EmbeddedPostgres:
         self.clear_socket_folder()
 
     def clear_socket_folder(self) -> None:
-        """After a stop: remove the folder of the socket when it is empty, as it then is."""
+        """After a stop: remove the socket's folder, with what a killed server left in it."""
+        if read_postmaster(self.place.cluster) is not None:
+            return
+        folder = self.place.socket_folder
         with contextlib.suppress(OSError):
-            self.place.socket_folder.rmdir()
+            for left in folder.glob(".s.PGSQL.*"):
+                left.unlink()
+            folder.rmdir()
 
     def __enter__(self) -> Self:
         self.start()

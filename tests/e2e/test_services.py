@@ -208,12 +208,12 @@ async def test_services_start_together_and_the_follower_meets_each_new_broker(da
         assert seen.read_text().splitlines() == [first, broker.incarnation]
         assert first != broker.incarnation
         assert broker.address == address
-        os.kill(supervisor.pids["postgres"], signal.SIGKILL)
+        killed = supervisor.pids["postgres"]
+        os.kill(killed, signal.SIGKILL)
 
         async def serves():
-            return await asyncio.to_thread(
-                lambda: database.is_ready() and bool(supervisor.pids.get("postgres"))
-            )
+            pid = supervisor.pids.get("postgres", killed)
+            return pid != killed and await asyncio.to_thread(database.is_ready, pid)
 
         await until(serves)
     assert read_postmaster(database.place.cluster) is None
