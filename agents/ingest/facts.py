@@ -27,6 +27,13 @@ _ARM_OF_SPECTID = {"BL": Arm.BLUE, "RD": Arm.RED}
 _PLATE_IN_SOURCE = re.compile(r"plate\s*([01])\b", re.IGNORECASE)
 _PLATE_IN_CONFIGURATION = re.compile(r"_p([01])(?:\.sds)?$", re.IGNORECASE)
 _FIBRE_COLUMNS = ("NAME", "RA", "DEC", "TYPE", "PIVOT")
+_NUMBERS = (
+    *("EXPOSED", "ELAPSED", "TOTALEXP", "RO_GAIN", "RO_NOISE", "UTMJD", "EPOCH"),
+    *("GRATTILT", "GRATLPMM", "ORDER", "GRATANGL", "CAMANGL", "LAMBDAC", "LAMBDAB", "DISPERS"),
+    *("GRATANGR", "CAMANGR", "LAMBDCR", "LAMBDBR", "TILTSPAT", "TILTSPEC", "PISTON"),
+    *("MEANRA", "MEANDEC", "TEL_PA", "HASTART", "HAEND", "ZDSTART", "ZDEND", "APPRA", "APPDEC"),
+)
+"""Keywords that hold a number where they are present. FITS knows no NaN: such a card breaks readers."""
 _SKYWARD = (FrameClass.MFOBJECT, FrameClass.MFSKY, FrameClass.MFFLX)
 
 
@@ -128,6 +135,10 @@ def read_facts(name: str, hdus: tuple[Hdu, ...], class_word: str, longitude: flo
     if parts is None:
         raise FrameRejectedError("wrong_name", f"{name!r} is not the name of a raw frame.")
     kind = _class(cards, class_word)
+    for keyword in _NUMBERS:
+        optional_number(cards, keyword)
+    number(cards, "RO_GAIN", 0.05, 50.0)
+    number(cards, "RO_NOISE", 0.0, 200.0)
     utmjd = _start(cards)
     plate, configuration, field = _fibre_setup(cards, hdus) if kind.needs_fibres else (None, "", "")
     grating, central_wavelength = _camera(cards, kind)
@@ -176,7 +187,9 @@ def _class(cards: Cards, class_word: str) -> FrameClass:
 def _arm(cards: Cards, ccd: int) -> Arm:
     arm = Arm.of_ccd(ccd)
     spectrograph = text(cards, "SPECTID").upper()
-    if spectrograph and _ARM_OF_SPECTID.get(spectrograph) is not arm:
+    if not spectrograph:
+        raise missing("SPECTID", "names the spectrograph's arm (BL is blue, RD is red)")
+    if _ARM_OF_SPECTID.get(spectrograph) is not arm:
         raise FrameRejectedError(
             "arm_mismatch",
             f"The name says CCD {ccd} ({arm.value}), but SPECTID is {spectrograph!r}. "

@@ -33,8 +33,10 @@ def number(cards: Cards, keyword: str, low: float, high: float) -> float:
     return value
 
 
-def optional_number(cards: Cards, keyword: str, low: float, high: float) -> float | None:
-    """Finite number of a keyword within bounds, or None when the keyword is missing.
+def optional_number(
+    cards: Cards, keyword: str, low: float = -math.inf, high: float = math.inf
+) -> float | None:
+    """Finite number of a keyword within bounds, or None when the keyword is missing or has no value.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def optional_number(cards: Cards, keyword: str, low: float, high: float) -> floa
         If the value is no finite number, or lies outside the bounds.
     """
     value = cards.get(keyword)
-    if value is None:
+    if value is None or value == "":
         return None
     if isinstance(value, (bool, str)):
         shown = text(cards, keyword, 40)

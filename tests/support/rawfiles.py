@@ -33,6 +33,8 @@ _BASE: Cards = {
     "WINDOW": "AAOMEGA_2DF",
     "SPEED": "NORMAL",
     "READAMP": "RIGHT",
+    "RO_GAIN": 1.88,
+    "RO_NOISE": 3.61,
     "EXPOSED": 1800.0,
     "UTMJD": 61111.55929604,
     "UTDATE": "2026:03:12",

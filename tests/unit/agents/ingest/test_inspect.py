@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.ingest import inspect
@@ -28,6 +28,17 @@ from tests.support.rawfiles import (
 )
 
 AAT = 149.0661
+
+
+def judged(content: bytes, name: str = "12mar10011.fits") -> inspect.Inspection:
+    """Verdict on a content, without a file."""
+    return inspect.judge(
+        f"/raw/260312/ccd_1/{name}",
+        memoryview(bytearray(content)),
+        inspect.Signature(len(content), 0),
+        datetime(2026, 3, 12, tzinfo=UTC),
+        AAT,
+    )
 
 
 def put(folder: Path, content: bytes, name: str = "12mar10011.fits") -> str:
@@ -71,9 +82,9 @@ def test_a_science_frame_is_read_whole(tmp_path: Path) -> None:
         ("MFFLX", {}, "MFFLX"),
     ],
 )
-def test_classes(tmp_path: Path, frame_class: str, changes: dict[str, Any], expected: str) -> None:
+def test_classes(frame_class: str, changes: dict[str, Any], expected: str) -> None:
     tables = None if frame_class != "DFLAT" else class_table("DFLAT")
-    found = inspect_file(put(tmp_path, raw_frame(frame_class, tables=tables, **changes)), AAT)
+    found = judged(raw_frame(frame_class, tables=tables, **changes))
     assert found.frame is not None, found.reason
     assert found.frame.frame_class.value == expected
     assert (found.frame.plate is None) == (expected in ("BIAS", "DARK", "LFLAT"))
@@ -94,27 +105,28 @@ def test_classes(tmp_path: Path, frame_class: str, changes: dict[str, Any], expe
         ({"FILEORIG": None}, "header_night", "20260312"),
         ({"FILEORIG": None, "UTDATE": None}, "header_night", None),
         ({"FILEORIG": "/data/251231/ccd_1/x.fits"}, "header_night", "20251231"),
-        ({"MEANRA": Verbatim("NaN")}, "ra", None),
+        ({"MEANRA": Verbatim("")}, "ra", None),
+        ({"MEANRA": 999.0}, "ra", None),
         ({"ZDSTART": 120.0, "ZDEND": 0.0}, "airmass", 1.0),
         ({"ZDSTART": None, "ZDEND": None}, "airmass", None),
         ({"OBJECT": "a\x01b  c"}, "object_name", "a b c"),
         ({"OBJECT": None}, "object_name", ""),
     ],
 )
-def test_facts(tmp_path: Path, changes: dict[str, Any], attribute: str, expected: object) -> None:
-    found = inspect_file(put(tmp_path, raw_frame(**changes)), AAT)
+def test_facts(changes: dict[str, Any], attribute: str, expected: object) -> None:
+    found = judged(raw_frame(**changes))
     assert found.frame is not None, found.reason
     assert getattr(found.frame, attribute) == expected
 
 
-def test_class_of_the_table_serves_where_the_header_lacks_it(tmp_path: Path) -> None:
+def test_class_of_the_table_serves_where_the_header_lacks_it() -> None:
     content = (
         primary(NDFCLASS=None, OBSTYPE=None, RUNCMD=None)
         + _pixels(400, 0)
         + fibre_table()
         + class_table("MFARC")
     )
-    found = inspect_file(put(tmp_path, content), AAT)
+    found = judged(content)
     assert found.frame is not None, found.reason
     assert found.frame.frame_class is FrameClass.MFARC
 
@@ -131,6 +143,13 @@ def test_class_of_the_table_serves_where_the_header_lacks_it(tmp_path: Path) -> 
         ({"EXPOSED": Verbatim("NaN")}, "bad_value", "EXPOSED is 'NaN'"),
         ({"EXPOSED": "long"}, "bad_value", "EXPOSED is 'long'"),
         ({"EXPOSED": True}, "bad_value", "EXPOSED is 'T'"),
+        ({"RO_GAIN": None}, "missing_keyword", "RO_GAIN"),
+        ({"RO_GAIN": 0.0}, "bad_value", "RO_GAIN"),
+        ({"RO_NOISE": Verbatim("NaN")}, "bad_value", "RO_NOISE"),
+        ({"MEANRA": Verbatim("NaN")}, "bad_value", "MEANRA"),
+        ({"GRATANGL": "steep"}, "bad_value", "GRATANGL"),
+        ({"SPECTID": None}, "missing_keyword", "SPECTID"),
+        ({"EXPOSED": Verbatim("")}, "missing_keyword", "EXPOSED"),
         ({"EXPOSED": -1.0}, "bad_value", "outside"),
         ({"EXPOSED": 1e300}, "bad_value", "outside"),
         ({"UTMJD": Verbatim("inf")}, "bad_value", "UTMJD"),
@@ -147,11 +166,9 @@ def test_class_of_the_table_serves_where_the_header_lacks_it(tmp_path: Path) -> 
         ({"NDFCLASS": "NOVELTY", "OBSTYPE": "X", "RUNCMD": "Y"}, "unknown_class", "NOVELTY"),
     ],
 )
-def test_a_wrong_header_is_refused_by_name(
-    tmp_path: Path, changes: dict[str, Any], code: str, word: str
-) -> None:
+def test_a_wrong_header_is_refused_by_name(changes: dict[str, Any], code: str, word: str) -> None:
     content = primary(**changes) + _pixels(400, 0) + fibre_table() + class_table("")
-    found = inspect_file(put(tmp_path, content), AAT)
+    found = judged(content)
     assert (found.verdict, found.code) == (Verdict.REJECTED, code)
     assert word in found.reason
     assert found.reason.count(".") >= 2, "says what is wrong, and what to do next"
@@ -167,51 +184,51 @@ def test_a_wrong_header_is_refused_by_name(
         (fibre_table(columns=FIBRE_COLUMNS, EXTNAME="OTHER"), "is missing"),
     ],
 )
-def test_a_frame_through_the_fibres_needs_its_table(tmp_path: Path, tables: bytes, word: str) -> None:
-    found = inspect_file(put(tmp_path, raw_frame(tables=tables)), AAT)
+def test_a_frame_through_the_fibres_needs_its_table(tables: bytes, word: str) -> None:
+    found = judged(raw_frame(tables=tables))
     assert (found.verdict, found.code) == (Verdict.REJECTED, "missing_fibres")
     assert word in found.reason
 
 
-def test_a_binned_frame_has_the_wrong_size(tmp_path: Path) -> None:
-    found = inspect_file(put(tmp_path, primary(NAXIS1=1035)), AAT)
+def test_a_binned_frame_has_the_wrong_size() -> None:
+    found = judged(primary(NAXIS1=1035))
     assert (found.verdict, found.code) == (Verdict.REJECTED, "wrong_size")
     assert "1035 x 4098" in found.reason
 
 
 @pytest.mark.parametrize("changes", [{"DUMMY": 1}, {"DUMMY": True}, {"RUNCMD": "GLANCE"}])
-def test_dummy_and_glance_exposures_are_not_ours(tmp_path: Path, changes: dict[str, Any]) -> None:
-    assert inspect_file(put(tmp_path, raw_frame(**changes)), AAT).verdict is Verdict.NOT_OURS
+def test_dummy_and_glance_exposures_are_not_ours(changes: dict[str, Any]) -> None:
+    assert judged(raw_frame(**changes)).verdict is Verdict.NOT_OURS
 
 
 @pytest.mark.parametrize("length", [1, 2879, 2880, 20_000, 17_000_000, -1, -2880])
-def test_a_truncated_frame_is_incomplete(tmp_path: Path, length: int) -> None:
-    found = inspect_file(put(tmp_path, raw_frame()[:length]), AAT)
+def test_a_truncated_frame_is_incomplete(length: int) -> None:
+    found = judged(raw_frame()[:length])
     assert (found.verdict, found.code) == (Verdict.INCOMPLETE, "truncated")
 
 
-def test_rows_of_zero_bytes_are_not_filled_yet(tmp_path: Path) -> None:
+def test_rows_of_zero_bytes_are_not_filled_yet() -> None:
     content = bytearray(raw_frame())
     start = len(primary()) + 4000 * 2070 * 2
     content[start : start + 3 * 2070 * 2] = bytes(3 * 2070 * 2)
-    found = inspect_file(put(tmp_path, bytes(content)), AAT)
+    found = judged(bytes(content))
     assert (found.verdict, found.code) == (Verdict.INCOMPLETE, "zero_bytes")
     assert "3 rows" in found.reason
 
 
-def test_exposure_level_of_a_saturated_frame(tmp_path: Path) -> None:
+def test_exposure_level_of_a_saturated_frame() -> None:
     content = bytearray(raw_frame(level=30000))
     start = len(primary())
     half = 2049 * 2070 * 2
     content[start : start + half] = b"\x7f\xff" * (half // 2)
-    found = inspect_file(put(tmp_path, bytes(content)), AAT)
+    found = judged(bytes(content))
     assert found.frame is not None
     assert found.frame.exposure is not None
     assert found.frame.exposure.saturated_fraction == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_red_arm(tmp_path: Path) -> None:
-    found = inspect_file(put(tmp_path, raw_frame(**red()), "12mar20011.fits"), AAT)
+def test_the_red_arm() -> None:
+    found = judged(raw_frame(**red()), "12mar20011.fits")
     assert found.frame is not None, found.reason
     assert (found.frame.arm, found.frame.grating) == (Arm.RED, "385R")
 
@@ -308,19 +325,11 @@ _keywords = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60)
 @given(st.dictionaries(_keywords, _values, min_size=1, max_size=5))
-def test_any_header_gets_a_verdict_and_what_is_accepted_can_be_stored(
-    tmp_path: Path, changes: dict[str, Any]
-) -> None:
+def test_any_header_gets_a_verdict_and_what_is_accepted_can_be_stored(changes: dict[str, Any]) -> None:
     head = primary(**changes)
-    found = inspect.judge(
-        "/raw/260312/ccd_1/12mar10011.fits",
-        memoryview(bytearray(head + _TAIL)),
-        inspect.Signature(len(head) + len(_TAIL), 0),
-        datetime(2026, 3, 12, tzinfo=UTC),
-        AAT,
-    )
+    found = judged(head + _TAIL)
     if found.verdict is Verdict.FRAME:
         assert found.frame is not None
         stored = found.frame.model_dump_json()
