@@ -210,11 +210,12 @@ def robust_polynomial(
         near = near[keep[near]]
         smooth[j] = np.median(y[near]) if near.size else np.nan
     keep &= np.abs(y - smooth) < max(4.0, floor)
-    coefficients = np.zeros(1)
+    coefficients: FloatArray = np.zeros(1)
     for _ in range(5):
         if keep.sum() == 0:
             break
-        coefficients = chebyshev.chebfit(x[keep], y[keep], min(degree, max(0, int(keep.sum()) // 4 - 1)))
+        fit = chebyshev.chebfit(x[keep], y[keep], min(degree, max(0, int(keep.sum()) // 4 - 1)))
+        coefficients = np.asarray(fit, dtype=np.float64)
         residual = np.abs(y - chebyshev.chebval(x, coefficients))
         keep = good & (residual < max(floor, 3.0 * 1.48 * float(np.median(residual[keep]))))
     return np.atleast_1d(coefficients)

@@ -249,7 +249,7 @@ def _bridge(row: NDArray[np.floating]) -> FloatArray:
     if good.all():
         return np.asarray(row, dtype=np.float64)
     columns = np.arange(row.size)
-    return np.interp(columns, columns[good], row[good])
+    return np.asarray(np.interp(columns, columns[good], row[good]), dtype=np.float64)
 
 
 def _measure(
@@ -393,7 +393,8 @@ def _lstsq2d(u: FloatArray, s: FloatArray, y: FloatArray, error: FloatArray, ord
     degree, across = np.divmod(np.arange((order + 1) * (SLIT_ORDER + 1)), SLIT_ORDER + 1)
     expected = np.where(degree >= 2, PRIOR / np.maximum(degree, 1) ** 2, 30.0)
     normal[np.diag_indices_from(normal)] += np.where(across == 0, 400.0, 4.0) / expected**2
-    return np.linalg.solve(normal, design.T @ (y * weight)).reshape(order + 1, SLIT_ORDER + 1)
+    solution = np.linalg.solve(normal, design.T @ (y * weight)).reshape(order + 1, SLIT_ORDER + 1)
+    return np.asarray(solution, dtype=np.float64)
 
 
 def _own_shapes(u: FloatArray, residual: FloatArray, error: FloatArray, keep: BoolArray) -> FloatArray:

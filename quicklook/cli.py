@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -116,14 +116,6 @@ def _carry_out(command: Command, action: Callable[..., None], stdout: TextIO) ->
     stdout.write(f"Exiting AAO Run Process {process}\n")
     stdout.flush()
     return SUCCESS
-
-
-def commands() -> Mapping[str, str]:
-    """All verbs with their first line of description."""
-    from quicklook.verbs import INFORMATIVE, REDUCTIONS
-
-    verbs: dict[str, Callable[..., object]] = {**REDUCTIONS, **INFORMATIVE}
-    return {name: (verb.__doc__ or "").strip().splitlines()[0] for name, verb in verbs.items()}
 
 
 if __name__ == "__main__":

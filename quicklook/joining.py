@@ -115,8 +115,7 @@ def _read_all(work: Work, least: int) -> list[Product]:
         if (
             product.data.ndim != 2
             or product.variance is None
-            or (product.fibres is None
-            and not _rows(product))
+            or (product.fibres is None and not _rows(product))
         ):
             raise InvalidInput(
                 "this is no reduced frame of spectra with variance and FIBRES", path=product.path

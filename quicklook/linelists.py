@@ -89,9 +89,9 @@ def blended(lines: LineList, separation: float) -> LineList:
         return lines
     group = np.concatenate(([0], np.cumsum(np.diff(lines.wavelength) > separation)))
     total = np.bincount(group, lines.intensity)
-    mean = np.bincount(group, lines.intensity * lines.wavelength) / total
+    mean = np.asarray(np.bincount(group, lines.intensity * lines.wavelength) / total, dtype=np.float64)
     first = np.searchsorted(group, np.arange(group[-1] + 1))
-    return LineList(mean, total, lines.species[first])
+    return LineList(mean, np.asarray(total, dtype=np.float64), lines.species[first])
 
 
 @cache

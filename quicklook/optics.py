@@ -123,7 +123,7 @@ def optical_model(header: fits.Header) -> OpticalModel:
 def nominal_rows() -> FloatArray:
     """0-based rows of the 400 slit positions if they were evenly spaced, shape (400, 1)."""
     pitch = N_ROWS / N_FIBRES
-    return (pitch * (np.arange(N_FIBRES) + 0.5) - 0.5)[:, np.newaxis]
+    return np.asarray((pitch * (np.arange(N_FIBRES) + 0.5) - 0.5)[:, np.newaxis], dtype=np.float64)
 
 
 def predict_wavelengths(header: fits.Header, rows: FloatArray | None = None) -> FloatArray:

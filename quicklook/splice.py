@@ -188,7 +188,7 @@ def _falling_share(blue: FloatArray, red: FloatArray) -> FloatArray:
     # At the ends the arms must hand over completely, or a step would remain there.
     edge = np.clip(np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1)) / max(3.0, n / 8), 0, 1)
     side = (np.arange(n) < n / 2).astype(float)
-    return edge * share + (1 - edge) * side
+    return np.asarray(edge * share + (1 - edge) * side, dtype=np.float64)
 
 
 def _factors(ratio: FloatArray, share: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -158,7 +158,7 @@ def _smooth_part(
     columns = [np.ones(n), slit, slit**2, slit**3]
     fit = known.copy()
     if place is not None:
-        there = np.isfinite(place).all(axis=1)
+        there: BoolArray = np.isfinite(place[:, 0]) & np.isfinite(place[:, 1])
         size = float(np.abs(place[there]).max()) if there.any() else 0.0
         if there[known].mean() > 0.8 and size > 0:
             fit &= there

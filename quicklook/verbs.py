@@ -76,8 +76,8 @@ def show_help(command: Command, stdout: TextIO) -> None:
         raise InvalidInput(f"there is no help on {topic[:40]}; try help, help PARAMS or help reduce_object")
     else:
         stdout.write("paws-aaorun VERB FILE... [-idxfile FILE] [-PARAM value ...]\n\n")
-        for name, verb in {**REDUCTIONS, **INFORMATIVE}.items():
-            stdout.write(f"  {name:<16} {_summary(verb)}\n")
+        for name, summary in summaries().items():
+            stdout.write(f"  {name:<16} {summary}\n")
         stdout.write("\n'paws-aaorun help VERB' says more, 'help PARAMS' lists the parameters.\n")
         stdout.write("Exit status: 0 done, 1 the reduction failed, 2 the command or its input was refused.\n")
 
@@ -113,12 +113,14 @@ def _classified(path: Path) -> tuple[str, str, str]:
     return path.name, kind, extra
 
 
-def _summary(verb: Callable[..., object]) -> str:
-    return (verb.__doc__ or "").strip().splitlines()[0]
+def summaries() -> dict[str, str]:
+    """All commands with the first line of their description."""
+    actions: list[tuple[str, object]] = [*REDUCTIONS.items(), *INFORMATIVE.items()]
+    return {name: (action.__doc__ or "").strip().splitlines()[0] for name, action in actions}
 
 
 def _describe(verb: str, stdout: TextIO) -> None:
-    stdout.write(f"paws-aaorun {verb} FILE... [-PARAM value ...]\n\n{_summary(REDUCTIONS[verb])}\n\n")
+    stdout.write(f"paws-aaorun {verb} FILE... [-PARAM value ...]\n\n{summaries()[verb]}\n\n")
     for name in USED[verb].split():
         stdout.write(f"  -{name:<15} {BY_NAME[name].meaning}\n")
     stdout.write("\n" + "".join(f"Example: paws-aaorun {e}\n" for e in EXAMPLES if e.startswith(verb + " ")))
