@@ -185,7 +185,7 @@ def _stream(
                 _, futures = ahead.pop(0)
                 ready = [future.result() for future in futures]
                 time.sleep(max(due - time.monotonic(), 0.0))
-                due = max(due, time.monotonic() - cadence) + cadence
+                due = max(due, time.monotonic()) + cadence
                 writes = [write.submit(_put, out, frame, content, slow_write) for frame, content in ready]
                 ahead.extend(prepare(*each) for each in islice(exposures, 1))
                 for done in writes:
