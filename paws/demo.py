@@ -128,9 +128,8 @@ async def _observe(
         "simulator",
         str(system.settings.raw_dirs[0]),
         "--live",
-        "--skip-existing",
     ]
-    command += ["--json", *(str(part) for pair in arguments.items() for part in pair)]
+    command += ["--json", "--existing", "skip", *(str(part) for pair in arguments.items() for part in pair)]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
