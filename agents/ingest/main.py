@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
+
+import asyncpg
 
 from agents.ingest.process import Ingest
 from agents.ingest.raw_folders import RawFolders
@@ -40,7 +42,7 @@ async def run_ingest(
     """
     async with _patient_pool(settings) as pool:
         ingest = Ingest(settings, pool, clock)
-        await ingest.remember_rejections()
+        await _patiently(ingest.remember_rejections)
         folders = RawFolders(settings, pool, ingest, clock)
 
         def ready() -> None:
@@ -68,6 +70,21 @@ async def _patient_pool(settings: Settings) -> AsyncIterator[Pool]:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
         yield pool
+
+
+async def _patiently(work: Callable[[], Awaitable[None]]) -> None:
+    """Carry out work on the database, which may have gone away again or have no tables yet."""
+    pause = 0.2
+    while True:
+        try:
+            return await work()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning(
+                "waiting for the database; if it is new, `paws migrate` makes its tables",
+                error=f"{type(error).__name__}: {error}",
+            )
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 async def until_signalled(work: Coroutine[Any, Any, None]) -> None:

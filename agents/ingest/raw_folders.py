@@ -40,6 +40,7 @@ class RawFolders:
         self._wake = asyncio.Event()
         self._watcher: Watcher | None = None
         self._watch_problem = ""
+        self._remote = False
         self._away: dict[str, str] = {}
         self._told: dict[str, str] = {}
 
@@ -78,8 +79,11 @@ class RawFolders:
             return
         remote = [root for root in self._roots if is_network_file_system(root)]
         if mode == "auto" and remote:
-            log.warning("polling: the kernel does not notice what others write there", folders=remote)
-            return
+            # What is written on this machine is still noticed, at once.
+            self._remote = True
+            log.warning(
+                "polling too: the kernel does not notice what other machines write there", folders=remote
+            )
         loop = asyncio.get_running_loop()
         watcher = Watcher(
             threadsafe(loop, self._ingest.notify), threadsafe(loop, lambda _path: self._wake.set())
@@ -100,7 +104,7 @@ class RawFolders:
         log.warning("polling: the kernel refuses to watch the raw folders", error=str(error))
 
     async def _pause(self) -> None:
-        hurried = self._watcher is None or self._away
+        hurried = self._watcher is None or self._remote or self._away
         interval = self._settings.ingest_poll_interval if hurried else self._settings.ingest_sweep_interval
         try:
             await asyncio.wait_for(self._wake.wait(), timeout=interval)

@@ -13,9 +13,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from agents.ingest import raw_folders
 from agents.ingest.backfill import run_backfill
 from agents.ingest.main import run_ingest
+from agents.ingest.watcher import Watcher
 from paws.database import open_pool
+from paws.errors import ConfigurationError
 from paws.settings import Settings
 from tests.support.rawfiles import raw_frame, red
 
@@ -328,3 +331,56 @@ async def test_an_indexed_frame_in_a_watched_night_is_announced_once(database: S
             assert await announced()
             (row,) = await system.frames()
             assert row["source"] == "live"
+
+
+async def test_a_network_file_system_is_polled_and_listened_to(
+    database: Settings, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw_folders, "is_network_file_system", lambda _path: True)
+    kept = Watcher.watch
+    watched: list[str] = []
+
+    def watch(self: Watcher, path: str, identity: tuple[int, int]) -> None:
+        watched.append(path)
+        kept(self, path, identity)
+
+    monkeypatch.setattr(Watcher, "watch", watch)
+    settings = settings_for(database, raw, ingest_sweep_interval=3600.0)
+    async with ingesting(settings) as system:
+        assert str(raw) in watched
+        # Written where the kernel notices nothing: below a folder that is not watched for lack of a notice.
+        monkeypatch.setattr(Watcher, "watch", lambda *_: None)
+        (raw / "260313" / "ccd_1").mkdir(parents=True)
+        deliver(raw / "260313" / "ccd_1", "13mar10011.fits", raw_frame(seed=9, UTMJD=61112.5))
+        await system.until_names("13mar10011.fits")
+
+
+@pytest.mark.parametrize("mode", ["auto", "events"])
+async def test_a_kernel_that_refuses_watches(
+    database: Settings, raw: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Watcher, "watch", refuse)
+    settings = settings_for(database, raw, ingest_mode=mode, ingest_sweep_interval=3600.0)
+    if mode == "events":
+        with pytest.raises(ExceptionGroup) as caught:
+            await asyncio.wait_for(run_ingest(settings, on_ready=lambda: None), DEADLINE)
+        assert caught.group_contains(ConfigurationError, match="max_user_watches")
+        return
+    async with ingesting(settings) as system:
+        deliver(raw / "260312" / "ccd_1", "12mar10011.fits", raw_frame())
+        await system.until_names("12mar10011.fits")
+
+
+@pytest.mark.parametrize("how", ["renamed", "closed"])
+async def test_the_kernel_s_notices_alone_suffice(database: Settings, raw: Path, how: str) -> None:
+    settings = settings_for(database, raw, ingest_sweep_interval=3600.0, ingest_settle=3600.0)
+    folder = raw / "260312" / "ccd_1"
+    async with ingesting(settings) as system:
+        if how == "renamed":
+            deliver(folder, "12mar10011.fits", raw_frame())
+        else:
+            (folder / "12mar10011.fits").write_bytes(raw_frame())
+        await system.until_names("12mar10011.fits")
