@@ -19,7 +19,7 @@ MAX_HEADER_BLOCKS = 250
 CardValue = str | int | float | bool
 Cards = dict[str, CardValue]
 
-_KEYWORD = re.compile(rb"^[A-Z0-9_-]{0,8} *$")
+_PRINTABLE = re.compile(rb"^[ -~]{8}$")  # old controllers wrote keywords that the standard does not allow
 _STRING = re.compile(r"'((?:[^']|'')*)'")
 _INTEGER = re.compile(r"^[+-]?\d{1,40}$")
 _REAL = re.compile(r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d{1,5})?$")
@@ -65,9 +65,9 @@ def read_header(buffer: bytes | bytearray | memoryview, offset: int) -> HeaderEn
             card = block[at : at + CARD]
             if card[:8] == b"END     ":
                 return HeaderEnd(cards, start + BLOCK)
-            if not _KEYWORD.match(card[:8]):
+            if not _PRINTABLE.match(card[:8]):
                 raise HeaderDamagedError(f"byte {start + at} should begin a header card and does not")
-            if card[8:10] == b"= ":
+            if card[8:10] == b"= " and card[:8].strip():
                 cards.setdefault(card[:8].rstrip().decode("ascii"), parse_value(card[10:]))
     raise HeaderDamagedError(f"no END card within {MAX_HEADER_BLOCKS * BLOCK // CARD} cards")
 

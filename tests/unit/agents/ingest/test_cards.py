@@ -124,6 +124,11 @@ def test_the_first_of_two_counts_and_commentary_is_passed_over() -> None:
     assert cards == {"A": 1, "COMMENT": "no value"}
 
 
+def test_odd_keywords_are_kept_and_nameless_values_are_not() -> None:
+    cards = read_header(block(b"old.Key = 7", b"        = 8", END), 0).cards
+    assert cards == {"old.Key": 7}
+
+
 def test_a_header_without_an_end_is_incomplete_or_damaged() -> None:
     filled = block(*[b"A       = 1"] * 36)
     with pytest.raises(HeaderIncompleteError):
