@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ _IMAGES = frozenset(
         ProductKind.COMBINED_LFLAT,
     }
 )
+_TASK_PREFIX = re.compile(r"^(AAO\d+:)?(CMD\d+:)?\s*(Error:\s*)?")
+"""What 2dFdr puts before every message of its worker; people need not read it."""
+
 _CLOCK_GRAIN = 2.0
 """Some file systems keep times to two seconds only."""
 
@@ -62,7 +66,9 @@ def judge(verb: str, result: EngineResult, invalid_status: frozenset[int]) -> Pa
     invalid_status
         Statuses by which the engine says that the input cannot be used.
     """
-    said = next((line.strip() for line in reversed(result.tail) if line.strip()), "nothing")
+    said = _TASK_PREFIX.sub(
+        "", next((line.strip() for line in reversed(result.tail) if line.strip()), "nothing")
+    )
     if result.exit_status in invalid_status:
         return ReductionRefusedError(f"{verb} refuses its input: {said}")
     if result.exit_status != 0:

@@ -23,9 +23,14 @@ def read_quality(product: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return (
-        {str(name): _plain(value) for name, value in document.items()} if isinstance(document, dict) else {}
-    )
+    if not isinstance(document, dict):
+        return {}
+    quality = {str(name): _plain(value) for name, value in document.items()}
+    # What the views and pages call it, whatever the engine does.
+    median = quality.get("signal_to_noise", quality.get("snr_median"))
+    if isinstance(median, int | float):
+        quality["signal_to_noise"] = median
+    return quality
 
 
 def _plain(value: Any) -> Any:

@@ -339,7 +339,8 @@ def _classify(error: Exception) -> tuple[Outcome, str, str, list[str]]:
 
 def _report(sentence: str, then: str, tail: list[str], log_path: str) -> str:
     """What people read: what went wrong, what follows, the last lines, and where all of them are."""
-    lines = [f"{sentence} {then}"]
+    sentence = sentence.rstrip()
+    lines = [f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} {then}"]
     if tail:
         lines += ["Last lines:", *(f"  {line[:200]}" for line in tail[-_TAIL_IN_REPORT:])]
     return "\n".join([*lines, f"Log: {log_path}"]).replace("\x00", "")
