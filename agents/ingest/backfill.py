@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from agents.ingest import storage
 from agents.ingest.folders import Sighting, sweep
@@ -63,6 +64,14 @@ class BackfillReport:
         return read / self.seconds if self.seconds > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class Indexed:
+    """What a reading process sends back: the verdict, and the row of a valid frame, ready to be stored."""
+
+    inspection: Inspection
+    row: tuple[Any, ...] = ()
+
+
 async def run_backfill(
     folder: str,
     pool: Pool,
@@ -99,11 +108,12 @@ async def run_backfill(
     report.known = report.found - len(fresh)
     done = report.known
     on_progress(done, report.found)
-    frames: list[Inspection] = []
-    async for inspections in _inspect_all(fresh, longitude, workers):
-        for inspection in inspections:
-            if inspection.verdict is Verdict.FRAME:
-                frames.append(inspection)
+    frames: list[Indexed] = []
+    async for part in _inspect_all(fresh, longitude, workers):
+        for indexed in part:
+            inspection = indexed.inspection
+            if indexed.row:
+                frames.append(indexed)
             elif inspection.verdict is Verdict.NOT_OURS:
                 report.not_ours += 1
             else:
@@ -111,7 +121,7 @@ async def run_backfill(
         if len(frames) >= _BATCH:
             await _register(pool, report, frames, longitude)
             frames = []
-        done += len(inspections)
+        done += len(part)
         on_progress(done, report.found)
     await _register(pool, report, frames, longitude)
     report.seconds = round(time.monotonic() - began, 3)
@@ -132,15 +142,13 @@ def _is_known(item: Sighting, known: storage.Known | None) -> bool:
     return known is not None and known.signature == item.signature
 
 
-async def _register(pool: Pool, report: BackfillReport, frames: list[Inspection], longitude: float) -> None:
+async def _register(pool: Pool, report: BackfillReport, frames: list[Indexed], longitude: float) -> None:
     async with pool.acquire() as connection:
-        duplicates = await storage.insert_archive(connection, frames, utc_now())
-    report.registered += len(frames) - len(duplicates)
-    for inspection, holder in duplicates:
-        frame = inspection.frame
-        assert frame is not None, "only valid frames are registered"
+        holders = await storage.insert_archive(connection, [indexed.row for indexed in frames])
+    report.registered += len(frames) - len(holders)
+    for inspection in (indexed.inspection for indexed in frames if indexed.inspection.path in holders):
         reason = (
-            f"Night {frame.night} already has another frame named {frame.name}, with other content: {holder}. "
+            f"Another frame of this name in the same night has other content: {holders[inspection.path]}. "
             "It stays the valid one; remove the file that is wrong."
         )
         await _reject(pool, report, inspection, longitude, "duplicate_name", reason)
@@ -157,15 +165,15 @@ async def _reject(
 
 async def _inspect_all(
     sightings: Sequence[Sighting], longitude: float, workers: int | None
-) -> AsyncIterator[list[Inspection]]:
+) -> AsyncIterator[list[Indexed]]:
     """Inspect files in other processes, in order, with a bounded number under way."""
     if not sightings:
         return
     workers = workers or len(os.sched_getaffinity(0))
     # A forked child would inherit the event loop and the database's sockets.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["agents.ingest.inspect"])
-    under_way: deque[Future[list[Inspection]]] = deque()
+    context.set_forkserver_preload(["agents.ingest.backfill"])
+    under_way: deque[Future[list[Indexed]]] = deque()
     with ProcessPoolExecutor(workers, mp_context=context) as executor:
         try:
             for chunk in _chunks(sightings):
@@ -188,6 +196,16 @@ def _chunks(sightings: Sequence[Sighting]) -> Iterator[list[tuple[str, int]]]:
         yield [(item.path, item.signature.mtime_ns) for item in sightings[start : start + _CHUNK]]
 
 
-def _inspect_chunk(files: list[tuple[str, int]], longitude: float) -> list[Inspection]:
+def _inspect_chunk(files: list[tuple[str, int]], longitude: float) -> list[Indexed]:
     # An archive's files were complete when they were written, not when somebody copied the archive.
-    return [inspect_file(path, longitude, datetime.fromtimestamp(mtime / 1e9, UTC)) for path, mtime in files]
+    return [
+        _index(inspect_file(path, longitude, datetime.fromtimestamp(mtime / 1e9, UTC)))
+        for path, mtime in files
+    ]
+
+
+def _index(inspection: Inspection) -> Indexed:
+    if inspection.frame is None:
+        return Indexed(inspection)
+    row = storage.archive_row(inspection, utc_now())
+    return Indexed(replace(inspection, frame=None, header={}), row)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from agents.ingest.inspect import Inspection, Signature
 from agents.ingest.service import Admission, AdmissionDecision, Holder, Rejection, admit
 from paws.database import Connection, Pool
@@ -51,6 +53,16 @@ _NAMES = ", ".join(name for name, _ in FRAME_COLUMNS)
 _INSERT = (  # constant columns
     f"INSERT INTO frame ({_NAMES}) VALUES ({', '.join(f'${n}' for n in range(1, len(FRAME_COLUMNS) + 1))})"  # noqa: S608
     " ON CONFLICT (frame_id) DO NOTHING"
+)
+
+
+_PLACE = {name: number for number, (name, _) in enumerate(FRAME_COLUMNS)}
+_ARRAYS = ", ".join(
+    f"${number}::{'text' if kind == 'jsonb' else kind}[]" for number, (_, kind) in enumerate(FRAME_COLUMNS, 1)
+)
+_FILL_BATCH = (
+    f"INSERT INTO batch ({_NAMES}) SELECT {', '.join(f'{name}::{kind}' for name, kind in FRAME_COLUMNS)}"  # noqa: S608
+    f" FROM unnest({_ARRAYS}) AS u ({_NAMES})"
 )
 
 
@@ -266,28 +278,36 @@ async def record_notice(pool: Pool, entity_id: str, state: str, night: str, text
         await announce(connection, [status("notice", entity_id, state, night, now, {"text": text})])
 
 
-async def insert_archive(
-    connection: Connection, inspections: Sequence[Inspection], now: datetime
-) -> list[tuple[Inspection, str]]:
+def archive_row(inspection: Inspection, arrived_at: datetime) -> tuple[Any, ...]:
+    """Row for `insert_archive`: like `frame_row`, with documents as JSON text, made where the file was read."""
+    row = list(frame_row(inspection, "backfill", arrived_at))
+    frame = inspection.frame
+    assert frame is not None, "only valid frames are stored"
+    row[_PLACE["document"]] = frame.model_dump_json()
+    row[_PLACE["header"]] = orjson.dumps(inspection.header).decode()
+    return tuple(row)
+
+
+async def insert_archive(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:
     """Register frames of an archive in one statement, announcing nothing.
+
+    Parameters
+    ----------
+    rows
+        Made by `archive_row`.
 
     Returns
     -------
-    list of tuple
-        Frames not taken because their name is held by another frame, with that frame's identifier.
+    dict
+        Paths of frames not taken because their name is held by another frame, with that frame's identifier.
     """
-    if not inspections:
-        return []
-    columns = list(zip(*(frame_row(item, "backfill", now) for item in inspections), strict=True))
-    arrays = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(FRAME_COLUMNS, 1))
+    if not rows:
+        return {}
     async with connection.transaction():
         await connection.execute(
             "CREATE TEMPORARY TABLE batch (LIKE frame INCLUDING DEFAULTS) ON COMMIT DROP"
         )
-        await connection.execute(
-            f"INSERT INTO batch ({_NAMES}) SELECT * FROM unnest({arrays})",  # noqa: S608 - constant columns
-            *[list(column) for column in columns],
-        )
+        await connection.execute(_FILL_BATCH, *[list(column) for column in zip(*rows, strict=True)])
         held = await connection.fetch(
             """
             SELECT b.path, coalesce(f.frame_id, e.frame_id) AS holder FROM batch b
@@ -299,9 +319,10 @@ async def insert_archive(
         holders = {row["path"]: row["holder"] for row in held}
         await connection.execute(
             f"""
-            INSERT INTO frame ({_NAMES}) SELECT DISTINCT ON (frame_id) {_NAMES} FROM batch WHERE path <> ALL($1::text[])
+            INSERT INTO frame ({_NAMES}) SELECT DISTINCT ON (frame_id) {_NAMES} FROM batch
+            WHERE path <> ALL($1::text[])
             ON CONFLICT (frame_id) DO UPDATE SET mtime_ns = excluded.mtime_ns WHERE frame.path = excluded.path
             """,  # noqa: S608 - constant columns
             list(holders),
         )
-    return [(item, holders[item.path]) for item in inspections if item.path in holders]
+    return holders
