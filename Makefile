@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export NUMBA_NUM_THREADS ?= 1
 
-.PHONY: demo test lint format install kafka browser clean
+.PHONY: demo test lint format install kafka clean
 
 demo: $(STAMP)
 	$(BIN)/python -m paws demo --data demo-data $(DEMO_ARGS)
@@ -31,9 +31,10 @@ format: $(STAMP)
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-# Apache Kafka's own jars, for machines without Docker; wants Java 17 and Maven.
+# Apache Kafka's own jars, for machines without Docker; wants Java 17 and Maven. Prints their folder:
+# PAWS_KAFKA_JARS=infra/kafka/target/jars make demo    runs the demo on Kafka
 kafka: $(STAMP)
-	cd infra/kafka && mvn --batch-mode --quiet --no-transfer-progress dependency:copy-dependencies
+	$(BIN)/python -c 'from pathlib import Path; from paws.embedded.kafka import bring_jars; print(bring_jars(Path("infra/kafka/pom.xml")))'
 
 install: $(STAMP)
 

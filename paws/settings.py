@@ -27,6 +27,10 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(default=Path("data"), description="Folder for everything that PAWS Live keeps")
     broker_url: str = Field(default="", description="Kafka bootstrap, such as kafka://host:9092")
+    kafka_jars: Path | None = Field(
+        default=None,
+        description="Folder of Apache Kafka's jars (`make kafka`): `paws up` then starts Kafka instead of the embedded broker",
+    )
     tansu_bin: Path | None = Field(
         default=None, description="Program of the embedded broker; found by itself"
     )

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from paws.database import connect, migrate
 from paws.embedded.broker import EmbeddedBroker
 from paws.embedded.events import SupervisorEvent
+from paws.embedded.kafka import KafkaBroker
 from paws.embedded.postgres import EmbeddedPostgres
 from paws.embedded.process import ProcessSpec
 from paws.embedded.ready import file_ready, http_ready
@@ -21,6 +22,8 @@ from paws.embedded.supervisor import Supervisor
 from paws.errors import ConfigurationError
 from paws.running import ready_path
 from paws.settings import Settings, as_environment
+
+Broker = EmbeddedBroker | KafkaBroker
 
 PROCESSES = ("worker", "runner", "ingest", "web")
 """Processes of a live system, in the order in which they are stopped last to first."""
@@ -36,13 +39,6 @@ class LiveSystem:
     settings: Settings
     supervisor: Supervisor
     web_url: str
-
-
-def free_port(host: str) -> int:
-    """Port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def choose_web_port(host: str, wanted: int) -> int:
@@ -67,7 +63,9 @@ def choose_web_port(host: str, wanted: int) -> int:
             else:
                 return wanted
     try:
-        return free_port(host)
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            return int(probe.getsockname()[1])
     except OSError as error:
         raise ConfigurationError(
             f"{host} is no address of this machine: {error}. Set PAWS_WEB_HOST."
@@ -100,19 +98,15 @@ async def live_system(
         yield LiveSystem(settings, supervisor, web_url)
 
 
-async def _start_services(
-    supervisor: Supervisor, settings: Settings
-) -> tuple[EmbeddedBroker | None, Settings]:
-    broker: EmbeddedBroker | None = None
+async def _start_services(supervisor: Supervisor, settings: Settings) -> tuple[Broker | None, Settings]:
+    broker: Broker | None = None
     starts = []
     if not settings.database_url.get_secret_value():
         database = EmbeddedPostgres(settings.data_dir, binaries=settings.postgres_bin)
-        starts.append(supervisor.start(database.process_spec()))
-        settings = settings.model_copy(
-            update={"database_url": SecretStr(await asyncio.to_thread(lambda: database.dsn))}
-        )
+        starts.append(supervisor.start(await asyncio.to_thread(database.process_spec)))
+        settings = settings.model_copy(update={"database_url": SecretStr(database.dsn)})
     if not settings.broker_url:
-        broker = EmbeddedBroker(settings.data_dir, binary=settings.tansu_bin)
+        broker = _choose_broker(settings)
         starts.append(supervisor.start(_with_incarnation(broker, supervisor)))
     await asyncio.gather(*starts)
     if broker is not None:
@@ -125,13 +119,21 @@ async def _start_services(
     return broker, settings
 
 
-def _with_incarnation(broker: EmbeddedBroker, supervisor: Supervisor) -> ProcessSpec:
+def _choose_broker(settings: Settings) -> Broker:
+    if settings.kafka_jars is not None:
+        return KafkaBroker(
+            settings.data_dir / "kafka", settings.kafka_jars, log_file=settings.logs_dir / "broker.log"
+        )
+    return EmbeddedBroker(settings.data_dir, binary=settings.tansu_bin)
+
+
+def _with_incarnation(broker: Broker, supervisor: Supervisor) -> ProcessSpec:
     """The broker's description, with its incarnation made known at every start."""
 
     async def tell() -> None:
         supervisor.publish(broker_incarnation=broker.incarnation)
 
-    return replace(broker.process_spec(), after_ready=tell)
+    return replace(broker.process_spec("broker"), after_ready=tell)
 
 
 def _process(name: str, settings: Settings, *, embedded_broker: bool) -> ProcessSpec:
