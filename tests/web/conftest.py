@@ -93,7 +93,6 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Starlette]]:
         yield f"127.0.0.1:{listener.getsockname()[1]}", config.app  # type: ignore[misc]
     finally:
         server.should_exit = True
-        server.force_exit = True
         await asyncio.wait_for(task, 15)
         listener.close()
 
