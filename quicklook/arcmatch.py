@@ -87,7 +87,7 @@ def align(
         When no fibre shows lines, or no shift makes the arc look like the lamp.
     """
     compressed = compress(flux, variance)
-    usable = np.nonzero(compressed.std(axis=1) > 0.05)[0]
+    usable = np.nonzero((compressed > 1.0).sum(axis=1) >= 3)[0]
     if len(usable) < 5:
         raise Failure(
             f"only {len(usable)} fibres of the arc show lines; check that the arc lamp was on and that the "

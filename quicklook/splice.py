@@ -19,6 +19,8 @@ BoolArray = NDArray[np.bool_]
 EDGE = 8
 """Pixels at the end of an arm that are not trusted in the join."""
 
+LARGEST_FACTOR = 50.0
+
 MIN_BRIGHT = 5
 """Fibres that must be well exposed in the overlap for the arms' scale to be measured."""
 
@@ -55,10 +57,10 @@ def splice(
 ) -> Spliced:
     """Join blue and red spectra of the same fibres.
 
-    The red arm is rebinned to the blue dispersion. In the overlap, the ratio of the arms (which the dichroic
-    makes a steep function of wavelength) is measured from the well-exposed fibres together; across the
-    overlap the scale passes smoothly from the blue arm's to the red arm's, which is multiplied by one number
-    so that the two agree where they carry equal weight.
+    The red arm is rebinned to the blue dispersion and multiplied by one number, so that the spectra on both
+    sides of the overlap continue each other. Within the overlap each arm is corrected for what the dichroic
+    takes, as the sum of the well-exposed objects shows it, and the arms are averaged with weights that pass
+    smoothly from blue to red.
 
     Parameters
     ----------
@@ -94,20 +96,22 @@ def splice(
         variance = np.where(np.isfinite(blue_flux), blue_variance, red_variance)
         return Spliced(flux, variance, grid, 1.0, 0.0, (overlap[0], overlap[0]))
     span = slice(start, stop)
-    ratio, error = _arm_ratio(
-        blue_flux[:, span], blue_variance[:, span], red_flux[:, span], red_variance[:, span], objects
-    )
+    correction = _corrections((blue_flux, blue_variance), (red_flux, red_variance), span, objects)
     blue_weight = _mean_weight(blue_flux[:, span], blue_variance[:, span], objects)
     red_weight = _mean_weight(red_flux[:, span], red_variance[:, span], objects)
     share = _falling_share(blue_weight, red_weight)
-    join = int(np.argmin(np.abs(share - 0.5)))
-    scale = float(ratio[join]) if error > 0 else 1.0
-    blue_factor, red_factor = _factors(ratio / scale, share)
-    flux, variance = _joined(
-        (blue_flux, blue_variance), (red_flux * np.float32(scale), red_variance * np.float32(scale**2)),
-        span, share, blue_factor, red_factor,
-    )  # fmt: skip
-    return Spliced(flux, variance, grid, scale, error, overlap)
+    flux, variance = _joined((blue_flux, blue_variance), (red_flux, red_variance), span, share, correction)
+    return Spliced(flux, variance, grid, correction.scale, correction.error, overlap)
+
+
+@dataclass(frozen=True, eq=False)
+class _Corrections:
+    """Factors that make the arms agree: one number for red, smooth curves for both within the overlap."""
+
+    scale: float
+    error: float
+    blue: FloatArray
+    red: FloatArray
 
 
 def _padded(array: FloatImage, n: int) -> FloatImage:
@@ -117,48 +121,92 @@ def _padded(array: FloatImage, n: int) -> FloatImage:
     return result
 
 
-def _arm_ratio(
-    blue: FloatImage, blue_variance: FloatImage, red: FloatImage, red_variance: FloatImage, objects: BoolArray
-) -> tuple[FloatArray, float]:
-    """Blue over red as a smooth positive function of wavelength, and its relative error (0: unknown).
+def _corrections(
+    blue: tuple[FloatImage, FloatImage], red: tuple[FloatImage, FloatImage], span: slice, objects: BoolArray
+) -> _Corrections:
+    """Corrections from the sum of all well-exposed objects, which is smooth across the dichroic.
 
-    The sum over all usable fibres decides, so that bright ones count most and noise averages out; its
-    logarithm is fitted with a parabola.
+    Beside the overlap neither arm is dimmed by the dichroic. There the logarithm of the summed spectrum is
+    one straight line, but for the arms' relative scale; inside, what each arm shows less than that line is
+    the dichroic's doing.
     """
-    n = blue.shape[1]
-    with np.errstate(all="ignore"):
-        good = np.isfinite(blue) & np.isfinite(red)
-        exposed = objects & (good.mean(axis=1) > 0.5)
-        snr = np.array([
-            nanmath.median(red[f]) / np.sqrt(nanmath.median(red_variance[f])) if exposed[f] else 0.0
-            for f in range(len(blue))
-        ])  # fmt: skip
-    bright = exposed & (snr > 1.0)
-    if bright.sum() < MIN_BRIGHT:
-        return np.ones(n), 0.0
-    both = good[bright]
-    top = np.where(both, blue[bright], 0.0).sum(axis=0)
-    bottom = np.where(both, red[bright], 0.0).sum(axis=0)
-    noise = (
-        np.where(both, blue_variance[bright], 0.0).sum(axis=0),
-        np.where(both, red_variance[bright], 0.0).sum(axis=0),
-    )
-    with np.errstate(all="ignore"):
-        relative = np.sqrt(noise[0] / top**2 + noise[1] / bottom**2)
-        usable = (top > 0) & (bottom > 0) & np.isfinite(relative) & (relative < 0.5)
-    if usable.sum() < 5:
-        return np.ones(n), 0.0
-    x = np.linspace(-1, 1, n)
-    y = np.log(top[usable] / bottom[usable])
-    weight = 1.0 / np.hypot(relative[usable], 0.005)
-    degree = 3 if usable.sum() > 40 else 1
-    keep = np.ones(y.size, dtype=bool)
-    for _ in range(3):
-        fit = np.polynomial.polynomial.polyfit(x[usable][keep], y[keep], degree, w=weight[keep])
-        residual = np.abs(y - np.polynomial.polynomial.polyval(x[usable], fit)) * weight
+    n = span.stop - span.start
+    beside = min(2 * n, 250)
+    left = slice(max(0, span.start - beside), span.start)
+    right = slice(span.stop, min(blue[0].shape[1], span.stop + beside))
+    chosen = objects & (_exposure(*blue, left) > 1.0) & (_exposure(*red, right) > 1.0)
+    nothing = _Corrections(1.0, 0.0, np.ones(n), np.ones(n))
+    if chosen.sum() < MIN_BRIGHT:
+        return nothing
+    x_left, y_left, w_left = _log_sum(blue, left, chosen)
+    x_right, y_right, w_right = _log_sum(red, right, chosen)
+    if len(x_left) < 20 or len(x_right) < 20:
+        return nothing
+    middle = 0.5 * (span.start + span.stop)
+    x = (np.concatenate([x_left, x_right]) - middle) / beside
+    y, w = np.concatenate([y_left, y_right]), np.concatenate([w_left, w_right])
+    side = np.concatenate([np.zeros(len(x_left)), np.ones(len(x_right))])
+    design = np.column_stack([np.ones(len(x)), x, -side])
+    solution, error = _robust(design, y, w)
+    scale = float(np.exp(np.clip(solution[2], -4, 4)))
+    inside = (np.arange(span.start, span.stop) - middle) / beside
+    line = solution[0] + solution[1] * inside
+    factors = [
+        _dichroic_factor(arm, span, chosen, line - offset)
+        for arm, offset in ((blue, 0.0), (red, solution[2]))
+    ]
+    return _Corrections(scale, max(error, 1e-6), factors[0], factors[1])
+
+
+def _exposure(flux: FloatImage, variance: FloatImage, where: slice) -> FloatArray:
+    """Signal-to-noise per pixel of each fibre in a range; zero where unknown."""
+    part, noise = flux[:, where], variance[:, where]
+    level, spread = nanmath.median(part, axis=1), nanmath.median(noise, axis=1)
+    known = np.isfinite(level) & np.isfinite(spread) & (spread > 0) & (np.isfinite(part).mean(axis=1) > 0.5)
+    return np.where(known, level / np.sqrt(np.where(known, spread, 1.0)), 0.0)
+
+
+def _log_sum(
+    arm: tuple[FloatImage, FloatImage], where: slice, chosen: BoolArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Pixel, logarithm of the mean spectrum of the chosen fibres, and its weight, where it is positive."""
+    flux, noise = arm[0][chosen, where].astype(np.float64), arm[1][chosen, where].astype(np.float64)
+    # A bad pixel of a bright fibre must not change the sum: it takes that fibre's median.
+    level = np.broadcast_to(nanmath.median(flux, axis=1, keepdims=True), flux.shape)
+    total = nanmath.mean(np.where(np.isfinite(flux), flux, level), axis=0)
+    error = np.sqrt(nanmath.mean(noise, axis=0) / max(1, len(flux)))
+    good = np.isfinite(total) & (total > 3 * error) & (error > 0)
+    pixels = np.arange(where.start, where.stop, dtype=np.float64)
+    return pixels[good], np.log(total[good]), 1.0 / np.hypot(error[good] / total[good], 0.005)
+
+
+def _robust(design: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
+    """Weighted least squares without outliers; also the error of the last coefficient."""
+    keep = np.ones(len(y), dtype=bool)
+    for _ in range(4):
+        a, b = design[keep] * weight[keep, np.newaxis], y[keep] * weight[keep]
+        solution = np.linalg.lstsq(a, b, rcond=None)[0]
+        residual = np.abs(y - design @ solution) * weight
         keep = residual < 4 * max(1.0, 1.48 * float(np.median(residual[keep])))
-    curve = np.exp(np.clip(np.polynomial.polynomial.polyval(x, fit), -7, 7))
-    return curve, float(1.0 / np.sqrt(np.sum(weight[keep] ** 2)))
+    return np.asarray(solution, dtype=np.float64), float(np.sqrt(np.linalg.pinv(a.T @ a)[-1, -1]))
+
+
+def _dichroic_factor(
+    arm: tuple[FloatImage, FloatImage], span: slice, chosen: BoolArray, line: FloatArray
+) -> FloatArray:
+    """Smooth factor that lifts an arm within the overlap to the line; at most `LARGEST_FACTOR`."""
+    pixels, y, weight = _log_sum(arm, span, chosen)
+    n = span.stop - span.start
+    if len(pixels) < 20:
+        return np.ones(n)
+    u = 2.0 * (pixels - span.start) / n - 1.0
+    away = line[(pixels - span.start).astype(int)] - y
+    design = np.polynomial.chebyshev.chebvander(u, 6)
+    solution, _ = _robust(design, away, weight)
+    everywhere = np.clip(2.0 * np.arange(n) / n - 1.0, u.min(), u.max())
+    curve = np.polynomial.chebyshev.chebval(everywhere, solution)
+    limit = np.log(LARGEST_FACTOR)
+    return np.asarray(np.exp(np.clip(curve, -limit, limit)), dtype=np.float64)
 
 
 def _mean_weight(flux: FloatImage, variance: FloatImage, objects: BoolArray) -> FloatArray:
@@ -191,23 +239,20 @@ def _falling_share(blue: FloatArray, red: FloatArray) -> FloatArray:
     return np.asarray(edge * share + (1 - edge) * side, dtype=np.float64)
 
 
-def _factors(ratio: FloatArray, share: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Factors for blue and red that make them agree at every wavelength and leave either end as it is."""
-    return ratio ** (share - 1.0), ratio**share
-
-
 def _joined(
     blue: tuple[FloatImage, FloatImage],
     red: tuple[FloatImage, FloatImage],
     span: slice,
     share: FloatArray,
-    blue_factor: FloatArray,
-    red_factor: FloatArray,
+    correction: _Corrections,
 ) -> tuple[FloatImage, FloatImage]:
-    flux = np.where(np.arange(blue[0].shape[1]) < span.start, blue[0], red[0])
-    variance = np.where(np.arange(blue[0].shape[1]) < span.start, blue[1], red[1])
-    b, bv = blue[0][:, span] * blue_factor, blue[1][:, span] * blue_factor**2
-    r, rv = red[0][:, span] * red_factor, red[1][:, span] * red_factor**2
+    scale = correction.scale
+    first = np.arange(blue[0].shape[1]) < span.start
+    flux = np.where(first, blue[0], red[0] * np.float32(scale))
+    variance = np.where(first, blue[1], red[1] * np.float32(scale**2))
+    b, bv = blue[0][:, span] * correction.blue, blue[1][:, span] * correction.blue**2
+    factor = correction.red * scale
+    r, rv = red[0][:, span] * factor, red[1][:, span] * factor**2
     both = np.isfinite(b) & np.isfinite(r)
     w = np.broadcast_to(share, b.shape)
     flux[:, span] = np.where(both, w * b + (1 - w) * r, np.where(np.isfinite(b), b, r))

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quicklook.arcs import solve_arc
+from quicklook.errors import Failure
+from quicklook.linelists import arc_lines, lamp_species
+from quicklook.optics import predict_wavelengths
+from quicklook.types import Spectra
+from tests.unit.quicklook.synthetic import emission, header, noisy, true_wavelengths
+
+DEAD = [49, 99, 149, 30, 31]
+
+
+def arc(
+    grating: str,
+    *,
+    shift: float = 3.3,
+    level: float = 60.0,
+    seed: int = 3,
+    species=("CuI", "ArI", "ArII", "NeI", "HeI"),
+):
+    """An arc with lines of unexpected strengths, saturated ones, and five dark fibres."""
+    true = true_wavelengths(grating, shift=shift, seed=seed)
+    lines = arc_lines(species).within(true.min() - 20, true.max() + 20)
+    rng = np.random.default_rng(seed)
+    counts = np.minimum(lines.intensity, 3000) ** 0.7 * level * np.exp(rng.normal(0, 1, len(lines)))
+    flux, variance = noisy(emission(true, lines.wavelength, counts), seed=seed)
+    flux[DEAD] = rng.normal(0, 10, (len(DEAD), 2048))
+    flux[flux > 60000] = np.nan
+    return Spectra(flux, variance), true
+
+
+def errors(solution, true):
+    """Rms of each fibre that was lit [pixel]."""
+    lit = np.ones(400, dtype=bool)
+    lit[DEAD] = False
+    pixels = (solution.wavelength - true) / np.median(np.diff(true))
+    return np.sqrt((pixels[lit] ** 2).mean(axis=1))
+
+
+@pytest.mark.parametrize("grating", ["580V", "385R", "1700D", "1000R"])
+def test_every_grating_is_solved_to_a_few_hundredths_of_a_pixel(grating):
+    spectra, true = arc(grating)
+    setup = header(grating)
+    solution = solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr")
+    rms = errors(solution, true)
+    assert np.median(rms) < 0.02
+    assert np.percentile(rms, 99) < 0.08
+    assert (solution.lines_used[DEAD] == 0).all()
+    assert solution.figures["arc_fibres_lost"] == len(DEAD)
+
+
+def test_a_prediction_that_is_far_off_is_found():
+    spectra, true = arc("385R", shift=-61.0)
+    setup = header("385R")
+    solution = solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr+Ne+He")
+    assert np.median(errors(solution, true)) < 0.02
+    assert solution.figures["arc_shift_pixels"] == pytest.approx(-61.0, abs=2.0)
+
+
+def test_a_weak_arc_still_gives_a_scale():
+    spectra, true = arc("580V", level=4.0)
+    setup = header("580V")
+    assert np.median(errors(solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr"), true)) < 0.06
+
+
+def test_lamps_that_the_header_does_not_name_are_recognised():
+    spectra, _ = arc("385R")
+    setup = header("385R")
+    solution = solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr")
+    assert any("NeI" in line for line in solution.history)
+
+
+def test_a_dark_arc_fails_with_advice():
+    setup = header("580V")
+    flux, variance = noisy(np.zeros((400, 2048)))
+    with pytest.raises(Failure, match="arc lamp"):
+        solve_arc(Spectra(flux, variance), setup, predict_wavelengths(setup), "CuAr")
+
+
+def test_lines_of_no_known_lamp_fail():
+    setup = header("580V")
+    true = true_wavelengths("580V")
+    rng = np.random.default_rng(1)
+    strange = np.sort(rng.uniform(true.min(), true.max(), 12))
+    flux, variance = noisy(emission(true, strange, np.full(12, 5e4)))
+    with pytest.raises(Failure):
+        solve_arc(Spectra(flux, variance), setup, predict_wavelengths(setup), "CuAr")
+
+
+def test_names_of_lamps():
+    assert lamp_species("Helium+CuAr+FeAr+CuNe") == ("HeI", "CuI", "ArI", "ArII", "FeI", "NeI", "CuAr")
+    assert lamp_species("") == lamp_species("CuAr")

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quicklook.errors import Failure
+from quicklook.flatfield import fibre_flat
+from quicklook.linelists import sky_lines
+from quicklook.skycal import apply_shift, measure_shift
+from quicklook.skymodel import fit_sky, slit_coordinate
+from quicklook.throughput import from_sky_lines
+from quicklook.types import Spectra
+from tests.unit.quicklook.synthetic import emission, noisy, true_wavelengths
+
+SKY = np.arange(8, 400, 16)
+
+
+@pytest.fixture(scope="module")
+def night():
+    """A red-arm exposure: sky everywhere, faint smooth objects, fibres of different throughput."""
+    rng = np.random.default_rng(11)
+    wavelength = true_wavelengths("385R", seed=5)
+    lines = sky_lines().within(wavelength.min() - 20, wavelength.max() + 20)
+    sky = 60.0 + emission(wavelength, lines.wavelength, lines.intensity * 3.0)
+    throughput = np.clip(rng.normal(1.0, 0.12, 400), 0.5, 1.5)
+    objects = rng.uniform(0, 150, 400)
+    objects[SKY] = 0.0
+    flux, variance = noisy(throughput[:, None] * (sky + objects[:, None]), read=8.0, seed=12)
+    return flux, variance, wavelength, throughput, sky
+
+
+def test_sky_fibres_are_left_with_noise(night):
+    flux, variance, wavelength, throughput, sky = night
+    model = fit_sky(flux, variance, wavelength, SKY, throughput)
+    fitted = model.evaluate(wavelength, slit_coordinate(400)) * throughput[:, None]
+    residual = (flux - fitted)[SKY] / np.sqrt(variance[SKY])
+    line = (sky > 300)[SKY]
+    assert 0.85 < np.std(residual[line]) < 1.1
+    assert np.abs(np.nanmedian((fitted / throughput[:, None] / sky)[sky > 300]) - 1) < 0.01
+
+
+def test_five_sky_fibres_are_enough_and_two_are_not(night):
+    flux, variance, wavelength, throughput, sky = night
+    model = fit_sky(flux, variance, wavelength, SKY[::5], throughput)
+    fitted = model.evaluate(wavelength, slit_coordinate(400))
+    bright = sky > 300
+    assert np.nanmedian(np.abs(fitted[bright] / sky[bright] - 1)) < 0.05
+    with pytest.raises(Failure, match="sky fibres"):
+        fit_sky(flux, variance, wavelength, SKY[:2], throughput)
+
+
+def test_a_cosmic_ray_in_one_sky_fibre_does_not_reach_the_others(night):
+    flux, variance, wavelength, throughput, _ = night
+    hit = flux.copy()
+    hit[SKY[3], 1000:1003] += 5000.0
+    with_ray = fit_sky(hit, variance, wavelength, SKY, throughput)
+    without = fit_sky(flux, variance, wavelength, SKY, throughput)
+    difference = with_ray.evaluate(wavelength, slit_coordinate(400)) - without.evaluate(
+        wavelength, slit_coordinate(400)
+    )
+    assert np.nanmax(np.abs(difference)) < 40.0
+    assert with_ray.rejected[3, 1000:1003].all()
+
+
+def test_throughput_from_sky_lines_despite_objects_and_a_tilted_lamp(night):
+    flux, variance, wavelength, throughput, _ = night
+    lamp = throughput * (1.0 + 0.05 * np.linspace(-1, 1, 400))
+    live = np.ones(400, dtype=bool)
+    found, _ = from_sky_lines(flux, variance, wavelength, SKY, live, lamp)
+    ratio = found.value / throughput
+    ratio /= np.median(ratio)
+    assert np.std(ratio) < 0.01
+    assert found.method == "SKYLINE"
+    assert found.measured > 350
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.5, -0.3])
+def test_drift_since_the_arc_is_measured_and_undone(night, drift):
+    flux, variance, wavelength, _, _ = night
+    arc = wavelength + drift * np.gradient(wavelength, axis=1)
+    shift = measure_shift(flux, variance, arc, np.ones(400, dtype=bool), 3.4)
+    assert shift.pixels == pytest.approx(drift, abs=0.03)
+    assert shift.significant == (drift != 0.0)
+    corrected = apply_shift(arc, shift) if shift.significant else arc
+    assert np.median(np.abs(corrected - wavelength)) / np.median(np.diff(wavelength)) < 0.03
+
+
+def test_no_sky_lines_means_no_shift(night):
+    _, variance, wavelength, _, _ = night
+    shift = measure_shift(np.full_like(variance, 50.0), variance, wavelength, np.ones(400, dtype=bool), 3.4)
+    assert shift.lines == 0
+    assert not shift.significant
+
+
+def test_fibre_flat_removes_the_lamp_and_keeps_the_fibres():
+    wavelength = true_wavelengths("580V", seed=2)
+    u = np.linspace(-1, 1, 2048)
+    rng = np.random.default_rng(4)
+    throughput = rng.uniform(0.7, 1.3, 400)
+    shape = 1.0 + 0.05 * rng.normal(size=(400, 1)) * u
+    lamp = 3e4 * np.exp(-0.5 * ((wavelength - 5200) / 700) ** 2)
+    flux, variance = noisy(lamp * throughput[:, None] * shape * np.gradient(wavelength, axis=1), seed=5)
+    flux[100], variance[100] = np.nan, np.nan
+    flux[200, 900:940] = np.nan
+    good = np.ones(400, dtype=bool)
+    good[100] = False
+    flat = fibre_flat(Spectra(flux, variance), wavelength, good)
+    ratio = flat.response[good] / (shape / np.median(shape, axis=1, keepdims=True))[good]
+    ratio /= np.nanmedian(ratio, axis=1, keepdims=True)
+    assert np.nanmedian(np.abs(ratio - 1)) < 0.005
+    assert np.isfinite(flat.response[200, 900:940]).all()
+    assert np.isnan(flat.response[100]).all()
+    assert (
+        np.std(flat.throughput[good] / throughput[good] / np.median(flat.throughput[good] / throughput[good]))
+        < 0.02
+    )
+    assert np.isnan(flat.throughput[100])
+
+
+def test_a_dark_flat_fails():
+    flux, variance = noisy(np.zeros((400, 2048)))
+    with pytest.raises(Failure, match="flat lamp"):
+        fibre_flat(
+            Spectra(np.full_like(flux, np.nan), variance), true_wavelengths("580V"), np.ones(400, dtype=bool)
+        )
