@@ -97,8 +97,10 @@ def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list
     last = finite.shape[1] - 1 - finite[:, ::-1].argmax(axis=1)
     mjd_start = taken[0].utmjd
     mjd_end = max(item.utmjd + item.exposed / SECONDS_A_DAY for item in taken)
-    # Both arms of an exposure are one exposure: the header, which 2dFdr sums over, is right; we are the fallback.
-    exposed = _number(product.header.get("EXPOSED")) or sum(item.exposed for item in taken)
+    # The header has what 2dFdr summed. Both arms of an exposure start together and count once.
+    exposed = _number(product.header.get("EXPOSED")) or sum(
+        {item.utmjd: item.exposed for item in taken}.values()
+    )
     rows: list[SpectrumRow] = []
     for i, kind in enumerate(product.kind):
         if kind not in SPECTRUM_TYPES or not any_value[i]:

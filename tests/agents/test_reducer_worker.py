@@ -165,3 +165,17 @@ async def test_two_runners_share_the_work_and_none_is_done_twice(pool, database,
     async with pool.acquire() as connection:
         assert await connection.fetchval("SELECT max(attempt) FROM reduction") == 1
     assert len(await events_of(pool, "reductions.finished")) == 20
+
+
+async def test_a_runner_outlives_its_database_connections(pool, ask, start):
+    runner = await start(0)
+    await ask(1)
+    await _until_states(pool, {"succeeded": 1})
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    await ask(2)
+    await _until_states(pool, {"succeeded": 2})
+    assert await runner.end(signal.SIGTERM) == 0
