@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +55,9 @@ async def run_worker(
             app.finalize()
             fetch_promptly(app, fetch_wait(await _declare(settings, app)))
             await app.start()
+            # What is there now stays: a full collection that walks through it halts every agent for a while.
+            gc.collect()
+            gc.freeze()
             try:
                 ready()
                 log.info("worker ready", agents=len(agents))

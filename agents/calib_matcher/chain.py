@@ -8,7 +8,6 @@ no cycle, and what it settles on depends on the frames and on what fails, not on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -50,6 +49,7 @@ _MISSING = {
     role: f"there is no {describe_role(role).split(' ', 1)[1]} with this set-up and plate, of this run or nearer"
     for role in CalibrationRole
 }
+_NOTHING = {role: MatchDecision(role, None, None, (), text) for role, text in _MISSING.items()}
 
 
 class Chain:
@@ -317,7 +317,7 @@ class Chain:
 
     def _nothing(self, role: CalibrationRole) -> MatchDecision:
         self.looks_abroad.add(_FIBRE_CLASSES.get(role) or _SESSION_ROLES[role])
-        return MatchDecision(role, None, None, (), _MISSING[role])
+        return _NOTHING[role]
 
     def _choose_detector(
         self, sighting: Sighting, roles: tuple[CalibrationRole, ...]
@@ -358,4 +358,5 @@ def _moved(candidate: Candidate, sighting: Sighting) -> Candidate:
     """The same candidate for another frame: only its age differs."""
     sources = candidate.sources
     middle = (sources[0].frame.utmjd + sources[-1].frame.utmjd) / 2
-    return replace(candidate, age_days=middle - sighting.frame.utmjd)
+    age = middle - sighting.frame.utmjd
+    return Candidate(candidate.maker, sources, candidate.level, age, candidate.note)

@@ -107,6 +107,7 @@ class NightIndex:
     classes: set[FrameClass] = field(default_factory=set)
     last_arrival: datetime | None = None
     _last_science: dict[FibreKey, int] = field(default_factory=dict)
+    _newest_science: tuple[int, FibreKey | None] = (-1, None)
 
     @classmethod
     def build(cls, night: str, sightings: Iterable[Sighting], junk: Mapping[str, JunkMark]) -> NightIndex:
@@ -127,8 +128,14 @@ class NightIndex:
 
     def next_field_began(self, sighting: Sighting) -> bool:
         """Whether science of another field was taken after a frame: nothing more comes for its own."""
-        run = sighting.frame.run
-        return any(last > run for fibres, last in self._last_science.items() if fibres != sighting.fibres)
+        if not self._last_science:
+            return False
+        run, fibres = self._newest_science
+        return run > sighting.frame.run and (
+            fibres != sighting.fibres
+            or max((last for key, last in self._last_science.items() if key != fibres), default=-1)
+            > sighting.frame.run
+        )
 
     def one_serves(self, sighting: Sighting, kind: FrameClass) -> bool:
         """Whether one flat, arc or sky frame is the best for all frames of a field, whatever their time."""
@@ -180,6 +187,9 @@ class NightIndex:
                 group.arcs.append(item)
             elif kind is FrameClass.MFSKY:
                 group.skies.append(item)
+        if self._last_science:
+            newest = max(self._last_science, key=lambda key: (self._last_science[key], key))
+            self._newest_science = self._last_science[newest], newest
         for key, members in flats.items():
             self.fields[key].flats = rank_flats(members)
         for item in everything:

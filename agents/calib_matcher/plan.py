@@ -195,17 +195,19 @@ def _science_groups(
 def _closure(tasks: Iterable[Task]) -> list[Task]:
     """Tasks and all they need, each once, what is needed first."""
     found: dict[str, Task] = {}
-
-    def add(task: Task) -> None:
-        if task.slot in found:
-            return
-        for source in sources(task):
-            add(source)
-        found[task.slot] = task
-
     for task in tasks:
-        add(task)
+        _add_with_sources(task, found)
     return list(found.values())
+
+
+# Functions of their own, not inner ones: an inner function that calls itself is a cycle, which would keep
+# the whole plan until the garbage collector comes, and that takes longer than planning.
+def _add_with_sources(task: Task, found: dict[str, Task]) -> None:
+    if task.slot in found:
+        return
+    for source in sources(task):
+        _add_with_sources(source, found)
+    found[task.slot] = task
 
 
 def sources(task: Task) -> Iterator[Task]:
@@ -219,17 +221,17 @@ def sources(task: Task) -> Iterator[Task]:
 def _urgent(tasks: Iterable[Task]) -> set[str]:
     """Slots that science without any product is waiting for."""
     urgent: set[str] = set()
-
-    def mark(task: Task) -> None:
-        for source in sources(task):
-            if source.progress is Progress.COMING and source.slot not in urgent:
-                urgent.add(source.slot)
-                mark(source)
-
     for task in tasks:
         if task.kind is ReductionKind.REDUCE_OBJECT and task.slot_key is None:
-            mark(task)
+            _mark_sources(task, urgent)
     return urgent
+
+
+def _mark_sources(task: Task, urgent: set[str]) -> None:
+    for source in sources(task):
+        if source.progress is Progress.COMING and source.slot not in urgent:
+            urgent.add(source.slot)
+            _mark_sources(source, urgent)
 
 
 def _is_closed(chain: Chain, task: Task) -> bool:

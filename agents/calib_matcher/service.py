@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from agents.calib_matcher.items import Item, current, fold
@@ -40,7 +40,7 @@ class Matcher:
     dirty
         Nights that must be planned again.
     planned
-        Newest plan of each night whose frames are to be reduced.
+        What is left to know of the newest plan of each night: when it changes, and what else changes it.
     """
 
     policy: MatchPolicy
@@ -96,7 +96,7 @@ class Matcher:
 
     def written(self, made: Plan, now: datetime) -> None:
         """Remember that a plan was written, and with it what was asked for."""
-        self.planned[made.night] = made
+        self.planned[made.night] = replace(made, wanted={}, slots={}, ready=(), frames={})
         for reduction in made.ready:
             self.state(reduction.night).requested.setdefault(reduction.job_key, now)
         # What is no longer wanted may have been cancelled; if it is wanted again, it is asked for again.

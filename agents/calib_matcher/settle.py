@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -150,11 +149,8 @@ def _ideal(task: Task, policy: MatchPolicy) -> Recipe:
     )
 
 
-def _sources(task: Task) -> Iterator[Task]:
-    yield from task.members
-    for decision in task.decisions:
-        if decision.chosen is not None:
-            yield _task(decision.chosen)
+def _sources(task: Task) -> list[Task]:
+    return [*task.members, *(_task(item.chosen) for item in task.decisions if item.chosen is not None)]
 
 
 def _task(candidate: Candidate) -> Task:

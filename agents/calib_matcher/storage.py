@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -180,7 +180,10 @@ async def write_plan(pool: Pool, plan: Plan, written: Written, at: datetime) -> 
         )
         # Their state is the plan's overlaid with the reduction's; a row may tell the same in other words.
         await announce_frames(connection, changed, at)
-    written.decisions.update(changed)
+    # Without their tasks: these would keep every plan in memory in which a frame last changed.
+    written.decisions.update(
+        {frame_id: replace(decision, task=None) for frame_id, decision in changed.items()}
+    )
     written.slots = dict(plan.slots)
     return len(changed)
 
