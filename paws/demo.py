@@ -25,6 +25,9 @@ from paws.system import LiveSystem, live_system
 LOOK_EVERY = 0.25
 """Between looks at the database, s."""
 
+TELLING = 20.0
+"""Longest wait for the message that a field is complete, once all else has settled, s."""
+
 STUCK_AFTER = 180.0
 """Without any change for so long after the last exposure, the night counts as stuck, s."""
 
@@ -95,7 +98,7 @@ async def run_demo(
         connection = await connect(system.settings)
         observing = asyncio.create_task(_observe(system, night, date, cadence, observation := Observation()))
         try:
-            settled = await _watch(system, connection, date, observation, observing, console)
+            settled = await _watch(system, connection, date, night.fields, observation, observing, console)
             summary = await summarise(connection, date, system.settings.runner_slots)
             if exit_when_done or not settled:
                 return _close(summary, time.monotonic() - began, quiet) and settled
@@ -157,6 +160,7 @@ async def _watch(
     system: LiveSystem,
     connection: Connection,
     date: str,
+    fields: int,
     observation: Observation,
     observing: asyncio.Task[None],
     console: Console,
@@ -181,7 +185,8 @@ async def _watch(
                     changed, last = time.monotonic(), counts
                 silence = time.monotonic() - changed
                 arrived = observation.finished and counts.frames + counts.rejected >= observation.planned
-                if arrived and counts.settled and silence > quiet_time:
+                told = counts.fields_told >= fields or silence > TELLING
+                if arrived and counts.settled and told and silence > quiet_time:
                     return True
                 if observation.finished and silence > STUCK_AFTER:
                     return False

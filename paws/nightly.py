@@ -22,6 +22,7 @@ class NightCounts:
     open_reductions: int
     unpublished: int
     products: int
+    fields_told: int
 
     @property
     def frames(self) -> int:
@@ -82,7 +83,8 @@ async def count(connection: Connection, night: str) -> NightCounts:
                (SELECT count(*) FROM reduction
                  WHERE night = $1 AND state IN ('queued', 'running', 'retrying')) AS open,
                (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS unpublished,
-               (SELECT count(*) FROM product WHERE night = $1 AND current) AS products
+               (SELECT count(*) FROM product WHERE night = $1 AND current) AS products,
+               (SELECT count(*) FROM notification WHERE night = $1 AND kind = 'field') AS fields_told
         """,
         night,
     )
@@ -92,6 +94,7 @@ async def count(connection: Connection, night: str) -> NightCounts:
         one["open"],
         one["unpublished"],
         one["products"],
+        one["fields_told"],
     )
 
 

@@ -115,6 +115,9 @@ def _relocate(data: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise DataFolderUnusableError(f"{base} belongs to somebody else. Remove it and start again.")
     base.chmod(0o755)
+    # The data folder does not point here, so it is another one than that of the same name which did: a
+    # database left by that one knows of products that are gone with it.
+    shutil.rmtree(base / CLUSTER_NAME, ignore_errors=True)
     _write(base / OWNER_NAME, str(data.resolve()))
     _write(data / LOCATION_NAME, str(base))
     return base

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,8 +17,10 @@ from paws.embedded.errors import BinaryNotFoundError, DataFolderUnusableError, S
 from paws.embedded.postgres import OPTIONS, EmbeddedPostgres
 from paws.embedded.postgres_binaries import ENVIRONMENT, find_binaries
 from paws.embedded.postgres_place import (
+    CLUSTER_NAME,
     LOCATION_NAME,
     SOCKET_LIMIT,
+    find_cluster,
     fingerprint,
     made_by,
     private_folder,
@@ -233,3 +236,17 @@ def test_failure_of_initdb_leaves_nothing_and_is_quoted(open_folder):
     assert [path.name for path in data.glob(".postgres*")] == []
     assert not (data / "postgres").exists()
     database.clear_socket_folder()
+
+
+def test_a_database_left_by_a_removed_data_folder_is_not_taken_up_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("paws.embedded.postgres_place.RELOCATION_ROOT", tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    base = postgres_place._relocate(data)
+    (base / CLUSTER_NAME).mkdir()
+    (base / CLUSTER_NAME / "PG_VERSION").write_text("15\n")
+    assert find_cluster(data) == base / CLUSTER_NAME
+    shutil.rmtree(data)
+    data.mkdir()
+    assert postgres_place._relocate(data) == base
+    assert not (base / CLUSTER_NAME).exists()
