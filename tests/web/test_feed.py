@@ -19,7 +19,7 @@ from web.live.hub import Hub
 
 async def until(condition: Any, seconds: float = 15.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - states of the feed are no events
             await asyncio.sleep(0.01)
 
 
@@ -91,7 +91,7 @@ async def test_broker_brings_events_at_once_and_the_table_fills_gaps(
     )
     try:
         async with asyncio.timeout(20):
-            while not await broker.is_ready():
+            while not await broker.is_ready():  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
         settings = database.model_copy(update={"broker_url": broker.url})
         admin = AIOKafkaAdminClient(bootstrap_servers=broker.address)

@@ -159,8 +159,7 @@ class Feed:
                 if not batches:
                     await self._check_broker(consumer)
         finally:
-            with suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), 5.0)
+            await _stop(consumer)
 
     async def _check_broker(self, consumer: Any) -> None:
         """Ask the broker something: `getmany` stays silent when the broker is gone."""
@@ -174,6 +173,18 @@ class Feed:
             return
         if step is Step.GAP:
             self._hurry.set()
+
+
+async def _stop(consumer: Any) -> None:
+    """Stop a consumer, whatever it says.
+
+    In a task of its own, because after the loss of the broker it hands out the CancelledError of a task that
+    it cancelled itself, which would end the caller as if someone had asked for that.
+    """
+    closing = asyncio.create_task(consumer.stop())
+    await asyncio.wait({closing}, timeout=5.0)
+    if closing.done() and not closing.cancelled() and closing.exception() is not None:
+        log.debug("the consumer did not stop well", error=repr(closing.exception()))
 
 
 async def supervise(work: Callable[[], Awaitable[None]]) -> None:
