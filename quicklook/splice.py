@@ -126,9 +126,9 @@ def _corrections(
 ) -> _Corrections:
     """Corrections from the sum of all well-exposed objects, which is smooth across the dichroic.
 
-    Beside the overlap neither arm is dimmed by the dichroic. There the logarithm of the summed spectrum is
-    one straight line, but for the arms' relative scale; inside, what each arm shows less than that line is
-    the dichroic's doing.
+    Beside the overlap the dichroic dims the arms little. There the logarithm of the summed spectrum is one
+    straight line, but for the arms' relative scale; inside, what each arm shows less than a line between the
+    ends is the dichroic's doing.
     """
     n = span.stop - span.start
     beside = min(2 * n, 250)
@@ -149,13 +149,16 @@ def _corrections(
     design = np.column_stack([np.ones(len(x)), x, -side])
     solution, error = _robust(design, y, w)
     scale = float(np.exp(np.clip(solution[2], -4, 4)))
-    inside = (np.arange(span.start, span.stop) - middle) / beside
-    line = solution[0] + solution[1] * inside
-    factors = [
-        _dichroic_factor(arm, span, chosen, line - offset)
-        for arm, offset in ((blue, 0.0), (red, solution[2]))
-    ]
-    return _Corrections(scale, max(error, 1e-6), factors[0], factors[1])
+    curves = [_log_curve(arm, span, chosen) for arm in (blue, red)]
+    if curves[0] is None or curves[1] is None:
+        return _Corrections(scale, max(error, 1e-6), np.ones(n), np.ones(n))
+    first, second = curves[0], curves[1] + np.log(scale)
+    # The dichroic dims the arms a little outside the overlap as well: the line runs from what blue shows at
+    # one end to what red shows at the other, so that neither end gets a step.
+    line = np.linspace(first[0], second[-1], n)
+    limit = np.log(LARGEST_FACTOR)
+    lifted = [np.exp(np.clip(line - curve, -limit, limit)) for curve in (first, second)]
+    return _Corrections(scale, max(error, 1e-6), lifted[0], lifted[1])
 
 
 def _exposure(flux: FloatImage, variance: FloatImage, where: slice) -> FloatArray:
@@ -191,22 +194,16 @@ def _robust(design: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[Floa
     return np.asarray(solution, dtype=np.float64), float(np.sqrt(np.linalg.pinv(a.T @ a)[-1, -1]))
 
 
-def _dichroic_factor(
-    arm: tuple[FloatImage, FloatImage], span: slice, chosen: BoolArray, line: FloatArray
-) -> FloatArray:
-    """Smooth factor that lifts an arm within the overlap to the line; at most `LARGEST_FACTOR`."""
+def _log_curve(arm: tuple[FloatImage, FloatImage], span: slice, chosen: BoolArray) -> FloatArray | None:
+    """Logarithm of the mean spectrum within the overlap, smooth; None where the arm shows too little."""
     pixels, y, weight = _log_sum(arm, span, chosen)
     n = span.stop - span.start
     if len(pixels) < 20:
-        return np.ones(n)
+        return None
     u = 2.0 * (pixels - span.start) / n - 1.0
-    away = line[(pixels - span.start).astype(int)] - y
-    design = np.polynomial.chebyshev.chebvander(u, 6)
-    solution, _ = _robust(design, away, weight)
+    solution, _ = _robust(np.polynomial.chebyshev.chebvander(u, 6), y, weight)
     everywhere = np.clip(2.0 * np.arange(n) / n - 1.0, u.min(), u.max())
-    curve = np.polynomial.chebyshev.chebval(everywhere, solution)
-    limit = np.log(LARGEST_FACTOR)
-    return np.asarray(np.exp(np.clip(curve, -limit, limit)), dtype=np.float64)
+    return np.asarray(np.polynomial.chebyshev.chebval(everywhere, solution), dtype=np.float64)
 
 
 def _mean_weight(flux: FloatImage, variance: FloatImage, objects: BoolArray) -> FloatArray:
