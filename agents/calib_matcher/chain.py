@@ -201,15 +201,17 @@ class Chain:
         product = (
             ProductKind.SPLICED_COMBINED if blue.product is ProductKind.COMBINED else ProductKind.SPLICED
         )
-        layout = slots.layout_of_splice(blue.layout(), red.layout(), product)
-        slot = slots.of_splice(layout, product)
+        if product is ProductKind.SPLICED:
+            slot = slots.of_spliced_run(blue.night, blue.subjects[0].frame.run)
+        else:
+            slot = slots.of_spliced_field(slots.layout_of_splice(blue.layout(), red.layout(), product))
         if slot not in self._tasks:
             task = Task(
                 slot,
                 ReductionKind.SPLICE,
                 product,
                 blue.night,
-                lambda: layout,
+                lambda: slots.layout_of_splice(blue.layout(), red.layout(), product),
                 blue.subjects + red.subjects,
                 members=(blue, red),
             )

@@ -27,15 +27,19 @@ def of_exposures(exposures: Exposures, setup: int) -> str:
     return f"{first.night}/{first.plate}/{safe_component(exposures.label)}/{grating}-s{setup}/combined"
 
 
-def of_splice(layout: Layout, product: ProductKind) -> str:
-    """Slot of spliced spectra."""
-    if product is ProductKind.SPLICED:
-        return f"{layout.night}/{layout.run:04d}/{product.value}"
+def of_spliced_run(night: str, run: int) -> str:
+    """Slot of the spliced spectra of one exposure."""
+    return f"{night}/{run:04d}/{ProductKind.SPLICED.value}"
+
+
+def of_spliced_field(layout: Layout) -> str:
+    """Slot of the spliced combined spectra of a field."""
     gratings = (
         f"{safe_component(layout.grating)}-s{layout.setup}-"
         f"{safe_component(layout.other_grating)}-s{layout.other_setup}"
     )
-    return f"{layout.night}/{layout.plate}/{safe_component(layout.field)}/{gratings}/{product.value}"
+    where = f"{layout.night}/{layout.plate}/{safe_component(layout.field)}"
+    return f"{where}/{gratings}/{ProductKind.SPLICED_COMBINED.value}"
 
 
 def layout_of_frame(sighting: Sighting, setup: int) -> Layout:
