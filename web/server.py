@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 
 import uvicorn
@@ -72,15 +73,17 @@ def run(settings: Settings) -> None:
     listener = bind(settings)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    log.info("the web server listens", url=f"http://{shown}:{port}/")
+    # It tells of every websocket that comes and goes.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     server = uvicorn.Server(config)
-    asyncio.run(_serve(server, listener, settings))
+    asyncio.run(_serve(server, listener, settings, f"http://{shown}:{port}/"))
     if not server.started:
         raise ServiceUnavailableError("The web server could not start; its log has the reason.")
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket, settings: Settings) -> None:
+async def _serve(server: uvicorn.Server, listener: socket.socket, settings: Settings, url: str) -> None:
     # Asked here as well as at the application's start, because uvicorn would hide the reason.
     probe = await connect(settings)
     await probe.close()
+    log.info("the web server listens", url=url)
     await server.serve(sockets=[listener])

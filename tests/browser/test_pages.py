@@ -104,6 +104,25 @@ async def test_change_appears_without_reload(desk: Desk) -> None:
     assert await counts.text_content() == "2"
 
 
+async def test_notice_appears_as_text(desk: Desk) -> None:
+    await desk.ready("/")
+    await desk.connection.execute(
+        "INSERT INTO status_event (seq, outbox_id, night, entity, entity_id, state, payload, at)"
+        " SELECT max(seq) + 1, max(outbox_id) + 1000, '20260312', 'notice', 'x', 'gone', $1, now() FROM status_event",
+        {
+            "night": "20260312",
+            "entity": "notice",
+            "entity_id": "x",
+            "state": "gone",
+            "at": "2026-03-12T10:00:00Z",
+            "payload": {"text": f"The raw folder is away {HOSTILE}"},
+        },
+    )
+
+    line = desk.page.locator("#notices li").first
+    await playwright_api.expect(line).to_have_text(f"10:00:00 The raw folder is away {HOSTILE}")
+
+
 async def test_keyboard_walks_and_opens(desk: Desk) -> None:
     await desk.ready("/")
     for key in ("j", "j", "l"):

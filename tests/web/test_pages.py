@@ -311,3 +311,16 @@ async def test_unexpected_errors_show_nothing_of_the_inside(
 
     assert all("secret detail" in line["error"] for line in logged)
     assert len(logged) == 2
+
+
+async def test_notices_are_shown_as_text(own_site: Site) -> None:
+    async with running(own_site.settings) as (app, client):
+        await app.state.web.pool.execute(
+            "INSERT INTO status_event (seq, outbox_id, night, entity, entity_id, state, payload, at)"
+            " VALUES (1000, 100000, $1, 'notice', 'x', 'gone', $2, now())",
+            NIGHT,
+            {"payload": {"text": f"The raw folder is away {HOSTILE}"}},
+        )
+        html = (await client.get("/")).text
+    assert HOSTILE not in html
+    assert f"The raw folder is away {HOSTILE}" in Outline(html).text

@@ -16,6 +16,7 @@ from web.questions import NoQuestion, Paged, ProductQuestion
 from web.state import web_state
 from web.storage import frames as frame_store
 from web.storage import products as product_store
+from web.storage import status as status_store
 
 NEWEST_PRODUCTS = 8
 
@@ -41,6 +42,7 @@ async def live(request: Request) -> Response:
         states=STATES_IN_ORDER,
         total=len(snapshot.frames),
         rejected=snapshot.rejected,
+        notices=await status_store.notices(state.pool, night),
         products=[ProductSummary.model_validate(row) for row in rows],
         script_words=for_script(),
     )

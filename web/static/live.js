@@ -187,6 +187,18 @@ function card(product) {
   return link;
 }
 
+function showNotice(event) {
+  const line = document.createElement("li");
+  const time = document.createElement("span");
+  time.className = "mono";
+  time.textContent = utText(new Date(event.at));
+  line.append(time, ` ${event.payload.text ?? event.payload.reason ?? event.state}`);
+  const list = byId("notices");
+  list.prepend(line);
+  while (list.children.length > 5) list.lastElementChild.remove();
+  list.hidden = false;
+}
+
 const readRejected = soon(async () => showRejected((await ask(`/api/rejected?night=${night}`)).items));
 const readProducts = soon(async () => {
   const found = await ask(`/api/products?night=${night}&spectra=true&limit=8`);
@@ -216,6 +228,8 @@ new Feed(night, null, {
       const frame = { ...before, ...event.payload };
       apply(frame, true);
       refresh(new Set([groupKey(frame), ...(before ? [groupKey(before)] : [])]));
+    } else if (event.entity === "notice") {
+      showNotice(event);
     } else if (event.entity === "file") {
       readRejected();
     } else if (event.entity === "reduction" && event.state === "succeeded") {

@@ -81,3 +81,14 @@ async def history(pool: Pool, night: str, entity_ids: list[str], limit: int = 30
         limit,
     )
     return [dict(row) for row in reversed(rows)]
+
+
+async def notices(pool: Pool, night: str, limit: int = 5) -> list[dict[str, Any]]:
+    """What the agents told people in a night: time and text, the newest first."""
+    rows = await pool.fetch(
+        "SELECT at, coalesce(payload #>> '{payload,text}', payload #>> '{payload,reason}', state) AS text"
+        " FROM status_event WHERE night = $1 AND entity = 'notice' ORDER BY seq DESC LIMIT $2",
+        night,
+        limit,
+    )
+    return [dict(row) for row in rows]
