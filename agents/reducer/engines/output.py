@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from agents.reducer.engines.base import LONGEST_LINE, TAIL_LINES, OnLine
+from agents.reducer.engines.base import TAIL_LINES, OnLine
 from agents.reducer.markers import is_exit_marker
 
 
@@ -44,6 +44,3 @@ async def lines_of(stream: asyncio.StreamReader) -> AsyncIterator[str]:
         except asyncio.LimitOverrunError as long:
             line = await stream.read(max(long.consumed, 1))
         yield line.decode(errors="replace")
-
-
-__all__ = ["LONGEST_LINE", "OutputFollower", "lines_of"]

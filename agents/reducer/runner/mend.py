@@ -1,4 +1,4 @@
-"""Mending what a death at any instruction leaves behind. Run at start and every few seconds, by every runner."""
+"""Mending what a death at any instruction leaves behind. Run at start and again and again, by every runner."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Mended:
 async def mend(pool: Pool, settings: Settings, at: datetime) -> Mended:
     """Mend once. What several runners mend at the same time is mended once."""
     mended = Mended(
-        taken_back=await _take_back(pool, settings),
+        taken_back=await take_back_jobs(pool, settings),
         revived=await _revive(pool, at),
         requeued=await _requeue(pool),
         cancelled=await _cancel(pool, at),
@@ -65,7 +65,14 @@ async def mend(pool: Pool, settings: Settings, at: datetime) -> Mended:
     return mended
 
 
-async def _take_back(pool: Pool, settings: Settings) -> int:
+async def take_back_jobs(pool: Pool, settings: Settings) -> int:
+    """Put the jobs of dead and silent runners back into the queue.
+
+    Returns
+    -------
+    int
+        How many.
+    """
     queues = [queue_of(settings.engine), PLACE_QUEUE]
     async with pool.acquire() as connection, connection.transaction():
         # On its own machine a dead runner is known at once; elsewhere its lease must run out.

@@ -16,7 +16,7 @@ from agents.reducer.engines import Engine, create_engine
 from agents.reducer.placing import reconcile_links
 from agents.reducer.queue import PLACE_QUEUE, PLACE_TASK, REDUCE_TASK, queue_of
 from agents.reducer.runner.identity import runner_identity
-from agents.reducer.runner.mend import mend
+from agents.reducer.runner.mend import mend, take_back_jobs
 from agents.reducer.runner.runner import Runner, TryAgainLater
 from agents.reducer.runner.workfolder import remove_stale_folders
 from paws.clock import utc_now
@@ -29,7 +29,10 @@ log = get_logger(__name__)
 STOP_GRACE = 2.0
 """Seconds that running reductions get to end when the runner is asked to stop; then they are handed back."""
 
-MEND_INTERVAL = 2.0
+TAKE_BACK_INTERVAL = 2.0
+MEND_INTERVAL = 20.0
+"""The rest of mending looks at every product: not so often."""
+
 POLL_INTERVAL = 1.0
 """The queue wakes us for new jobs, not for those that come back after a wait."""
 
@@ -99,6 +102,7 @@ async def run_runner(
             runner = Runner(settings=settings, pool=pool, engine=engine, identity=runner_identity())
             await asyncio.to_thread(remove_stale_folders, settings.work_dir)
             async with (
+                _repeated(lambda: take_back_jobs(pool, settings), TAKE_BACK_INTERVAL),
                 _repeated(lambda: mend(pool, settings, utc_now()), MEND_INTERVAL),
                 _once(pool, settings),
             ):
