@@ -106,7 +106,7 @@ class Chain:
             return members[0] if members else self.detector_frame(session.members[0])
         product = _SESSION_PRODUCTS[session.frame_class]
         slot = slots.of_session(session, product)
-        gate = NEVER if session.followed else session.last_seen + timedelta(seconds=self._policy.group_quiet)
+        gate = NEVER if session.followed else session.last_seen + self._quiet(session)
         task = Task(
             slot,
             ReductionKind.COMBINE_IMAGE,
@@ -117,6 +117,11 @@ class Chain:
             members=members,
         )
         return self._settle(task, Patience(gate=gate))
+
+    def _quiet(self, session: Session) -> timedelta:
+        """How long nothing may come before a session is taken for complete: longer at a slow pace."""
+        longest = timedelta(seconds=self._policy.match_wait)
+        return max(timedelta(seconds=self._policy.group_quiet), min(1.5 * session.pace, longest))
 
     def tramline_map(self, flat: Sighting) -> Task:
         """Tramline map of a fibre flat."""

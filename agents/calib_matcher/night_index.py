@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -63,7 +63,17 @@ class FieldFrames:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Biases, darks of one exposure time, or long-slit flats, taken together and combined together."""
+    """Biases, darks of one exposure time, or long-slit flats, taken together and combined together.
+
+    Attributes
+    ----------
+    followed
+        Whether a frame of another class was taken after it: nothing more comes.
+    last_seen
+        When its newest frame was seen.
+    pace
+        Time between the two newest frames: when the next one would be due.
+    """
 
     night: str
     frame_class: FrameClass
@@ -73,6 +83,7 @@ class Session:
     members: tuple[Sighting, ...]
     followed: bool
     last_seen: datetime
+    pace: timedelta = timedelta(0)
 
     @property
     def mjd(self) -> float:
@@ -232,7 +243,7 @@ class NightIndex:
                         for (ccd, other), run in last_run.items()
                         if ccd == detector.ccd and other is not kind
                     ),
-                    max(item.seen_at for item in part),
+                    *_last_seen_and_pace(part),
                 )
                 self.sessions.setdefault((kind, detector), []).append(session)
                 for item in part:
@@ -308,3 +319,8 @@ def _split_by_time(members: list[Sighting]) -> list[list[Sighting]]:
             parts.append([])
         parts[-1].append(item)
     return [sorted(part, key=_by_run) for part in parts]
+
+
+def _last_seen_and_pace(members: list[Sighting]) -> tuple[datetime, timedelta]:
+    seen = sorted(item.seen_at for item in members)[-2:]
+    return seen[-1], seen[-1] - seen[0]

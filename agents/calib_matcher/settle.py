@@ -87,6 +87,7 @@ def settle(task: Task, state: NightState, moment: Moment, patience: Patience) ->
     growing = not moment.past(patience.gate)
     if not (waiting or held or growing):
         _start(task, patience)
+        task.moved_at = max(task.moved_at, moment.now)
         return task
     on_hold = held or any(source.progress is Progress.HELD for source in waiting)
     task.progress = Progress.HELD if on_hold else Progress.COMING

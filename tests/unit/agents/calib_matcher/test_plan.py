@@ -237,6 +237,17 @@ def test_biases_are_combined_when_the_group_is_complete() -> None:
     assert kinds(observatory.executed.values()).count("make_tlm") == 1
 
 
+def test_a_group_that_grows_slowly_is_given_time() -> None:
+    observatory = Observatory(policy=MatchPolicy(group_quiet=3))
+    for run in (1, 2, 3):
+        observatory.arrive(make_frame("BIAS", run))
+        observatory.settle(until=observatory.now + timedelta(seconds=39))
+        assert "combine_image" not in kinds(observatory.executed.values()), "a bias comes every 40 s"
+        observatory.now += timedelta(seconds=40)
+    observatory.settle(until=observatory.now + timedelta(seconds=60))
+    assert len(the(observatory, f"{NIGHT}/1/combined_bias/s1").inputs) == 3
+
+
 def test_an_optional_calibration_in_reduction_is_waited_for_only_while_it_moves() -> None:
     observatory = Observatory(policy=MatchPolicy(optional_wait=30))
     bias, flat = make_frame("BIAS", 1), make_frame("MFFFF", 2)
