@@ -243,6 +243,7 @@ CREATE TABLE status_event (
     at         timestamptz NOT NULL
 );
 CREATE INDEX status_event_night ON status_event (night, seq);
+CREATE INDEX status_event_entity ON status_event (entity_id, seq);
 
 -- Which memory of which broker the outbox was last published into.
 CREATE TABLE relay_state (

@@ -69,8 +69,8 @@ def break_frames(good, folder):
     }
 
 
-def test_broken_files_are_rejected_with_reasons_and_the_night_goes_on(raw_frames, tmp_path):
-    raw, data = tmp_path / "raw", tmp_path / "data"
+def test_broken_files_are_rejected_with_reasons_and_the_night_goes_on(raw_frames, folder):
+    raw, data = folder / "raw", folder / "data"
     expected = break_frames(raw_frames, raw)
     environment = {"PAWS_INGEST_GROWTH_DEADLINE": "3"}
     with paws(["up", "--raw", str(raw), "--data", str(data), "--port", "0"], data, environment) as running:

@@ -26,8 +26,8 @@ def kafka_jars() -> Path:
         pytest.skip(f"no Apache Kafka here: {error}")
 
 
-def test_a_night_on_apache_kafka(kafka_jars, tmp_path):
-    data = tmp_path / "kafka night"
+def test_a_night_on_apache_kafka(kafka_jars, folder):
+    data = folder / "kafka night"
     arguments = ["demo", *NIGHT, "--cadence", "2", "--data", str(data), "--exit-when-done", "--json"]
     with paws(arguments, data, {"PAWS_KAFKA_JARS": str(kafka_jars)}) as running:
         summary = summary_of(running.finish())

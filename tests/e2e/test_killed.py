@@ -24,8 +24,8 @@ def kill(running, process: str) -> None:
     wait_until(f"{process} runs again", lambda: running.runtime().pids.get(process) not in (None, victim))
 
 
-def test_killed_processes_change_nothing_in_the_end(quiet_night, tmp_path):
-    data = tmp_path / "killed"
+def test_killed_processes_change_nothing_in_the_end(quiet_night, folder):
+    data = folder / "killed"
     with paws(["demo", *NIGHT, "--cadence", "2", "--data", str(data)], data) as running:
         running.ready()
         for number, process in enumerate(["worker", "runner", "web", "runner", "ingest", "worker"], start=1):
@@ -42,8 +42,8 @@ def test_killed_processes_change_nothing_in_the_end(quiet_night, tmp_path):
         ]
 
 
-def test_a_killed_system_goes_on_where_it_ended(quiet_night, tmp_path):
-    data = tmp_path / "begun"
+def test_a_killed_system_goes_on_where_it_ended(quiet_night, folder):
+    data = folder / "begun"
     arguments = ["demo", *NIGHT, "--cadence", "1", "--data", str(data), "--exit-when-done", "--json"]
     with paws(arguments, data) as running:
         running.ready()

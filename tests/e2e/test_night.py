@@ -127,7 +127,7 @@ def test_every_spectrum_is_ready_for_obscore(quiet_night):
 def test_the_observer_is_told_that_the_field_is_complete(quiet_night):
     messages = list((quiet_night.data / "outbox").rglob("*.eml"))
     assert len(messages) == len({path.name for path in messages}) >= 1
-    assert any("complete" in path.read_text().lower() for path in messages)
+    assert any("Field done" in path.read_text() for path in messages)
 
 
 def test_nothing_was_rejected_and_nothing_failed(quiet_night):

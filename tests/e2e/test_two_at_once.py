@@ -11,8 +11,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 SHORT = ["--fields", "1", "--exposures", "1", "--biases", "2", "--darks", "0", "--cadence", "1"]
 
 
-def test_two_demos_do_not_meet(tmp_path):
-    folders = [tmp_path / "one", tmp_path / "two"]
+def test_two_demos_do_not_meet(folder):
+    folders = [folder / "one", folder / "two"]
     commands = [
         ["demo", *SHORT, "--seed", str(seed), "--data", str(data), "--exit-when-done", "--json"]
         for seed, data in enumerate(folders)
@@ -23,11 +23,11 @@ def test_two_demos_do_not_meet(tmp_path):
     for summary in summaries:
         assert summary["reduced"] == summary["frames"] == 12
         assert summary["rejected"] == 0
-    assert processes_of(tmp_path) == []
+    assert processes_of(folder) == []
 
 
-def test_a_folder_in_use_is_refused_clearly(tmp_path):
-    data, raw = tmp_path / "data", tmp_path / "raw"
+def test_a_folder_in_use_is_refused_clearly(folder):
+    data, raw = folder / "data", folder / "raw"
     raw.mkdir()
     with paws(["up", "--raw", str(raw), "--data", str(data), "--port", "0"], data) as running:
         running.ready()
@@ -37,4 +37,4 @@ def test_a_folder_in_use_is_refused_clearly(tmp_path):
             assert "Traceback" not in second.log.read_text()
         assert running.process.poll() is None
         running.stop()
-    wait_until("nothing is left", lambda: processes_of(tmp_path) == [], patience=15)
+    wait_until("nothing is left", lambda: processes_of(folder) == [], patience=15)
