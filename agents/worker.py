@@ -23,6 +23,8 @@ log = get_logger(__name__)
 
 STOP_DEADLINE = 15.0
 """Seconds for a clean stop; after that the process ends as if it had been killed, which it survives."""
+GC_THRESHOLDS = (20_000, 20, 20)
+"""A plan makes many short-lived objects and no cycles; Python's defaults would collect several times in each."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 
 
@@ -58,6 +60,7 @@ async def run_worker(
             # What is there now stays: a full collection that walks through it halts every agent for a while.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
             try:
                 ready()
                 log.info("worker ready", agents=len(agents))
