@@ -49,7 +49,7 @@ def create_app(settings: Settings, context: AgentContext, agents: Sequence[str] 
         origin="agents",
         # One partition everywhere: a night's events keep their order, and tables match their source.
         topic_partitions=1,
-        topic_replication_factor=1,
+        topic_replication_factor=settings.topic_replication,
         topic_allow_declare=True,
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
@@ -106,10 +106,19 @@ async def declare_topics(settings: Settings, changelogs: Sequence[str] = ()) -> 
     PermanentError
         If it refuses a topic.
     """
+    copies = settings.topic_replication
     wanted = [
-        _new_topic(settings.topic(spec.name), spec.partitions, {"retention.ms": str(spec.retention_ms)})
+        NewTopic(
+            settings.topic(spec.name),
+            spec.partitions,
+            copies,
+            topic_configs={"retention.ms": str(spec.retention_ms)},
+        )
         for spec in TOPICS
-    ] + [_new_topic(name, 1, {"cleanup.policy": "compact", "retention.ms": "-1"}) for name in changelogs]
+    ] + [
+        NewTopic(name, 1, copies, topic_configs={"cleanup.policy": "compact", "retention.ms": "-1"})
+        for name in changelogs
+    ]
     admin = AIOKafkaAdminClient(
         bootstrap_servers=settings.require_broker(), request_timeout_ms=int(settings.database_deadline * 1000)
     )
@@ -128,10 +137,6 @@ async def declare_topics(settings: Settings, changelogs: Sequence[str] = ()) -> 
         ) from error
     finally:
         await admin.close()
-
-
-def _new_topic(name: str, partitions: int, configs: dict[str, str]) -> NewTopic:
-    return NewTopic(name, partitions, 1, topic_configs=configs)
 
 
 def _check(response: Any) -> None:

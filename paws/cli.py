@@ -10,12 +10,13 @@ import rich_click as click
 
 from paws.errors import PawsError
 
-_SECTIONS = {
+SECTIONS = {
     "Start here": ("demo", "up"),
     "Look and act": ("status", "reprocess", "junk", "backfill", "settings", "contracts"),
     "One part alone": ("worker", "ingest", "runner", "web", "migrate"),
     "Without a running system": ("simulate", "reduce", "bench"),
 }
+"""Commands as people meet them, in this order."""
 
 
 class _LazyGroup(click.RichGroup):
@@ -40,7 +41,7 @@ class _LazyGroup(click.RichGroup):
 
 
 click.rich_click.COMMAND_GROUPS = {
-    "paws": [{"name": name, "commands": list(commands)} for name, commands in _SECTIONS.items()]
+    "paws": [{"name": name, "commands": list(commands)} for name, commands in SECTIONS.items()]
 }
 click.rich_click.TEXT_MARKUP = "rich"
 

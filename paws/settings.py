@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     topic_prefix: str = Field(
         default="", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic name"
     )
+    topic_replication: int = Field(
+        default=1, ge=1, le=9, description="Brokers that keep a copy of every topic"
+    )
     consumer_group: str = Field(default="paws", description="Kafka consumer group and Faust application id")
     database_url: SecretStr = Field(
         default=SecretStr(""), description="PostgreSQL DSN, such as postgresql://user@host/paws"

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from paws.commands.contracts import reference_page as events_page
+from paws.commands.reference import reference_page as commands_page
 from paws.commands.settings import reference_page as settings_page
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
-@pytest.mark.parametrize(("name", "make"), [("settings.md", settings_page), ("events.md", events_page)])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("settings.md", settings_page), ("events.md", events_page), ("commands.md", commands_page)],
+)
 def test_page_is_true(name, make, update_golden):
     if update_golden:
         (REFERENCE / name).write_text(make())
