@@ -12,8 +12,9 @@ from agents.calib_matcher.plan import Plan
 from agents.calib_matcher.sighting import JunkMark, Sighting
 from agents.calib_matcher.state import Finished
 from agents.calib_matcher.verdict import FrameDecision
+from agents.reducer.intake.storage import cancel_unwanted
 from agents.reducer.queue import enqueue_place
-from agents.reducer.settle import announce_products, lock_slot
+from agents.reducer.settle import WITHDRAWN, lock_slot, settle
 from paws.clock import night_date
 from paws.database import Connection, Pool
 from paws.outbox import announce
@@ -145,7 +146,7 @@ async def read_written(pool: Pool, night: str) -> Written:
             )
             for row in plans
         },
-        slots={row["slot"]: row["job_key"] for row in slots},
+        slots={row["slot"]: row["job_key"] for row in slots if row["job_key"] != WITHDRAWN},
     )
 
 
@@ -229,16 +230,13 @@ async def _withdraw(connection: Connection, gone: list[str], at: datetime) -> No
     """Empty slots in which nothing is wanted any more, such as those of a frame that was junked."""
     for slot in gone:
         await lock_slot(connection, slot)
-    await connection.execute("DELETE FROM slot WHERE slot = ANY($1::text[])", gone)
-    rows = await connection.fetch(
-        "UPDATE product SET current = false, superseded_at = $2 WHERE slot = ANY($1::text[]) AND current"
-        " RETURNING product_id, slot",
-        gone,
-        at,
+    await connection.execute(
+        "UPDATE slot SET job_key = $2, updated_at = $3 WHERE slot = ANY($1::text[])", gone, WITHDRAWN, at
     )
-    await announce_products(connection, [row["product_id"] for row in rows], at)
-    for slot in sorted({row["slot"] for row in rows}):
-        await enqueue_place(connection, slot)
+    for slot in gone:
+        if (await settle(connection, slot, at)).superseded:
+            await enqueue_place(connection, slot)
+        await cancel_unwanted(connection, slot, at)
 
 
 async def find_frames(connection: Connection, name: str, night: str | None) -> list[Any]:

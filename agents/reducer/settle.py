@@ -18,6 +18,13 @@ PRODUCT_COLUMNS = (
 """Columns of the table ``product`` that the status feed carries."""
 
 
+WITHDRAWN = ""
+"""Key in the table ``slot`` of a slot in which nothing is wanted any more, such as that of a junked frame.
+
+The row stays: without it, what still runs for the slot would become current when it ends.
+"""
+
+
 @dataclass(frozen=True)
 class Settlement:
     """What a slot's products should be: the ids that become current, and those that cease to be."""
@@ -30,12 +37,13 @@ def settle_decision(wanted: str | None, products: Iterable[Mapping[str, Any]]) -
     """Decide for the products of one slot. Pure.
 
     The product of the wanted reduction is current if there is one, else the newest. So a better reduction
-    that finishes late wins, and a worse one that finishes late does not.
+    that finishes late wins, and a worse one that finishes late does not. In a withdrawn slot none is.
 
     Parameters
     ----------
     wanted
-        Key of the reduction that the planner wants for the slot.
+        Key of the reduction that the planner wants for the slot; `WITHDRAWN` when it wants none any more,
+        None when it never wanted one.
     products
         Rows with ``product_id``, ``job_key``, ``kind``, ``version``, ``current``.
 
@@ -50,13 +58,19 @@ def settle_decision(wanted: str | None, products: Iterable[Mapping[str, Any]]) -
     current: list[str] = []
     superseded: list[str] = []
     for kind in sorted(by_kind):
-        best = max(by_kind[kind], key=lambda product: (product["job_key"] == wanted, product["version"]))
+        best = _best(wanted, by_kind[kind])
         for product in by_kind[kind]:
             if product is best and not product["current"]:
                 current.append(product["product_id"])
             elif product is not best and product["current"]:
                 superseded.append(product["product_id"])
     return Settlement(tuple(current), tuple(superseded))
+
+
+def _best(wanted: str | None, products: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    if wanted == WITHDRAWN:
+        return None
+    return max(products, key=lambda product: (product["job_key"] == wanted, product["version"]))
 
 
 async def lock_slot(connection: Connection, slot: str) -> None:

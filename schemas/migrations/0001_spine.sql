@@ -72,7 +72,7 @@ CREATE INDEX frame_plan_night ON frame_plan (night);
 CREATE TABLE slot (
     slot         text PRIMARY KEY,
     night        text NOT NULL,
-    job_key      text NOT NULL,
+    job_key      text NOT NULL,                      -- empty: nothing is wanted here any more
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX slot_night ON slot (night);

@@ -11,6 +11,7 @@ import pytest
 from agents.calib_matcher.junking import junk_by_name
 from agents.calib_matcher.planner import Planner
 from agents.calib_matcher.storage import read_night, read_written
+from agents.reducer.settle import WITHDRAWN
 from agents.runtime import AgentContext
 from paws.database import open_pool
 from paws.errors import InvalidInputError
@@ -215,7 +216,7 @@ async def test_a_junked_frames_products_are_withdrawn(world: World) -> None:
     await world.planner.take(event)
     await world.planner.step()
 
-    assert await world.pool.fetchval("SELECT count(*) FROM slot WHERE slot = $1", slot) == 0
+    assert await world.pool.fetchval("SELECT job_key FROM slot WHERE slot = $1", slot) == WITHDRAWN
     assert not await world.pool.fetchval("SELECT current FROM product")
     state = await world.pool.fetchval("SELECT state FROM frame_plan WHERE frame_id = $1", frames[-1].frame_id)
     assert state == "junked"

@@ -6,7 +6,7 @@ from agents.reducer.intake.service import Known
 from agents.reducer.intake.service import decide as decide_intake
 from agents.reducer.retry import LONGEST_WAIT, RetryPolicy, decide
 from agents.reducer.runner.service import Situation, start_decision
-from agents.reducer.settle import Settlement, settle_decision
+from agents.reducer.settle import WITHDRAWN, Settlement, settle_decision
 from schemas.vocabulary import Outcome, ReductionState
 
 POLICY = RetryPolicy(tries=3, backoff=2.0)
@@ -96,6 +96,9 @@ def _product(name, key, version, *, current=False, kind="object"):
         # Nothing of the wanted reduction yet: the newest serves.
         ("c", [_product("A", "a", 1), _product("B", "b", 2)], ("B",), ()),
         (None, [_product("A", "a", 1, current=True), _product("B", "b", 2)], ("B",), ("A",)),
+        # Nothing is wanted any more: what ends late does not become current either.
+        (WITHDRAWN, [_product("A", "a", 1, current=True), _product("B", "b", 2)], (), ("A",)),
+        (WITHDRAWN, [_product("A", "a", 1)], (), ()),
         # Kinds are settled apart.
         ("a", [_product("A", "a", 1), _product("T", "a", 1, kind="tlm")], ("A", "T"), ()),
     ],
