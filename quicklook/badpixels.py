@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from quicklook.medians import median_of
 from quicklook.types import FloatImage
 
 BAND = 64
@@ -71,14 +72,13 @@ def _bad_columns(flat, noise, band, largest):  # type: ignore[no-untyped-def]
                     m += 1
             if m < 3:
                 continue
-            level = np.median(around[:m])
+            level = median_of(around, m)
             spread = 0.0
             for i in range(m):
                 spread = max(spread, abs(around[i] - level))
             # Lone outliers among the four are other bad columns; a steep lamp spreads them all.
             if m == 4:
-                ordered = np.sort(around)
-                spread = min(ordered[2] - ordered[0], ordered[3] - ordered[1])
+                spread = min(around[2] - around[0], around[3] - around[1])
             error = np.sqrt((noise * noise + max(level, 0.0)) / (y1 - y0))
             difference = abs(sums[x] - level)
             odd[b, x] = difference > largest * max(level, 0.0) + 8.0 * error + 2.0 * spread

@@ -24,6 +24,9 @@ PHASES = 20
 _SUMS = {"reassoc", "contract"}
 """Sums may be taken in vector registers: an order fixed by the compiler, the same in every process."""
 
+PASSES = 2
+"""Fits of a column: the first without photon noise in the weights, the second with what the first predicts."""
+
 CORE = 5
 """Pixels to either side of the centre in which single pixels are judged."""
 
@@ -212,7 +215,7 @@ def spread_halo(light, fraction, length, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def fit_column(d, noise, background, profile, first, halo, passes, buffers):  # type: ignore[no-untyped-def]
+def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ignore[no-untyped-def]
     """Fit all fibres of a column with the variance that the fit itself predicts.
 
     Parameters
@@ -222,7 +225,6 @@ def fit_column(d, noise, background, profile, first, halo, passes, buffers):  # 
     background : scattered light, whose photon noise counts; on return it includes the fibres' halo
     profile, first : from `evaluate`
     halo : (fraction, length) of the fibres' halo
-    passes : number of re-weightings
     buffers : tuple of scratch arrays, see `column_buffers`
 
     Leaves weights, model and flux in the buffers.
@@ -235,7 +237,7 @@ def fit_column(d, noise, background, profile, first, halo, passes, buffers):  # 
             w[y], d[y] = 0.0, 0.0
         else:
             w[y] = 1.0 / (noise[y] + max(background[y], 0.0))
-    for i in range(passes):
+    for i in range(PASSES):
         if i > 0:
             if halo[0] > 0.0:
                 spread_halo(model, halo[0], halo[1], new)
@@ -319,7 +321,7 @@ def survey_columns(  # type: ignore[no-untyped-def]
         for y in range(ny):
             d[y] = image[x, y] - background[y]
             noise[y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
-        fit_column(d, noise, background, profile, first, halo, 3, buffers)
+        fit_column(d, noise, background, profile, first, halo, buffers)
         if residual.shape[0] > 0:
             for y in range(ny):
                 residual[c, y] = image[x, y] - model[y]

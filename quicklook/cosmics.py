@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from quicklook.columns import CORE, HALF, PIXELS, add_model, solve
+from quicklook.medians import median_of
 
 THRESHOLD = 5.0
 """A pixel this many standard deviations above the model is hit."""
@@ -41,10 +42,11 @@ def doubt(flux, profile, slope):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def reject_pixels(d, noise, background, profile, slope, first, hit, buffers):  # type: ignore[no-untyped-def]
+def reject_pixels(d, noise, background, profile, slope, first, hit, direct, buffers):  # type: ignore[no-untyped-def]
     """Reject hit pixels of one solved column, the worst of each fibre first, and solve again.
 
-    Sets ``hit`` where a pixel is rejected and its weight to zero. Returns the number rejected.
+    Sets ``hit`` where a pixel is rejected and its weight to zero; lists the rows in ``direct`` and returns
+    their number.
     """
     w, model, diagonal, upper1, upper2, right, work, flux, _, _ = buffers
     ny, n = d.shape[0], profile.shape[0]
@@ -55,7 +57,7 @@ def reject_pixels(d, noise, background, profile, slope, first, hit, buffers):  #
         for j in range(n):
             if not active[j]:
                 continue
-            worst, at = 0.0, -1
+            worst, at = 0.0, first[j]
             for k in range(max(0, -first[j], HALF - CORE), min(PIXELS, ny - first[j], HALF + CORE + 1)):
                 y = first[j] + k
                 if w[y] == 0.0:
@@ -63,8 +65,16 @@ def reject_pixels(d, noise, background, profile, slope, first, hit, buffers):  #
                 excess = d[y] - model[y]
                 if excess <= 0.0:
                     continue
-                v = noise[y] + max(background[y], 0.0) + max(model[y], 0.0)
-                z = excess / np.sqrt(v + doubt(flux[j], profile[j, k], slope[j, k]))
+                v = (
+                    noise[y]
+                    + max(background[y], 0.0)
+                    + max(model[y], 0.0)
+                    + doubt(flux[j], profile[j, k], slope[j, k])
+                )
+                # Without the root for the many that are far below any threshold.
+                if excess * excess < GROWTH_THRESHOLD * GROWTH_THRESHOLD * v:
+                    continue
+                z = excess / np.sqrt(v)
                 if (y > 0 and hit[y - 1]) or (y + 1 < ny and hit[y + 1]):
                     z *= THRESHOLD / GROWTH_THRESHOLD
                 if z > worst:
@@ -73,21 +83,12 @@ def reject_pixels(d, noise, background, profile, slope, first, hit, buffers):  #
                 active[j] = False
                 continue
             hit[at] = True
+            direct[total + found] = at
             found += 1
-            for i in range(max(0, j - 2), min(n, j + 3)):
-                k = at - first[i]
-                if k < 0 or k >= PIXELS:
-                    continue
-                wp = w[at] * profile[i, k]
-                diagonal[i] -= wp * profile[i, k]
-                right[i] -= wp * d[at]
-                if i + 1 < n and 0 <= at - first[i + 1] < PIXELS:
-                    upper1[i] -= wp * profile[i + 1, at - first[i + 1]]
-                if i + 2 < n and 0 <= at - first[i + 2] < PIXELS:
-                    upper2[i] -= wp * profile[i + 2, at - first[i + 2]]
-                if i != j and abs(i - j) == 1:
+            _leave_out(at, j, d, w, profile, first, diagonal, upper1, upper2, right)
+            for i in (j - 1, j + 1):
+                if 0 <= i < n and 0 <= at - first[i] < PIXELS:
                     active[i] = True
-            w[at] = 0.0
         if found == 0:
             break
         total += found
@@ -97,37 +98,66 @@ def reject_pixels(d, noise, background, profile, slope, first, hit, buffers):  #
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def grow_hits(significance, hit):  # type: ignore[no-untyped-def]
-    """Extend hits along the dispersion to neighbouring columns.
+def _leave_out(at, j, d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]
+    """Take one pixel, in the core of fibre j, out of the normal equations."""
+    n = profile.shape[0]
+    for i in range(max(0, j - 2), min(n, j + 3)):
+        k = at - first[i]
+        if k < 0 or k >= PIXELS:
+            continue
+        wp = w[at] * profile[i, k]
+        diagonal[i] -= wp * profile[i, k]
+        right[i] -= wp * d[at]
+        if i + 1 < n and 0 <= at - first[i + 1] < PIXELS:
+            upper1[i] -= wp * profile[i + 1, at - first[i + 1]]
+        if i + 2 < n and 0 <= at - first[i + 2] < PIXELS:
+            upper2[i] -= wp * profile[i + 2, at - first[i + 2]]
+    w[at] = 0.0
 
-    Parameters
-    ----------
-    significance : (columns, rows) float32
-        Excess over the model in standard deviations; zero outside the fibres' cores.
-    hit : (columns, rows) bool
-        Changed in place.
 
-    Returns
-    -------
-    ndarray of bool (columns,)
-        Columns that gained hits and must be solved again.
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def grow_hits(d, noise, background, profile, slope, first, hit, beside, m, buffers):  # type: ignore[no-untyped-def]
+    """Reject pixels that stand out less, next to hits of a neighbouring column.
+
+    ``beside`` lists the rows of its m hits. Takes the pixels out of the normal equations and returns their
+    number; the column must be solved again when there are any.
     """
-    nx, ny = hit.shape
-    changed = np.zeros(nx, dtype=np.bool_)
-    before = hit.copy()
-    for x in range(nx):
-        for y in range(1, ny - 1):
-            if before[x, y] or significance[x, y] < GROWTH_THRESHOLD:
+    w, model, diagonal, upper1, upper2, right, _, flux, _, _ = buffers
+    ny = d.shape[0]
+    grown = 0
+    for i in range(m):
+        for y in range(max(0, beside[i] - 1), min(ny, beside[i] + 2)):
+            if w[y] == 0.0:
                 continue
-            near = False
-            if x > 0:
-                near = before[x - 1, y - 1] or before[x - 1, y] or before[x - 1, y + 1]
-            if not near and x + 1 < nx:
-                near = before[x + 1, y - 1] or before[x + 1, y] or before[x + 1, y + 1]
-            if near:
-                hit[x, y] = True
-                changed[x] = True
-    return changed
+            j = _fibre_at(y, first)
+            k = y - first[j]
+            if abs(k - HALF) > CORE:
+                continue
+            excess = d[y] - model[y]
+            v = (
+                noise[y]
+                + max(background[y], 0.0)
+                + max(model[y], 0.0)
+                + doubt(flux[j], profile[j, k], slope[j, k])
+            )
+            if excess > 0.0 and excess * excess >= GROWTH_THRESHOLD * GROWTH_THRESHOLD * v:
+                hit[y] = True
+                grown += 1
+                _leave_out(y, j, d, w, profile, first, diagonal, upper1, upper2, right)
+    return grown
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _fibre_at(y, first):  # type: ignore[no-untyped-def]
+    """The fibre whose centre is nearest to row y."""
+    low, high = 0, first.shape[0] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if first[middle] + first[middle + 1] + 2 * HALF < 2 * y:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
@@ -152,7 +182,7 @@ def sharp_spikes(flux, variance):  # type: ignore[no-untyped-def]
                     m += 1
             if m < 3:
                 continue
-            level = np.median(around[:m])
+            level = median_of(around, m)
             # The variance of a hit holds its own photons: judge by what should be there.
             expected = np.sqrt(max(variance[j, x] - max(f - max(level, 0.0), 0.0), 1.0))
             height = f - level

@@ -119,7 +119,7 @@ def _survey(
     fluxes, shift, weight = (np.empty((len(centre), len(columns))) for _ in range(3))
     halo = (profile.halo_fraction, profile.halo_length)
     survey_columns(
-        image, floor, columns, np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
+        image, floor, np.ascontiguousarray(columns), np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
         profile.column_nodes, grid, rows, halo, fluxes, shift, weight, nothing, nothing,
     )  # fmt: skip
     return fluxes, shift, weight

@@ -5,38 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from quicklook.columns import (
-    CORE,
-    HALF,
-    PIXELS,
-    add_model,
-    background_at_column,
-    bank_at_column,
-    column_buffers,
-    evaluate,
-    fit_column,
-    flux_variance,
-    normal_equations,
-    reweight,
-    solve,
-)
-from quicklook.cosmics import doubt, grow_hits, reject_pixels, sharp_spikes
+from quicklook.cosmics import sharp_spikes
 from quicklook.drift import NO_DRIFT, Drift, measure_drift
 from quicklook.errors import InvalidInput
 from quicklook.fibres import N_FIBRES
 from quicklook.profiles import profile_bank
 from quicklook.scattered import no_background, scattered_light
-from quicklook.tramlines import transposed_floor
+from quicklook.solving import solve_columns
+from quicklook.tramlines import transposed, transposed_floor
 from quicklook.types import FloatArray, Image, Parameters, Spectra, Tramlines
 
 SUMMED = frozenset({"TRAM", "NEWTRAM", "SUM"})
 FITTED = frozenset({"OPTEX", "CLOPTEX", "SMCOPTEX", "GAUSS", "FIT"})
-
-LEAST_PROFILE = 0.4
-"""A fibre of whose squared profile less than this falls on good pixels is bad in that column."""
 
 SURVEYED = 160
 """Columns from which scattered light is measured."""
@@ -128,7 +110,7 @@ def extract_with_mask(
             f"the tramline map has {tramlines.centre.shape[1]} columns where the frame has {n_columns}"
         )
     lit = np.nonzero(tramlines.lit)[0]
-    frame = np.ascontiguousarray(image.data.T)
+    frame = transposed(image.data)
     floor = transposed_floor(image)
     centre = _by_hand(tramlines.centre[lit], options, n_rows)
     drift = NO_DRIFT
@@ -144,14 +126,23 @@ def extract_with_mask(
         grid, grid_rows = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
     hit = np.zeros(frame.shape, dtype=np.bool_)
     flux, variance = (np.full((len(lit), n_columns), np.nan) for _ in range(2))
-    significance = np.zeros(frame.shape if options.cosmics else (1, 1), dtype=np.float32)
-    every = np.arange(n_columns)
-    work = (frame, floor, centre, bank, *nodes, grid, grid_rows, halo, hit, significance)
-    _extract_kernel(*work, every, options.cosmics, options.summed, flux, variance)
+    solve_columns(
+        frame,
+        floor,
+        centre,
+        bank,
+        *nodes,
+        grid,
+        grid_rows,
+        halo,
+        options.cosmics,
+        options.summed,
+        hit,
+        flux,
+        variance,
+    )
     spikes = 0
     if options.cosmics:
-        again = np.nonzero(grow_hits(significance, hit))[0]
-        _extract_kernel(*work, again, False, options.summed, flux, variance)
         sharp = sharp_spikes(flux, variance)
         flux[sharp], variance[sharp] = np.nan, np.nan
         spikes = int(sharp.sum())
@@ -162,7 +153,7 @@ def extract_with_mask(
         lost = tramlines.bad[lit]
         flux[lost], variance[lost] = np.nan, np.nan
     spectra = _spectra(lit, flux, variance, n_columns, image, options, drift, hit, spikes, grid)
-    return spectra, replace(image, cosmic=np.ascontiguousarray(hit.T))
+    return spectra, replace(image, cosmic=hit.T)
 
 
 def _by_hand(centre: FloatArray, options: ExtractionOptions, n_rows: int) -> FloatArray:
@@ -229,68 +220,3 @@ def _number(params: Parameters, name: str, default: float, limit: float, *, arou
     if not abs(number - around) <= abs(limit - around):
         raise InvalidInput(f"{name} = {number:g} is further from {around:g} than makes sense")
     return number - around
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _extract_kernel(  # type: ignore[no-untyped-def]
-    frame, floor, centres, bank, row_nodes, column_nodes, grid, grid_rows, halo, hit, significance, columns, reject,
-    summed, fluxes, variances,
-):  # fmt: skip
-    """Solve columns; see `extract`. ``hit`` masks pixels on entry and, with ``reject``, gains those found."""
-    ny = frame.shape[1]
-    n = centres.shape[0]
-    buffers = column_buffers(ny, n)
-    w, model, diagonal, upper1, upper2, right, work, flux, _, _ = buffers
-    table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
-    first = np.empty(n, dtype=np.int64)
-    profile, slope = np.empty((n, PIXELS)), np.empty((n, PIXELS))
-    d, noise, background = np.empty(ny), np.empty(ny), np.empty(ny)
-    for c in range(columns.shape[0]):
-        x = columns[c]
-        bank_at_column(bank, column_nodes, float(x), table)
-        evaluate(centres[:, x], table, row_nodes, first, profile, slope)
-        background_at_column(grid, grid_rows, x, background)
-        for y in range(ny):
-            d[y] = np.nan if hit[x, y] else frame[x, y] - background[y]
-            noise[y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
-        fit_column(d, noise, background, profile, first, halo, 3, buffers)
-        if reject:
-            if reject_pixels(d, noise, background, profile, slope, first, hit[x], buffers) > 0:
-                reweight(noise, background, model, w)
-                normal_equations(d, w, profile, first, diagonal, upper1, upper2, right)
-                solve(diagonal, upper1, upper2, right, work, flux)
-                add_model(flux, profile, first, model)
-            _note_significance(d, w, noise, background, profile, slope, first, flux, model, significance[x])
-        for j in range(n):
-            good, whole = 0.0, 0.0
-            extra, spread = 0.0, 0.0
-            for k in range(PIXELS):
-                y = first[j] + k
-                p2 = profile[j, k] * profile[j, k]
-                whole += p2
-                if 0 <= y < ny and w[y] > 0.0:
-                    good += p2
-                    if abs(k - HALF) <= CORE:
-                        extra += d[y] - model[y]
-                        spread += 1.0 / w[y]
-            if good < LEAST_PROFILE * whole:
-                fluxes[j, x], variances[j, x] = np.nan, np.nan
-            elif summed:
-                # What the fit missed in the core is added: the sum, with bad pixels filled by the model.
-                fluxes[j, x], variances[j, x] = flux[j] + extra, spread
-            else:
-                fluxes[j, x] = flux[j]
-                variances[j, x] = flux_variance(diagonal, upper1, j)
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _note_significance(d, w, noise, background, profile, slope, first, flux, model, out):  # type: ignore[no-untyped-def]
-    """Excess over the model in the fibres' cores, in standard deviations."""
-    ny = d.shape[0]
-    for j in range(flux.shape[0]):
-        for k in range(max(0, -first[j], HALF - CORE), min(PIXELS, ny - first[j], HALF + CORE + 1)):
-            y = first[j] + k
-            if w[y] == 0.0:
-                continue
-            v = noise[y] + max(background[y], 0.0) + max(model[y], 0.0)
-            out[y] = (d[y] - model[y]) / np.sqrt(v + doubt(flux[j], profile[j, k], slope[j, k]))

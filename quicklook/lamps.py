@@ -104,7 +104,7 @@ def reduce_fflat(work: Work) -> None:
         work.say("Only creating tlm this pass")
         return
     arc = (
-        work.required("WAVEL_FILENAME", "a reduced arc", "made by reduce_arc")
+        work.required("WAVEL_FILENAME", "a reduced arc", "made by reduce_arc", ("WAVELA",))
         if work.settings.on("DO_REDFL")
         else None
     )

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -113,14 +113,15 @@ def write_product(path: str | Path, product: Product) -> Path:
     return path
 
 
-def read_product(path: str | Path, *, variance: bool = True) -> Product:
+def read_product(path: str | Path, *, only: Collection[str] | None = None) -> Product:
     """Read a product back.
 
     Parameters
     ----------
     path : path
-    variance : bool
-        Read VARIANCE too.
+    only : collection of str, optional
+        For a calibration: the extensions to read beside PRIMARY, such as VARIANCE or WAVELA. The fibre table and
+        the arguments are left out then, and the header is as the file has it. Everything when absent.
 
     Raises
     ------
@@ -134,19 +135,19 @@ def read_product(path: str | Path, *, variance: bool = True) -> Product:
             raise InvalidInput("the first HDU holds no image; this is not a reduced frame", path=path)
         result = Product(
             data=_native(data),
-            header=passed_on(hdus[0].header),
-            fibres=find_fibres(hdus),
+            header=passed_on(hdus[0].header) if only is None else hdus[0].header.copy(),
+            fibres=find_fibres(hdus) if only is None else None,
             ndf_class=find_class(hdus),
             path=path,
         )
         for hdu in hdus[1:]:
             name = hdu.name.upper()
-            if name in ("", "FIBRES", "FIBRES_IFU", "NDF_CLASS"):
+            if name in ("", "FIBRES", "FIBRES_IFU", "NDF_CLASS") or (only is not None and name not in only):
                 continue
             if name == "REDUCTION_ARGS" and isinstance(hdu, fits.BinTableHDU):
                 result.arguments = _read_arguments(hdu)
             elif name == "VARIANCE":
-                result.variance = _native(hdu.data) if variance else None
+                result.variance = _native(hdu.data)
             elif isinstance(hdu, fits.BinTableHDU):
                 result.extras[name] = hdu.copy()
             elif hdu.data is not None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
 from quicklook.columns import spread_halo, survey_columns
+from quicklook.medians import median_of
 from quicklook.types import FloatArray, FloatImage
 
 ROW_CELLS = 40
@@ -95,6 +96,7 @@ def _in_turn(
     known: tuple[float, float] | None,
 ) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
     n_columns, n_rows = frame.shape
+    columns = np.ascontiguousarray(columns)
     scratch = [np.empty((len(centre), len(columns))) for _ in range(3)]
     residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
     grid, rows = no_background(n_rows, n_columns)
@@ -103,7 +105,7 @@ def _in_turn(
         survey_columns(  # type: ignore[call-arg]
             frame, floor, columns, centre, bank, *nodes, grid, rows, halo, *scratch, residual, light
         )
-        noise2 = float(np.median(floor))
+        noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))
         trials = [known] if known else [(-1.0, length) for length in HALO_LENGTHS]
         fits = [fit_background(residual, light, noise2, columns, centre, n_columns, t) for t in trials]
         grid, rows, halo, _ = min(fits, key=lambda fit: fit[3])
@@ -211,7 +213,7 @@ def _cells(residual, light, noise2, columns, centre, distance, n_columns, nr, nc
     for c in range(columns.shape[0]):
         spread_halo(light[c], 1.0, length, halo[c])
     most = (ny // nr + 1) * columns.shape[0]
-    values, weights, wings = np.empty(most), np.empty(most), np.empty(most)
+    values, weights, wings, work = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
     for i in range(nr):
         y0, y1 = ny * i // nr, ny * (i + 1) // nr
         for k in range(nc):
@@ -241,8 +243,12 @@ def _cells(residual, light, noise2, columns, centre, distance, n_columns, nr, nc
                     m += 1
             if m < 10:
                 continue
-            middle = np.median(values[:m])
-            spread = 1.4826 * np.median(np.abs(values[:m] - middle)) + 1e-3
+            for q in range(m):
+                work[q] = values[q]
+            middle = median_of(work, m)
+            for q in range(m):
+                work[q] = abs(values[q] - middle)
+            spread = 1.4826 * median_of(work, m) + 1e-3
             total, s0, far = 0.0, 0.0, 0.0
             for q in range(m):
                 if abs(values[q] - middle) < 4.0 * spread:

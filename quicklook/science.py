@@ -57,8 +57,10 @@ def _reduce(work: Work, *, twilight: bool) -> None:
     if raw.ndf_class not in allowed:
         raise InvalidInput(f"this is a {raw.ndf_class}, which {work.command.verb} does not reduce", path=path)
     tramlines = work.tramlines()
-    arc = work.required("WAVEL_FILENAME", "a reduced arc", "made by reduce_arc from the arc of this field")
-    flat = work.calibration("USEFFLAT", "FFLAT_FILENAME", "fibre flat")
+    arc = work.required(
+        "WAVEL_FILENAME", "a reduced arc", "made by reduce_arc from the arc of this field", ("WAVELA",)
+    )
+    flat = work.calibration("USEFFLAT", "FFLAT_FILENAME", "fibre flat", ("VARIANCE", "THPUT"))
     image = work.image(raw)
     spectra, masked = work.spectra(image, tramlines, raw.ndf_class)
     work.keep(path, "im", image_product(masked, raw.ndf_class))
@@ -173,7 +175,7 @@ def _throughput(work: Work, frame: _Frame, *, twilight: bool) -> tuple[Throughpu
         work.settings.word("THPUT_FILENAME") and "TPMETH" not in work.settings.given
     ):
         product = work.required(
-            "THPUT_FILENAME", "a reduced sky frame for TPMETH OFFSKY", "made by reduce_sky"
+            "THPUT_FILENAME", "a reduced sky frame for TPMETH OFFSKY", "made by reduce_sky", ("THPUT",)
         )
         table = product.image("THPUT")
         if table is None or table.size != 400:

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
+from scipy.ndimage import uniform_filter1d
 
 from quicklook.errors import Failure
 
@@ -168,17 +169,14 @@ def fit_sky(
     return SkyModel(start, spacing, coefficients, step, rejected, usable, error, covered)
 
 
-def smooth_variance(variance: FloatArray, half: int = 1) -> FloatArray:
+def smooth_variance(variance: AnyFloat, half: int = 1) -> AnyFloat:
     """Variance averaged over neighbouring columns: weights that do not follow the noise of single pixels."""
-    known = np.nan_to_num(np.where(variance > 0, variance, 0.0))
-    count = (known > 0).astype(np.float64)
-    total, number = known.copy(), count.copy()
-    for d in range(1, half + 1):
-        total[:, d:] += known[:, :-d]
-        total[:, :-d] += known[:, d:]
-        number[:, d:] += count[:, :-d]
-        number[:, :-d] += count[:, d:]
-    return np.where(number > 0, total / np.maximum(number, 1.0), 1.0)
+    known = variance > 0
+    size = 2 * half + 1
+    total = uniform_filter1d(np.where(known, variance, 0.0), size, axis=1, mode="constant")
+    number = uniform_filter1d(known.astype(variance.dtype), size, axis=1, mode="constant")
+    some = number > 0.5 / size
+    return np.where(some, total / np.where(some, number, 1.0), 1.0).astype(variance.dtype, copy=False)
 
 
 def _relative_pixel(wavelength: FloatArray, pixel: float) -> FloatArray:

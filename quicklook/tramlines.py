@@ -32,6 +32,9 @@ POINT = 8
 LARGEST_SHIFT = 1.5
 """A correction to a position larger than this is not believed [pixel]."""
 
+MAP_PARTS = ("SIGMAPRF", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS", "BADPIX")
+"""Extensions of a map's file, beside those that all products have."""
+
 MOST_SATURATED = 0.5
 """With more of the fibres' light than this saturated, a flat is refused."""
 
@@ -63,7 +66,7 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
     traces = sweep(image.data, image.variance, FULL_WELL * image.gain)
     match = match_slit(_rows_at_reference(traces), image.fibres.type, image.data.shape[0])
     bad = find_bad_columns(image.data, image.read_noise)
-    flat = np.ascontiguousarray(np.where(bad, np.float32(np.nan), image.data).T)
+    flat = transposed(np.where(bad, np.float32(np.nan), image.data))
     floor = transposed_floor(image)
     centre = _first_lines(traces, image.data.shape[1])
     _refuse_lost(flat, centre)
@@ -91,7 +94,15 @@ def transposed_floor(image: Image) -> FloatImage:
     """Variance without photon noise as the column kernels take it: (columns, rows), or (1, 1) if uniform."""
     if image.floor is None:
         return np.full((1, 1), max(image.read_noise, 0.5) ** 2, dtype=np.float32)
-    return np.ascontiguousarray(image.floor.T)
+    return transposed(image.floor)
+
+
+def transposed(image: FloatImage) -> FloatImage:
+    """An image as the column kernels take it, (columns, rows): copied in strips, which the cache holds."""
+    result = np.empty(image.shape[::-1], dtype=image.dtype)
+    for y in range(0, image.shape[0], 128):
+        result[:, y : y + 128] = image[y : y + 128].T
+    return result
 
 
 def _refuse_saturated(image: Image) -> None:
@@ -298,7 +309,7 @@ def product_to_tramlines(product: Product) -> Tramlines:
     InvalidInput
         When the product is no tramline map of quicklook.
     """
-    parts = {name: product.image(name) for name in ("SIGMAPRF", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS")}
+    parts = {name: product.image(name) for name in MAP_PARTS[:-1]}
     absent = [name for name, part in parts.items() if part is None]
     if absent or product.data.ndim != 2 or product.data.shape[0] != N_FIBRES:
         raise InvalidInput(

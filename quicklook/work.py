@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from quicklook.optics import predict_wavelengths
 from quicklook.parameters import Settings
 from quicklook.products import Product, read_product, write_product
 from quicklook.raw import RawFrame, read_raw
-from quicklook.tramlines import find_tramlines, product_to_tramlines, tramlines_to_product
+from quicklook.tramlines import MAP_PARTS, find_tramlines, product_to_tramlines, tramlines_to_product
 from quicklook.types import FloatArray, Image, Spectra, Tramlines
 
 LAMPS = frozenset({"MFFFF", "MFARC", "LFLAT", "DFLAT"})
@@ -60,8 +60,13 @@ class Work:
             raise InvalidInput(f"{self.command.verb} works on one file, {given} given; name one raw frame")
         return self.command.found(words[0])
 
-    def calibration(self, switch: str, name: str, what: str) -> Product | None:
-        """A calibration frame, when its switch is on (or it is named and the switch was not given)."""
+    def calibration(
+        self, switch: str, name: str, what: str, only: Collection[str] = ("VARIANCE",)
+    ) -> Product | None:
+        """A calibration frame, when its switch is on (or it is named and the switch was not given).
+
+        Of its extensions those in ``only`` are read.
+        """
         file = self.settings.word(name)
         named = bool(file) and file.upper() not in ("NA", "NONE")
         wanted = self.settings.on(switch) if switch in self.settings.given else named
@@ -69,14 +74,14 @@ class Work:
             return None
         if not named:
             raise InvalidInput(f"{switch} is on but {name} names no {what}; give -{name} FILE or -{switch} 0")
-        return read_product(self.command.found(file))
+        return read_product(self.command.found(file), only=only)
 
-    def required(self, name: str, what: str, how: str) -> Product:
-        """A calibration that the verb cannot do without."""
+    def required(self, name: str, what: str, how: str, only: Collection[str]) -> Product:
+        """A calibration that the verb cannot do without; of its extensions those in ``only`` are read."""
         file = self.settings.word(name)
         if not file or file.upper() in ("NA", "NONE"):
             raise InvalidInput(f"{self.command.verb} needs {what}; give -{name} FILE ({how})")
-        return read_product(self.command.found(file))
+        return read_product(self.command.found(file), only=only)
 
     def raw(self, path: Path) -> RawFrame:
         """Read the raw frame, and settle the defaults of its grating."""
@@ -144,7 +149,9 @@ class Work:
     def tramlines(self) -> Tramlines:
         """Read the map that TLMAP_FILENAME names."""
         tramlines = product_to_tramlines(
-            self.required("TLMAP_FILENAME", "a tramline map", "made by make_tlm from the flat of this field")
+            self.required(
+                "TLMAP_FILENAME", "a tramline map", "made by make_tlm from the flat of this field", MAP_PARTS
+            )
         )
         self.figures.update({"traces_found": int(tramlines.lit.sum()), "profile_fwhm": tramlines.mwidth})
         return tramlines
