@@ -68,7 +68,7 @@ def settle_night(data_dir: Path, night: DemoNight, tonight: str) -> str:
                 f"{data_dir} holds another simulated night. Remove that folder, or choose another with --data."
             )
         return str(kept["date"])
-    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / "raw").mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(".demo.json")
     temporary.write_text(json.dumps({"date": tonight, **wanted}))
     temporary.replace(path)

@@ -165,6 +165,16 @@ class CalibrationRole(StrEnum):
     THPUT = "thput"
 
     @property
+    def meaning(self) -> str:
+        """What people call it."""
+        return {
+            CalibrationRole.LFLAT: "long-slit flat",
+            CalibrationRole.TLM: "tramline map",
+            CalibrationRole.FFLAT: "fibre flat",
+            CalibrationRole.THPUT: "throughput",
+        }.get(self, self.value)
+
+    @property
     def mandatory(self) -> bool:
         """Whether a reduction that wants this role waits for it. Optional roles never block."""
         return self in (CalibrationRole.TLM, CalibrationRole.ARC, CalibrationRole.FFLAT)
@@ -224,6 +234,16 @@ class ProductKind(StrEnum):
     COMBINED = "combined"
     SPLICED = "spliced"
     SPLICED_COMBINED = "spliced_combined"
+
+    @property
+    def meaning(self) -> str:
+        """What people call it."""
+        return {
+            ProductKind.LFLAT: "long-slit flat",
+            ProductKind.COMBINED_LFLAT: "combined long-slit flat",
+            ProductKind.TLM: "tramline map",
+            ProductKind.FFLAT: "fibre flat",
+        }.get(self, self.value.replace("_", " "))
 
     @property
     def has_spectra(self) -> bool:

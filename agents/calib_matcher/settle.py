@@ -261,10 +261,9 @@ def describe_role(role: CalibrationRole) -> str:
 
 def describe_source(source: Task) -> str:
     """A product that is waited for, in words."""
-    name = source.product.value.replace("_", " ")
     frames = source.frames or tuple(item for member in source.members for item in member.frames)
     stems = ", ".join(item.frame.stem for item in frames[:2]) + (", ..." if len(frames) > 2 else "")
-    return f"the {name} of {stems}"
+    return f"the {source.product.meaning} of {stems}"
 
 
 def closed_at(state: NightState, policy: MatchPolicy) -> datetime:

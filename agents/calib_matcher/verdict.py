@@ -117,7 +117,7 @@ def _how(task: Task) -> str:
     assert worst.chosen is not None, "filtered above"
     text = f"calibrations of the {worst.chosen.level.meaning}"
     if worst.chosen.level > CalibrationLevel.SAME_FIELD:
-        text = f"{worst.role.value} from {worst.chosen.sources[0].frame.stem}: {worst.chosen.level.meaning}"
+        text = f"{worst.role.meaning} from {worst.chosen.sources[0].frame.stem}: {worst.chosen.level.meaning}"
     return f"{text}; provisional" if task.provisional else text
 
 

@@ -97,7 +97,8 @@ def _why(frame: Frame) -> str:
 def _exposure(frame: Frame) -> tuple[str, str, bool]:
     if frame.exposure is None:
         return "", "", False
-    level = f"{frame.exposure.bright / 1000:.1f}k"
+    bright = frame.exposure.bright
+    level = f"{bright:.0f}" if bright < 1000 else f"{bright / 1000:.1f}k"
     part = 100 * frame.exposure.saturated_fraction
     saturated = frame.exposure.saturated_fraction >= SATURATED
     words = f"Brightest 2 % of pixels above {level} ADU, {part:.1f} % saturated"

@@ -32,7 +32,8 @@ function why(frame) {
 
 function exposureTexts(exposure) {
   if (!exposure) return ["", "", false];
-  const level = `${(exposure.bright / 1000).toFixed(1)}k`;
+  const bright = exposure.bright;
+  const level = bright < 1000 ? `${Math.round(bright)}` : `${(bright / 1000).toFixed(1)}k`;
   const part = 100 * exposure.saturated_fraction;
   const saturated = exposure.saturated_fraction >= words.saturated;
   const text = `Brightest 2 % of pixels above ${level} ADU, ${part.toFixed(1)} % saturated`;
