@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,11 +17,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from paws.clock import from_mjd, night_date
+from schemas.vocabulary import CalibrationRole
 from web.api.models import Problem
 from web.pages import words
 
 HERE: Final = Path(__file__).resolve().parent.parent
 STATIC: Final = HERE / "static"
+LONG: Final = 8
+"""Longest list whose values are written out."""
 SITE_ZONE: Final = ZoneInfo("Australia/Sydney")
 
 
@@ -53,8 +59,21 @@ def compact(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.5g}"
     if isinstance(value, list | tuple):
-        return ", ".join(compact(item) for item in value)
+        return _summary(value) if len(value) > LONG else ", ".join(compact(item) for item in value)
     return str(value)
+
+
+def _summary(values: Sequence[Any]) -> str:
+    """Many values, such as one a fibre, in one line: the file beside the product has them all."""
+    numbers = sorted(item for item in values if isinstance(item, int | float) and isfinite(item))
+    if not numbers:
+        return f"{len(values)} values"
+    return f"median {compact(float(median(numbers)))}, {compact(numbers[0])} to {compact(numbers[-1])} ({len(numbers)})"
+
+
+def role(value: str) -> str:
+    """What people call a calibration role."""
+    return CalibrationRole(value).meaning if value in set(CalibrationRole) else str(value)
 
 
 def size(value: int) -> str:
@@ -102,6 +121,7 @@ def _environment() -> jinja2.Environment:
         "when": day_and_time,
         "number": number,
         "compact": compact,
+        "role": role,
         "size": size,
         "night": night_words,
     }
