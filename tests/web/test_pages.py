@@ -166,7 +166,6 @@ async def test_frame_page_explains_the_calibrations(site: Site, client: httpx.As
         "12mar10005.fits",
         "1 passed over",
         "24 % saturated",
-        "lflat",
         "No long-slit flat",
         "GRATID",
     ):
