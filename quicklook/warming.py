@@ -1,31 +1,50 @@
-"""Compile the kernels, or fetch them from numba's cache, on a toy frame: what a warm process does at its start."""
+"""Compile the kernels, or fetch them from numba's cache, on a toy frame: what a warm process does at its start.
+
+``python -m quicklook.warming`` does it once and for all after an installation.
+"""
 
 from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
 from quicklook import verbs
+from quicklook.badpixels import find_bad_columns
 from quicklook.extraction import extract
 from quicklook.fibres import N_FIBRES
+from quicklook.geometry import Windows
+from quicklook.image import make_image
 from quicklook.linefit import fit_lines
-from quicklook.profiles import gaussian_profile
+from quicklook.products import Product
+from quicklook.profiles import fit_profile, gaussian_profile
+from quicklook.raw import RawFrame
 from quicklook.rebin import scrunch
+from quicklook.redframe import heliocentric_velocity
+from quicklook.scattered import no_background
 from quicklook.skymodel import fit_sky, slit_coordinate
-from quicklook.types import Image, LinearGrid, Tramlines
+from quicklook.stack import combine_images
+from quicklook.sweep import sweep
+from quicklook.types import FloatImage, Image, LinearGrid, Tramlines
 
 ROWS, COLUMNS, LIT = 300, 256, 24
+OVERSCAN = 22
 PITCH = 10.0
 
 
 def warm_kernels() -> None:
-    """Run extraction, line fit, sky model and rebinning on a chip of a few fibres.
+    """Run the steps of a night on a chip of a few fibres.
 
     Shapes differ from those of real frames, types do not, and compiled code depends on types alone.
     """
     if not verbs.REDUCTIONS:
         raise RuntimeError("no verbs are defined")
-    image, tramlines = _toy_frame()
+    data, centre = _toy_frame()
+    image = _image(data)
+    tramlines = _map(image, centre)
     spectra = extract(image, tramlines, {"COSRAY_MTHD": "AUTO"})
     wavelength = np.broadcast_to(5000.0 + np.arange(COLUMNS, dtype=np.float64), (N_FIBRES, COLUMNS)).copy()
     scrunch(spectra.flux, spectra.variance, wavelength, LinearGrid(5000.0, 1.0, COLUMNS))
@@ -33,21 +52,44 @@ def warm_kernels() -> None:
     model.evaluate(wavelength, slit_coordinate(N_FIBRES))
     expected = np.full((LIT, 1), 128.0)
     fit_lines(spectra.flux[:LIT], spectra.variance[:LIT], expected, np.array([0]), np.full((LIT, 1), 1.45))
+    heliocentric_velocity(fits.Header({"MEANRA": 0.0, "MEANDEC": 0.0, "UTMJD": 60000.0}))
+    # Copying a table is what loads astropy's tables.
+    fits.BinTableHDU.from_columns([fits.Column("NAME", "4A", array=np.array([b"MFFF"]))]).copy()
 
 
-def _toy_frame() -> tuple[Image, Tramlines]:
+def _toy_frame() -> tuple[FloatImage, np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
+    """Counts of a few fibres with a line each, and where the fibres are."""
     rows = np.arange(ROWS, dtype=np.float64)
     places = PITCH * (np.arange(LIT) + 2.5)
     across = np.exp(-0.5 * ((rows[:, np.newaxis] - places) / 1.5) ** 2).sum(axis=1)
     along = 400.0 + 2000.0 * np.exp(-0.5 * ((np.arange(COLUMNS) - 128.0) / 1.45) ** 2)
-    data = np.outer(across, along).astype(np.float32)
-    nothing = np.zeros(data.shape, dtype=np.bool_)
-    image = Image(
-        data=data, variance=data + np.float32(16.0), header=fits.Header(), fibres=None, gain=2.0, read_noise=4.0,
-        saturated=nothing, cosmic=nothing,
-    )  # fmt: skip
     centre = np.broadcast_to(PITCH * (np.arange(N_FIBRES) + 2.5)[:, np.newaxis], (N_FIBRES, COLUMNS)).copy()
-    tramlines = Tramlines(
+    return np.outer(across, along).astype(np.float32), centre
+
+
+def _image(data: FloatImage) -> Image:
+    """The toy as raw counts through bias, long-slit flat and all."""
+    blank = Product(np.zeros_like(data), fits.Header({"EXPOSED": 1.0}), variance=np.ones_like(data))
+    even = Product(np.ones_like(data), fits.Header(), variance=np.zeros_like(data))
+    combine_images([blank.data, blank.data], [blank.variance, blank.variance])
+    raw = RawFrame(
+        path=Path("toy.fits"),
+        data=np.pad(data / 2.0 + 300.0, ((0, 0), (0, OVERSCAN)), constant_values=300.0).astype(np.uint16),
+        header=fits.Header(), fibres=None, ndf_class="MFFFF", arm="blue", gain=2.0, read_noise=4.0, exposure=1.0,
+        windows=Windows(slice(0, COLUMNS), slice(COLUMNS, COLUMNS + OVERSCAN), 1),
+    )  # fmt: skip
+    return make_image(raw, bias=blank, lflat=even)
+
+
+def _map(image: Image, centre: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Tramlines:
+    """The tramline map of the toy, with the kernels that a flat needs."""
+    sweep(image.data, image.variance, 65535.0)
+    find_bad_columns(image.data, image.read_noise)
+    fit_profile(
+        np.ascontiguousarray(image.data.T), np.ones((1, 1), dtype=np.float32), centre[:LIT], np.arange(COLUMNS),
+        np.ones((LIT, COLUMNS)), 3.5, gaussian_profile(3.5), no_background(ROWS, COLUMNS),
+    )  # fmt: skip
+    return Tramlines(
         centre=centre,
         width=np.full(centre.shape, 3.5),
         lit=np.arange(N_FIBRES) < LIT,
@@ -55,4 +97,9 @@ def _toy_frame() -> tuple[Image, Tramlines]:
         profile=gaussian_profile(3.5),
         mwidth=3.5,
     )
-    return image, tramlines
+
+
+if __name__ == "__main__":
+    _started = time.perf_counter()
+    warm_kernels()
+    sys.stdout.write(f"quicklook is warm, {time.perf_counter() - _started:.1f} s\n")

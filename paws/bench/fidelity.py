@@ -103,11 +103,11 @@ def _wavelengths(arm: Arm, truth: Path) -> dict[str, float]:
 
 def _hit(true: dict[str, FloatArray]) -> BoolArray:
     """Spectral pixels that a cosmic ray touched."""
-    rows, columns = (true["cosmic_rays"][:, i].astype(np.int64) for i in (0, 1))
     hit = np.zeros(true["trace"].shape, dtype=bool)
-    for y, x in zip(rows, columns, strict=True):
+    for place in true["cosmic_rays"]:
+        y, x = int(place[0]), int(place[1])
         if x < hit.shape[1]:
-            hit[:, x] |= np.abs(true["trace"][:, x] - y) < CORE
+            hit[np.abs(true["trace"][:, x] - y) < CORE, x] = True
     return hit
 
 
