@@ -103,7 +103,7 @@ def _wavelengths(arm: Arm, truth: Path) -> dict[str, float]:
 
 def _hit(true: dict[str, FloatArray]) -> BoolArray:
     """Spectral pixels that a cosmic ray touched."""
-    hit = np.zeros(true["trace"].shape, dtype=bool)
+    hit: BoolArray = np.zeros(true["trace"].shape, dtype=bool)
     for place in true["cosmic_rays"]:
         y, x = int(place[0]), int(place[1])
         if x < hit.shape[1]:
