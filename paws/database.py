@@ -67,9 +67,14 @@ async def open_pool(settings: Settings, size: int | None = None) -> AsyncIterato
     ------
     ServiceUnavailableError
         If the database does not answer within the deadline.
+    ConfigurationError
+        If the database lacks tables that this version needs.
     """
     probe = await connect(settings)  # tells wrong settings from absence, which the pool does not
-    await probe.close()
+    try:
+        await check_schema(probe)
+    finally:
+        await probe.close()
     pool = await asyncpg.create_pool(
         settings.require_database(),
         min_size=1,
@@ -91,6 +96,24 @@ def migrations() -> list[tuple[str, str]]:
     """Migrations in order: name and SQL."""
     folder = resources.files("schemas") / "migrations"
     return sorted((item.name, item.read_text()) for item in folder.iterdir() if item.name.endswith(".sql"))
+
+
+async def check_schema(connection: Connection) -> None:
+    """Refuse a database that was not brought to the newest schema.
+
+    Raises
+    ------
+    ConfigurationError
+        If a migration is missing.
+    """
+    done: set[str] = set()
+    if await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
+        done = {row["name"] for row in await connection.fetch("SELECT name FROM migration")}
+    missing = [name for name, _ in migrations() if name not in done]
+    if missing:
+        raise ConfigurationError(
+            f"The database lacks {', '.join(missing)}. Run `paws migrate` with the same PAWS_DATABASE_URL."
+        )
 
 
 async def migrate(connection: Connection) -> list[str]:

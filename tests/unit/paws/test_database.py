@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from paws.database import check_schema, connect, migrate, open_pool
+from paws.errors import ConfigurationError, PermanentError, ServiceUnavailableError
+from paws.settings import load_settings
+
+
+async def test_a_new_database_is_refused_until_it_is_migrated(database):
+    connection = await connect(database)
+    try:
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        with pytest.raises(ConfigurationError, match="paws migrate"):
+            await check_schema(connection)
+        assert await migrate(connection)
+        await check_schema(connection)
+        assert await migrate(connection) == []
+    finally:
+        await connection.close()
+
+
+async def test_a_changed_migration_is_refused(database):
+    connection = await connect(database)
+    try:
+        await connection.execute("UPDATE migration SET checksum = 'other' WHERE name LIKE '0001%'")
+        with pytest.raises(PermanentError, match="0001_spine"):
+            await migrate(connection)
+    finally:
+        await connection.close()
+
+
+async def test_json_travels_as_values(database):
+    async with open_pool(database) as pool:
+        assert await pool.fetchval("SELECT $1::jsonb", {"a": [1, None]}) == {"a": [1, None]}
+
+
+async def test_an_absent_database_is_told_from_a_wrong_one(database_server, tmp_path):
+    away = load_settings(database_url=f"postgresql://paws@/paws?host={tmp_path}")
+    with pytest.raises(ServiceUnavailableError, match="PAWS_DATABASE_URL"):
+        await connect(away)
+    wrong = load_settings(database_url=database_server.url("nowhere"))
+    with pytest.raises(ConfigurationError, match="PAWS_DATABASE_URL"):
+        await connect(wrong)
