@@ -34,15 +34,20 @@ async def prepare_connection(connection: Connection) -> None:
         await connection.set_type_codec(name, encoder=_dump, decoder=orjson.loads, schema="pg_catalog")
 
 
-async def connect(settings: Settings) -> Connection:
+async def connect(settings: Settings, *, migrated: bool = True) -> Connection:
     """One connection, prepared; for listening and for short commands.
+
+    Parameters
+    ----------
+    migrated
+        Whether the database must have the newest schema.
 
     Raises
     ------
     ServiceUnavailableError
         If the database does not answer within the deadline.
     ConfigurationError
-        If no database is set, or it refuses the login.
+        If no database is set, it refuses the login, or it lacks tables that this version needs.
     """
     dsn = settings.require_database()
     try:
@@ -55,7 +60,13 @@ async def connect(settings: Settings) -> Connection:
         raise ServiceUnavailableError(
             f"The database does not answer: {error}. Check that it runs and PAWS_DATABASE_URL."
         ) from error
-    await prepare_connection(connection)
+    try:
+        await prepare_connection(connection)
+        if migrated:
+            await _check_schema(connection)
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 
@@ -71,10 +82,7 @@ async def open_pool(settings: Settings, size: int | None = None) -> AsyncIterato
         If the database lacks tables that this version needs.
     """
     probe = await connect(settings)  # tells wrong settings from absence, which the pool does not
-    try:
-        await check_schema(probe)
-    finally:
-        await probe.close()
+    await probe.close()
     pool = await asyncpg.create_pool(
         settings.require_database(),
         min_size=1,
@@ -98,14 +106,7 @@ def migrations() -> list[tuple[str, str]]:
     return sorted((item.name, item.read_text()) for item in folder.iterdir() if item.name.endswith(".sql"))
 
 
-async def check_schema(connection: Connection) -> None:
-    """Refuse a database that was not brought to the newest schema.
-
-    Raises
-    ------
-    ConfigurationError
-        If a migration is missing.
-    """
+async def _check_schema(connection: Connection) -> None:
     done: set[str] = set()
     if await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
         done = {row["name"] for row in await connection.fetch("SELECT name FROM migration")}

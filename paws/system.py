@@ -111,7 +111,7 @@ async def _start_services(supervisor: Supervisor, settings: Settings) -> tuple[B
     await asyncio.gather(*starts)
     if broker is not None:
         settings = settings.model_copy(update={"broker_url": broker.url})
-    connection = await connect(settings)
+    connection = await connect(settings, migrated=False)
     try:
         await migrate(connection)
     finally:

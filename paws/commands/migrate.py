@@ -15,7 +15,7 @@ def migrate() -> None:
     from paws.settings import load_settings
 
     async def run() -> list[str]:
-        connection = await connect(load_settings())
+        connection = await connect(load_settings(), migrated=False)
         try:
             return await bring(connection)
         finally:

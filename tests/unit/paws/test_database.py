@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from paws.database import check_schema, connect, migrate, open_pool
+from paws.database import connect, migrate, open_pool
 from paws.errors import ConfigurationError, PermanentError, ServiceUnavailableError
 from paws.settings import load_settings
 
@@ -12,9 +12,9 @@ async def test_a_new_database_is_refused_until_it_is_migrated(database):
     try:
         await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         with pytest.raises(ConfigurationError, match="paws migrate"):
-            await check_schema(connection)
+            await connect(database)
         assert await migrate(connection)
-        await check_schema(connection)
+        await (await connect(database)).close()
         assert await migrate(connection) == []
     finally:
         await connection.close()
