@@ -20,8 +20,17 @@ GRID_ROWS = 65
 VALLEY = 0.40
 """Pixels further from every fibre than this fraction of the fibre spacing are between fibres."""
 
-HALO_LENGTHS = (40.0,)
-"""Lengths to try for the halo [pixel]; shorter light is part of the profile, longer is the background's."""
+GAP = 0.6
+"""Pixels further from every fibre than this fraction of the spacing lie where a fibre is missing."""
+
+HALO_LENGTH = 40.0
+"""Length of the halo [pixel]; shorter light is part of the profile, longer is the background's."""
+
+HALO_INTERVALS = (6, 8)
+"""Intervals of the surface beside the halo while that is being measured, along rows and columns."""
+
+LEAST_CELLS = 0.1
+"""Fraction of the cells that must hold light between fibres for a surface to be fitted."""
 
 LARGEST_HALO = 0.05
 
@@ -100,15 +109,15 @@ def _in_turn(
     scratch = [np.empty((len(centre), len(columns))) for _ in range(3)]
     residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
     grid, rows = no_background(n_rows, n_columns)
-    halo = known or (0.0, HALO_LENGTHS[0])
+    halo = known or (0.0, HALO_LENGTH)
     for _ in range(2):
         survey_columns(  # type: ignore[call-arg]
             frame, floor, columns, centre, bank, *nodes, grid, rows, halo, *scratch, residual, light
         )
         noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))
-        trials = [known] if known else [(-1.0, length) for length in HALO_LENGTHS]
-        fits = [fit_background(residual, light, noise2, columns, centre, n_columns, t) for t in trials]
-        grid, rows, halo, _ = min(fits, key=lambda fit: fit[3])
+        grid, rows, halo = fit_background(
+            residual, light, noise2, columns, centre, n_columns, known or (-1.0, HALO_LENGTH)
+        )
     return grid, rows, halo
 
 
@@ -120,7 +129,7 @@ def fit_background(
     centre: FloatArray,
     n_columns: int,
     halo: tuple[float, float],
-) -> tuple[FloatArray, FloatArray, tuple[float, float], float]:
+) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
     """Fit a smooth surface to what is left between the fibres.
 
     Parameters
@@ -145,30 +154,20 @@ def fit_background(
         Row of each grid line; the background is linear between them.
     halo : tuple of float
         As given or measured.
-    misfit : float
-        Reduced chi-square of the cells.
     """
     n_rows = residual.shape[1]
     spacing = float(np.median(np.diff(centre[:, n_columns // 2])))
+    rows_up = np.ascontiguousarray(centre.T)
+    light_of = (residual, light, noise2, columns, rows_up)
+    if halo[0] < 0:
+        halo = (_measured_halo(light_of, GAP * spacing, n_columns, halo[1]), halo[1])
     value, wing, weight = _cells(
-        residual, light, noise2, columns, np.ascontiguousarray(centre.T), VALLEY * spacing,
-        n_columns, ROW_CELLS, COLUMN_CELLS, PROFILE_DOUBT, halo[1],
-    )  # fmt: skip
-    measure = halo[0] < 0
-    if np.count_nonzero(weight) < 0.3 * weight.size:
-        return *no_background(n_rows, n_columns), (max(halo[0], 0.0), halo[1]), np.inf
-    row_middle = (np.arange(ROW_CELLS) + 0.5) / ROW_CELLS
-    column_middle = (np.arange(COLUMN_CELLS) + 0.5) / COLUMN_CELLS
-    across, along = _basis(row_middle, ROW_INTERVALS), _basis(column_middle, COLUMN_INTERVALS)
-    surface = np.einsum("ri,cj->rcij", across, along).reshape(value.size, -1)
-    goal, share = value.ravel() - max(halo[0], 0.0) * wing.ravel(), max(halo[0], 0.0)
-    misfit = np.inf
-    if measure:
-        joint, error, misfit = _robust(np.column_stack([surface, wing.ravel()]), goal, weight.ravel())
-        # A halo that is not clearly there is none; one beyond a few per cent is something else.
-        share = float(joint[-1]) if 4 * error < joint[-1] < LARGEST_HALO else 0.0
-        goal = goal - share * wing.ravel()
-    coefficients, _, alone = _robust(surface, goal, weight.ravel())
+        *light_of, VALLEY * spacing, n_columns, ROW_CELLS, COLUMN_CELLS, PROFILE_DOUBT, halo[1]
+    )
+    if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
+        return *no_background(n_rows, n_columns), halo
+    across, along = _cell_basis(ROW_INTERVALS, COLUMN_INTERVALS)
+    coefficients, _ = _robust(_surface(across, along), (value - halo[0] * wing).ravel(), weight.ravel())
     net = coefficients.reshape(across.shape[1], along.shape[1])
     grid_rows = np.linspace(0.0, n_rows - 1.0, GRID_ROWS)
     grid = (
@@ -176,11 +175,47 @@ def fit_background(
         @ net
         @ _basis(np.linspace(0.0, 1.0, n_columns), COLUMN_INTERVALS).T
     )
-    return np.ascontiguousarray(grid), grid_rows, (share, halo[1]), min(misfit, alone)
+    return np.ascontiguousarray(grid), grid_rows, halo
 
 
-def _robust(design: FloatArray, goal: FloatArray, weight: FloatArray) -> tuple[FloatArray, float, float]:
-    """Clipped least squares: coefficients, error of the last one, and the reduced chi-square."""
+def _measured_halo(
+    light_of: tuple[FloatImage, FloatImage, float, NDArray[np.int64], FloatArray],
+    distance: float,
+    n_columns: int,
+    length: float,
+) -> float:
+    """Fraction of a fibre's light in its halo, from the gaps that guides and broken fibres leave.
+
+    Between neighbouring fibres the profile's own wings are as bright as the halo, and an error of theirs would
+    pass for it. The surface beside it is finer than the scattered light needs: what the halo is to explain is
+    how the light around each gap differs from that of the region.
+    """
+    value, wing, weight = _cells(
+        *light_of, distance, n_columns, ROW_CELLS, COLUMN_CELLS, PROFILE_DOUBT, length
+    )
+    if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
+        return 0.0
+    surface = _surface(*_cell_basis(*HALO_INTERVALS))
+    fitted, error = _robust(np.column_stack([surface, wing.ravel()]), value.ravel(), weight.ravel())
+    # A halo that is not clearly there is none; one beyond a few per cent is something else.
+    return float(fitted[-1]) if 4 * error < fitted[-1] < LARGEST_HALO else 0.0
+
+
+def _cell_basis(rows: int, columns: int) -> tuple[FloatArray, FloatArray]:
+    """B-splines at the middles of the cells, across and along."""
+    return (
+        _basis((np.arange(ROW_CELLS) + 0.5) / ROW_CELLS, rows),
+        _basis((np.arange(COLUMN_CELLS) + 0.5) / COLUMN_CELLS, columns),
+    )
+
+
+def _surface(across: FloatArray, along: FloatArray) -> FloatArray:
+    """Design matrix of a spline surface over all cells."""
+    return np.asarray(np.einsum("ri,cj->rcij", across, along)).reshape(len(across) * len(along), -1)
+
+
+def _robust(design: FloatArray, goal: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
+    """Clipped least squares: coefficients, and the error of the last one."""
     used = weight
     for _ in range(3):
         normal = (design * used[:, None]).T @ design
@@ -192,8 +227,7 @@ def _robust(design: FloatArray, goal: FloatArray, weight: FloatArray) -> tuple[F
         scale = max(1.0, 1.4826 * float(np.median(np.abs(chi[weight > 0]))))
         used = np.where(np.abs(chi) < 4 * scale, weight, 0.0)
     error = scale * np.sqrt(np.linalg.inv(scaled)[-1, -1]) / size[-1]
-    misfit = float(np.minimum(chi[weight > 0] ** 2, 16.0).mean())
-    return coefficients, float(error), misfit
+    return coefficients, float(error)
 
 
 def _basis(position: FloatArray, intervals: int) -> FloatArray:

@@ -115,7 +115,7 @@ def simulate(root: Path, gratings: str, seed: int, exposures: int, *, truth: boo
     """Write a simulated night; returns the folder of its raw frames."""
     command = [
         sys.executable, "-m", "simulator", str(root / "raw"), "--date", DATE, "--fields", "1", "--exposures",
-        str(exposures), "--seed", str(seed), "--biases", "3", "--darks", "0", "--gratings", gratings, "--existing", "skip",
+        str(exposures), "--seed", str(seed), "--biases", "10", "--darks", "0", "--gratings", gratings, "--existing", "skip",
     ]  # fmt: skip
     done = subprocess.run(
         command + (["--truth", str(root / "truth")] if truth else []),
