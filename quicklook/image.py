@@ -16,6 +16,9 @@ from quicklook.types import Image, Parameters
 SATURATION = 0.99 * 65535.0
 """ADU at and above which a pixel is taken as saturated, as 2dFdr does."""
 
+IMPOSSIBLE = 1e6
+"""Electrons beyond which a pixel of a bias or dark is taken as bad."""
+
 LOWEST_LFLAT = 0.2
 """A pixel less sensitive than this is treated as bad rather than corrected."""
 
@@ -169,7 +172,8 @@ def _subtract_kernel(data, variance, floor, calibration, own, factor):  # type: 
     for y in range(ny):
         for x in range(nx):
             value = calibration[y, x]
-            if np.isnan(value):
+            # No bias or dark holds more than the converter can say: such a value is a damaged file's.
+            if not (abs(factor * value) < IMPOSSIBLE and own[y, x] < IMPOSSIBLE * IMPOSSIBLE):
                 data[y, x] = np.nan
                 variance[y, x] = np.nan
                 continue

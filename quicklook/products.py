@@ -167,7 +167,11 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with fits.open(path, memmap=False, uint=True, ignore_missing_simple=False) as hdus:
+            # astropy leaves a file open that it cannot read; what is opened here is closed here.
+            with (
+                path.open("rb") as stream,
+                fits.open(stream, memmap=False, uint=True, ignore_missing_simple=False) as hdus,
+            ):
                 len(hdus)  # walks the whole file, so that truncation shows here
                 yield hdus
     except InvalidInput as error:

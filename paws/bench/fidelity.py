@@ -122,7 +122,9 @@ def _spectra(folder: Path, name: str, truth: Path) -> dict[str, float]:
         pull = (flux - light) / sigma
         clean = lit[:, None] & ~hit & np.isfinite(pull)
         core = clean & (np.abs(pull) < 6)
-        bright, faint = core & (light > BRIGHT * sigma), core & (light < FAINT)
+        # The noise that the true light makes: chosen by their own noise, pixels that came out low would prevail.
+        noise = np.sqrt(sigma**2 - np.maximum(flux, 0.0) + light)
+        bright, faint = core & (light > BRIGHT * noise), core & (light < FAINT)
     neighbours = np.zeros_like(light)
     neighbours[1:] += light[:-1]
     neighbours[:-1] += light[1:]
