@@ -65,6 +65,7 @@ def smooth_lines(
     weight = np.where(np.isfinite(position) & (weight > 0), 1.0 / own, 0.0)
     position = np.where(weight > 0, position, 0.0)
     best: tuple[float, int, FloatArray, FloatArray] | None = None
+    worse = 0
     for intervals in choices:
         if 2 * (intervals + 3) > len(x):
             continue
@@ -73,7 +74,12 @@ def smooth_lines(
         reduced = max(chi2 / max(points, 1), 0.2)
         score = float(points * np.log(reduced) + len(position) * (intervals + 3) * np.log(len(x)))
         if best is None or score < best[0]:
-            best = (score, intervals, coefficients, clipped)
+            best, worse = (score, intervals, coefficients, clipped), 0
+        else:
+            worse += 1
+        # Lines that need fine knots gain by every step towards them.
+        if worse == 2:
+            break
     if best is None:
         intervals = max(1, len(x) // 2 - 3)
         coefficients, clipped, _ = _fit(x, position, weight, n_columns, intervals)

@@ -22,7 +22,7 @@ from quicklook.types import FloatArray, FloatImage, Image, Parameters, ProfileMo
 
 FULL_WELL = 65535.0
 
-STEPS = (8, 4, 2)
+STEPS = (16, 8, 3)
 """Rounds of profile and positions in turn, each on every so manieth column: a third round changes positions by
 less than 0.001 pixel, and early ones need not be precise."""
 
