@@ -7,27 +7,22 @@ What is registered already is passed over unread, so a backfill that was interru
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from agents.ingest import storage
 from agents.ingest.folders import Sighting, sweep
-from agents.ingest.inspect import Inspection, Verdict, inspect_file
+from agents.ingest.inspect import Inspection, Verdict
 from agents.ingest.names import printable
+from agents.ingest.reading import FileTime, in_processes, inspect_old
 from agents.ingest.service import rejection
 from paws.clock import utc_now
 from paws.database import Pool
 from paws.errors import PermanentError
 
-_CHUNK = 8
 _BATCH = 256
 _LOOKUP = 5000
 
@@ -109,7 +104,7 @@ async def run_backfill(
     done = report.known
     on_progress(done, report.found)
     frames: list[Indexed] = []
-    async for part in _inspect_all(fresh, longitude, workers):
+    async for part in in_processes(fresh, partial(_inspect_chunk, longitude=longitude), workers):
         for indexed in part:
             inspection = indexed.inspection
             if indexed.row:
@@ -163,45 +158,8 @@ async def _reject(
     report.rejected.append({"path": rejected.path, "code": rejected.code, "reason": rejected.reason})
 
 
-async def _inspect_all(
-    sightings: Sequence[Sighting], longitude: float, workers: int | None
-) -> AsyncIterator[list[Indexed]]:
-    """Inspect files in other processes, in order, with a bounded number under way."""
-    if not sightings:
-        return
-    workers = workers or len(os.sched_getaffinity(0))
-    # A forked child would inherit the event loop and the database's sockets.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["agents.ingest.backfill"])
-    under_way: deque[Future[list[Indexed]]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context) as executor:
-        try:
-            for chunk in _chunks(sightings):
-                under_way.append(executor.submit(_inspect_chunk, chunk, longitude))
-                if len(under_way) >= 4 * workers:
-                    yield await asyncio.wrap_future(under_way.popleft())
-            while under_way:
-                yield await asyncio.wrap_future(under_way.popleft())
-        except BrokenProcessPool as error:
-            raise PermanentError(
-                "A reading process was killed, perhaps for want of memory. Run the backfill again: it goes on "
-                "where it ended."
-            ) from error
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _chunks(sightings: Sequence[Sighting]) -> Iterator[list[tuple[str, int]]]:
-    for start in range(0, len(sightings), _CHUNK):
-        yield [(item.path, item.signature.mtime_ns) for item in sightings[start : start + _CHUNK]]
-
-
-def _inspect_chunk(files: list[tuple[str, int]], longitude: float) -> list[Indexed]:
-    # An archive's files were complete when they were written, not when somebody copied the archive.
-    return [
-        _index(inspect_file(path, longitude, datetime.fromtimestamp(mtime / 1e9, UTC)))
-        for path, mtime in files
-    ]
+def _inspect_chunk(files: list[FileTime], longitude: float) -> list[Indexed]:
+    return [_index(inspect_old(file, longitude)) for file in files]
 
 
 def _index(inspection: Inspection) -> Indexed:

@@ -63,9 +63,28 @@ def store(source: Path, name: str, making: Making, data_dir: Path, versions_dir:
     """
     folder = version_folder(versions_dir, making.reduction.job_key, making.attempt)
     target = folder / name
-    temporary = folder / f".{name}.{secrets.token_hex(4)}"
+    checksum, size = write_product(source, target, making)
+    return StoredFile(PurePosixPath(target.relative_to(data_dir).as_posix()), checksum, size)
+
+
+def write_product(source: Path, target: Path, making: Making) -> tuple[str, int]:
+    """Write a checked product to its place in one step, with its provenance.
+
+    Returns
+    -------
+    checksum : str
+        BLAKE3 of what was written, hexadecimal.
+    size : int
+        In bytes.
+
+    Raises
+    ------
+    DiskFullError
+        If there is no room.
+    """
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
             checksum, size = write_with_provenance(source, stream, making)
             stream.flush()
@@ -73,18 +92,18 @@ def store(source: Path, name: str, making: Making, data_dir: Path, versions_dir:
         # Read-only: an engine that works on a hard link of it must not change the truth.
         temporary.chmod(0o444)
         temporary.replace(target)
-        _sync_folder(folder)
+        _sync_folder(target.parent)
     except OSError as error:
         if error.errno in _NO_SPACE:
             raise DiskFullError(
-                f"There is no room for {name} in {versions_dir}. Make room; it is tried again.",
+                f"There is no room for {target.name} in {target.parent}. Make room; it is tried again.",
                 path=str(target),
             ) from error
         raise
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-    return StoredFile(PurePosixPath(target.relative_to(data_dir).as_posix()), checksum, size)
+    return checksum, size
 
 
 def link_current(stored: Path, products_dir: Path, path: str) -> bool:

@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,10 +22,11 @@ from agents.reducer.engines.base import (
 )
 from agents.reducer.engines.output import OutputFollower, lines_of
 from paws.embedded import launch
+from paws.embedded.account import launch_command
+from paws.embedded.priority import give_way
 from paws.errors import ConfigurationError
 
 _TERM_GRACE = 2.0
-_LAUNCH = str(Path(launch.__file__))
 
 
 class LocalEngine:
@@ -74,18 +74,7 @@ class LocalEngine:
         started_at = datetime.now(UTC)
         process = await asyncio.create_subprocess_exec(
             # The kernel kills the program when the runner dies, so that no two work on one reduction.
-            *(
-                sys.executable,
-                "-I",
-                "-S",
-                _LAUNCH,
-                "run",
-                str(os.getpid()),
-                str(int(signal.SIGKILL)),
-                "-",
-                "-",
-            ),
-            *("--", self._found, *command),
+            *launch_command([self._found, *command], death_signal=signal.SIGKILL),
             cwd=cwd,
             env=self._environment(scratch),
             stdin=asyncio.subprocess.DEVNULL,
@@ -94,8 +83,7 @@ class LocalEngine:
             start_new_session=True,
             limit=LONGEST_LINE,
         )
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
+        await asyncio.to_thread(give_way, process.pid, NICENESS)
         try:
             async with asyncio.timeout(deadline):
                 assert process.stdout is not None

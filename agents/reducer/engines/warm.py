@@ -19,6 +19,7 @@ from typing import Any, TextIO, cast
 
 from agents.reducer.engines.base import NICENESS
 from paws.embedded.launch import tie_to_parent
+from paws.embedded.priority import give_way
 
 FAILURE = 1
 """Exit status of a command that ended in an error nobody expected; its traceback is in the log."""
@@ -84,7 +85,7 @@ def main(parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # A Ctrl-C reaches the whole terminal; the runner decides what ends when.
         signal.signal(number, signal.SIG_IGN)
-    os.nice(NICENESS)
+    give_way(os.getpid(), NICENESS)
     # What a library prints must not get between the messages.
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

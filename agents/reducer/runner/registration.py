@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 from agents.reducer.engines import EngineResult
 from agents.reducer.events import announce_finished
+from agents.reducer.runner.keep import NewProduct
 from agents.reducer.runner.storage import Begun, announce_reduction, hold_fence
 from agents.reducer.settle import lock_slot, settle
 from paws.database import Connection, Pool
 from schemas.vocabulary import ProductKind
-
-
-@dataclass(frozen=True)
-class NewProduct:
-    """A stored product, ready to be registered."""
-
-    kind: ProductKind
-    path: PurePosixPath
-    stored_path: PurePosixPath
-    checksum: str
-    size_bytes: int
-    quality: dict[str, Any]
-    provenance: dict[str, Any]
 
 
 def product_id(job_key: str, kind: ProductKind) -> str:

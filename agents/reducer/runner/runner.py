@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
 import asyncpg
 
-from agents.reducer.check import check_product, judge
-from agents.reducer.commands import WorkFiles, command_line, input_keys, output_name, plain_names
 from agents.reducer.engines import Engine, EngineResult
 from agents.reducer.markers import Stage
 from agents.reducer.placing import place_slot
-from agents.reducer.provenance import InputFile, Making, document
+from agents.reducer.provenance import Making
 from agents.reducer.retry import RetryPolicy, decide
-from agents.reducer.runner.progress import CommandLog, StageReporter
-from agents.reducer.runner.quality import read_quality
-from agents.reducer.runner.registration import NewProduct, register
+from agents.reducer.runner.engine_run import run_logged
+from agents.reducer.runner.failure import Failure, classify, report
+from agents.reducer.runner.keep import NewProduct, keep
+from agents.reducer.runner.prepare import Prepared, prepare
+from agents.reducer.runner.progress import StageReporter
+from agents.reducer.runner.registration import register
 from agents.reducer.runner.service import POSTPONED
 from agents.reducer.runner.storage import (
     Begun,
@@ -29,26 +29,18 @@ from agents.reducer.runner.storage import (
     record_retry,
     report_stage,
 )
-from agents.reducer.runner.workfolder import (
-    InputGoneError,
-    ManifestEntry,
-    make_work_folder,
-    plain_name,
-    remove_work_folder,
-)
-from agents.reducer.store import remove_unregistered, store
+from agents.reducer.runner.workfolder import remove_work_folder
+from agents.reducer.store import StoredFile, remove_unregistered, store
 from paws.clock import Clock, utc_now
 from paws.database import Pool
-from paws.errors import InvalidInputError, PawsError
+from paws.errors import PawsError
 from paws.log import get_logger
 from paws.settings import Settings
-from schemas.layout import product_path
-from schemas.reductions import ProductInput, Reduction
+from schemas.reductions import Reduction
 from schemas.vocabulary import Outcome
 
 log = get_logger(__name__)
 
-_TAIL_IN_REPORT = 5
 _DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -64,16 +56,6 @@ class TryAgainLater(Exception):  # noqa: N818 - no error: an instruction to the 
     def __init__(self, wait: float) -> None:
         super().__init__(f"again in {wait:g} s")
         self.wait = timedelta(seconds=wait)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A work folder with its files, and the command to run in it."""
-
-    folder: Path
-    files: WorkFiles
-    inputs: tuple[InputFile, ...]
-    command: tuple[str, ...]
 
 
 class Runner:
@@ -135,12 +117,10 @@ class Runner:
         folder = self._settings.work_dir.absolute() / f"{reduction.job_key[:16]}-{begun.attempt}"
         log_path = self._log_path(begun, reduction)
         try:
-            prepared = await asyncio.to_thread(self._prepare, begun, reduction, folder)
+            prepared = await asyncio.to_thread(
+                prepare, reduction, begun.inputs, self._data_dir, folder, self._identity
+            )
             result = await self._run_engine(begun, reduction, prepared)
-            failure = judge(reduction.kind.value, result, self._engine.invalid_status)
-            if failure is not None:
-                failure.context["tail"] = list(result.tail)
-                raise failure
             products = await asyncio.to_thread(self._keep, begun, reduction, prepared, result)
             known = await register(self._pool, begun, products, result, str(log_path), self._clock())
         finally:
@@ -172,53 +152,6 @@ class Runner:
             begun.attempt,
         )
 
-    def _prepare(self, begun: Begun, reduction: Reduction, folder: Path) -> Prepared:
-        if begun.missing:
-            missing = ", ".join(f"{item.kind.value} of {item.job_key[:16]}" for item in begun.missing)
-            raise InputGoneError(
-                f"Products that are needed are not registered: {missing}. Reprocess what makes them."
-            )
-        by_product = {item.product: item for item in begun.inputs}
-        products = [by_product[wanted] for wanted in input_keys(reduction)]
-        names = plain_names(
-            [plain_name(frame.name) for frame in reduction.frames]
-            + [PurePosixPath(item.stored_path).name for item in products]
-        )
-        split = len(reduction.frames)
-        name_of: dict[ProductInput, str] = {
-            item.product: name for item, name in zip(products, names[split:], strict=True)
-        }
-        role_of = {choice.product: choice.role for choice in reduction.calibrations}
-        manifest: list[ManifestEntry] = [
-            ManifestEntry(name, Path(frame.path), frame.checksum, verify=True)
-            for frame, name in zip(reduction.frames, names[:split], strict=True)
-        ] + [
-            ManifestEntry(
-                name_of[item.product], self._data_dir / item.stored_path, item.checksum, verify=False
-            )
-            for item in products
-        ]
-        files = WorkFiles(
-            frames=tuple(names[:split]),
-            inputs=tuple(name_of[item] for item in reduction.inputs),
-            calibrations={role: name_of[product] for product, role in role_of.items()},
-        )
-        command = command_line(reduction, files)
-        make_work_folder(folder, self._identity, manifest)
-        inputs = [
-            InputFile(name, frame.checksum, frame.frame_id, "raw")
-            for frame, name in zip(reduction.frames, names[:split], strict=True)
-        ] + [
-            InputFile(
-                name_of[item.product],
-                item.checksum,
-                item.product.job_key,
-                role_of[item.product].value if item.product in role_of else "input",
-            )
-            for item in products
-        ]
-        return Prepared(folder, files, tuple(inputs), tuple(command))
-
     async def _run_engine(self, begun: Begun, reduction: Reduction, prepared: Prepared) -> EngineResult:
         async def tell(stage: Stage) -> None:
             await report_stage(
@@ -226,26 +159,17 @@ class Runner:
             )
 
         reporter = StageReporter(tell)
-        path = self._data_dir / self._log_path(begun, reduction)
-        command_log = await asyncio.to_thread(CommandLog, path)
-
-        def on_line(line: str) -> None:
-            command_log.line(line)
-            reporter.feed(line)
-
-        try:
-            command_log.note(self._clock(), f"{reduction.engine} {' '.join(map(repr, prepared.command))}")
-            async with reporter.reporting():
-                result = await self._engine.run(
-                    prepared.command, prepared.folder, on_line, self._settings.runner_deadline
-                )
-            command_log.note(self._clock(), f"exit status {result.exit_status} after {result.seconds:.3f} s")
-        except Exception as error:
-            command_log.note(self._clock(), f"{type(error).__name__}: {error}")
-            raise
-        finally:
-            command_log.close()
-        return result
+        log_path = self._data_dir / self._log_path(begun, reduction)
+        async with reporter.reporting():
+            return await run_logged(
+                self._engine,
+                reduction,
+                prepared,
+                log_path,
+                reporter.feed,
+                self._settings.runner_deadline,
+                self._clock,
+            )
 
     def _keep(
         self, begun: Begun, reduction: Reduction, prepared: Prepared, result: EngineResult
@@ -260,37 +184,18 @@ class Runner:
             made_at=result.finished_at,
             log_path=str(self._log_path(begun, reduction)),
         )
-        products: list[NewProduct] = []
-        for kind in reduction.products:
-            made = prepared.folder / output_name(reduction, kind, prepared.files)
-            facts = check_product(made, kind, result.started_at.timestamp())
-            try:
-                path = product_path(kind, reduction.layout)
-            except ValueError as error:
-                raise InvalidInputError(f"The product has no place: {error}.") from error
-            stored = store(made, made.name, making, self._data_dir, self._settings.versions_dir.absolute())
-            products.append(
-                NewProduct(
-                    kind=kind,
-                    path=path,
-                    stored_path=stored.path,
-                    checksum=stored.checksum,
-                    size_bytes=stored.size_bytes,
-                    quality={
-                        **read_quality(made),
-                        "shape": list(facts.shape),
-                        "finite_fraction": round(facts.finite_fraction, 4),
-                    },
-                    provenance=document(making),
-                )
-            )
-        return products
+
+        def put(made: Path, _path: PurePosixPath) -> StoredFile:
+            return store(made, made.name, making, self._data_dir, self._settings.versions_dir.absolute())
+
+        return keep(prepared, making, result.started_at.timestamp(), put)
 
     async def _settle_failure(self, begun: Begun, reduction: Reduction, error: Exception) -> None:
-        outcome, code, sentence, tail = _classify(error)
+        failure = _classify(error)
+        outcome, code = failure.outcome, failure.code
         decision = decide(outcome, begun.tries, self._policy)
         log_path = str(self._log_path(begun, reduction))
-        report = _report(sentence, decision.reason, tail, log_path)
+        told = report(failure, decision.reason, log_path)
         log.log(
             30 if decision.action == "retry" else 40,
             "a try went wrong",
@@ -298,15 +203,15 @@ class Runner:
             slot=begun.slot,
             attempt=begun.attempt,
             code=code,
-            error=sentence,
+            error=failure.sentence,
             next=decision.reason,
             exc_info=error if not isinstance(error, PawsError) else None,
         )
         try:
             if decision.action == "retry":
-                await record_retry(self._pool, begun, outcome, code, report, log_path, self._clock())
+                await record_retry(self._pool, begun, outcome, code, told, log_path, self._clock())
                 raise TryAgainLater(decision.wait)
-            await record_failure(self._pool, begun, outcome, code, report, log_path, self._clock())
+            await record_failure(self._pool, begun, outcome, code, told, log_path, self._clock())
         except LostFenceError as lost:
             log.warning("not recorded", job=reduction.job_key[:16], reason=lost.message)
 
@@ -327,20 +232,7 @@ class Runner:
         )
 
 
-def _classify(error: Exception) -> tuple[Outcome, str, str, list[str]]:
-    if isinstance(error, PawsError):
-        return error.outcome, error.code, error.message, [str(line) for line in error.context.get("tail", [])]
+def _classify(error: Exception) -> Failure:
     if isinstance(error, _DATABASE_AWAY):
-        return Outcome.RETRIABLE, "database", f"The database went away: {error}.", []
-    if isinstance(error, OSError):
-        return Outcome.RETRIABLE, "file_system", f"A file could not be read or written: {error}.", []
-    return Outcome.PERMANENT, "internal", f"An unexpected error ({type(error).__name__}): {error}.", []
-
-
-def _report(sentence: str, then: str, tail: list[str], log_path: str) -> str:
-    """What people read: what went wrong, what follows, the last lines, and where all of them are."""
-    sentence = sentence.rstrip()
-    lines = [f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} {then}"]
-    if tail:
-        lines += ["Last lines:", *(f"  {line[:200]}" for line in tail[-_TAIL_IN_REPORT:])]
-    return "\n".join([*lines, f"Log: {log_path}"]).replace("\x00", "")
+        return Failure(Outcome.RETRIABLE, "database", f"The database went away: {error}.")
+    return classify(error)

@@ -10,6 +10,7 @@ from agents.reducer.commands import input_keys
 from agents.reducer.events import announce_finished
 from agents.reducer.intake.storage import NOT_WANTED
 from agents.reducer.retry import RetryPolicy
+from agents.reducer.runner.prepare import InputProduct
 from agents.reducer.runner.service import Situation, StartDecision, start_decision
 from paws.database import Connection, Pool
 from paws.errors import PermanentError
@@ -25,18 +26,6 @@ class LostFenceError(PermanentError):
 
 
 @dataclass(frozen=True)
-class InputProduct:
-    """A registered product that a reduction reads."""
-
-    product: ProductInput
-    stored_path: str
-    checksum: str
-    size_bytes: int
-    level: int | None
-    provisional: bool
-
-
-@dataclass(frozen=True)
 class Begun:
     """A reduction that this runner may now work on; `decision` tells if it may not."""
 
@@ -46,7 +35,6 @@ class Begun:
     attempt: int = 0
     tries: int = 0
     inputs: tuple[InputProduct, ...] = ()
-    missing: tuple[ProductInput, ...] = ()
 
 
 async def begin(
@@ -101,16 +89,7 @@ async def begin(
             at,
         )
         await announce_reduction(connection, reduction, at)
-    found = {item.product for item in inputs}
-    return Begun(
-        decision,
-        slot,
-        reduction,
-        row["attempt"],
-        row["tries"],
-        inputs,
-        tuple(product for product in needed if product not in found),
-    )
+    return Begun(decision, slot, reduction, row["attempt"], row["tries"], inputs)
 
 
 async def report_stage(
