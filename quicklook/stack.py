@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from quicklook import nanmath
 from quicklook.errors import InvalidInput
 from quicklook.types import FloatImage
 
@@ -77,7 +78,12 @@ def combine_images(images: Sequence[FloatImage], variances: Sequence[FloatImage 
         else np.full((1, 1, 1), np.nan, dtype=np.float32)
     )
     data, variance, rejected = _clipped_mean(cube, spread, CLIP)
-    return Stack(data, variance, int(rejected), tuple(float(np.nanmedian(image)) for image in cube))
+    return Stack(data, variance, int(rejected), tuple(_level(image) for image in cube))
+
+
+def _level(image: FloatImage) -> float:
+    """Median of every third pixel of every third row: of half a million pixels it is as good as of all."""
+    return float(nanmath.median(image[::3, ::3].ravel()))
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
