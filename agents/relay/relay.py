@@ -20,6 +20,7 @@ from paws.errors import PawsError, RetriableError
 from paws.log import get_logger
 from paws.outbox import OUTBOX_CHANNEL
 from paws.settings import Settings
+from schemas.topics import STATUS_EVENTS
 
 log = get_logger(__name__)
 
@@ -114,11 +115,21 @@ class Relay:
             session.wake.clear()
             rows = await storage.next_batch(session.connection)
             if rows:
-                await self._publish(session, rows)
-                await storage.mark_published(session.connection, rows)
+                await self._publish_batch(session, rows)
             self._failures = 0
             if len(rows) < storage.BATCH:
                 return
+
+    async def _publish_batch(self, session: _Session, rows: list[OutboxRow]) -> None:
+        # The agents first, who work on: the numbering of what people watch waits for the disk.
+        work = [row for row in rows if row.topic != STATUS_EVENTS.name]
+        if work:
+            await self._publish(session, work)
+            await storage.mark_published(session.connection, work)
+        watched = [row for row in rows if row.topic == STATUS_EVENTS.name]
+        if watched:
+            await self._publish(session, await storage.number(session.connection, watched))
+            await storage.mark_published(session.connection, watched)
 
     async def _publish(self, session: _Session, rows: list[OutboxRow]) -> None:
         offsets = await session.publisher.publish(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agents.relay.service import OUTBOX_KEPT, STATUS_FEED_KEPT, STATUS_OUTBOX_KEPT
@@ -31,20 +31,25 @@ async def become_publisher(connection: Connection) -> bool:
 
 
 async def next_batch(connection: Connection) -> list[OutboxRow]:
-    """Oldest rows that are not published, status events among them numbered.
+    """Oldest rows that are not published. Status events have no numbers yet.
 
     Rows are found by not being published, never by being newer than the last one: transactions that run
     side by side become visible in another order than their rows were numbered.
     """
+    rows = await connection.fetch(
+        """
+        SELECT id, topic, key, event_id, payload::text AS payload FROM outbox
+        WHERE published_at IS NULL ORDER BY id LIMIT $1
+        """,
+        BATCH,
+    )
+    return [OutboxRow(**dict(row)) for row in rows]
+
+
+async def number(connection: Connection, rows: list[OutboxRow]) -> list[OutboxRow]:
+    """Status events with their numbers, which are durable before anybody sees them."""
+    ids = [row.id for row in rows]
     async with connection.transaction():
-        ids = [
-            row["id"]
-            for row in await connection.fetch(
-                "SELECT id FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT $1", BATCH
-            )
-        ]
-        if not ids:
-            return []
         # A row numbered before, by a publisher that died, keeps its number.
         await connection.execute(
             """
@@ -52,7 +57,7 @@ async def next_batch(connection: Connection) -> list[OutboxRow]:
                 SELECT o.id, o.key, o.payload,
                     (SELECT coalesce(max(seq), 0) FROM status_event) + row_number() OVER (ORDER BY o.id) AS seq
                 FROM outbox o
-                WHERE o.id = ANY($1::bigint[]) AND o.topic = $2
+                WHERE o.id = ANY($1::bigint[])
                     AND NOT EXISTS (SELECT 1 FROM status_event s WHERE s.outbox_id = o.id))
             INSERT INTO status_event (seq, outbox_id, night, entity, entity_id, state, payload, at)
             SELECT seq, id, key, payload ->> 'entity', payload ->> 'entity_id', payload ->> 'state',
@@ -60,24 +65,26 @@ async def next_batch(connection: Connection) -> list[OutboxRow]:
             FROM fresh ORDER BY seq
             """,
             ids,
-            STATUS_EVENTS.name,
         )
-        rows = await connection.fetch(
-            """
-            SELECT o.id, o.topic, o.key, o.event_id, coalesce(s.payload, o.payload)::text AS payload
-            FROM outbox o LEFT JOIN status_event s ON s.outbox_id = o.id
-            WHERE o.id = ANY($1::bigint[]) ORDER BY o.id
-            """,
+        numbered = await connection.fetch(
+            "SELECT outbox_id, payload::text AS payload FROM status_event WHERE outbox_id = ANY($1::bigint[])",
             ids,
         )
-    return [OutboxRow(**dict(row)) for row in rows]
+    payloads = {row["outbox_id"]: row["payload"] for row in numbered}
+    return [replace(row, payload=payloads[row.id]) for row in rows]
 
 
 async def mark_published(connection: Connection, rows: list[OutboxRow]) -> None:
-    """Record that rows are with the broker."""
-    await connection.execute(
-        "UPDATE outbox SET published_at = now() WHERE id = ANY($1::bigint[])", [row.id for row in rows]
-    )
+    """Record that rows are with the broker.
+
+    The disk is not waited for: a record that a crash takes away means that its rows are published once more.
+    """
+    async with connection.transaction():
+        await connection.execute("SET LOCAL synchronous_commit = off")
+        await connection.execute(
+            "UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1::bigint[])",
+            [row.id for row in rows],
+        )
 
 
 async def published_into(connection: Connection) -> str | None:
