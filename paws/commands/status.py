@@ -76,8 +76,9 @@ def _show(
         console.print("No frame has arrived yet.")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("Frame", "Class", "Object", "State", "Level", "S/N", "Why"):
-        table.add_column(heading)
+    for heading in ("Frame", "Class", "Object", "State", "Level", "S/N"):
+        table.add_column(heading, no_wrap=True, max_width=16)
+    table.add_column("Why", overflow="fold")
     for frame in frames:
         level = "" if frame["level"] is None else f"L{frame['level']}" + ("*" if frame["provisional"] else "")
         ratio = "" if frame["signal_to_noise"] is None else f"{frame['signal_to_noise']:.1f}"
@@ -88,7 +89,8 @@ def _show(
             frame["state"],
             level,
             ratio,
-            frame["reason"] or "",
+            # Why all is well is told by the frame's page.
+            "" if frame["state"] == "reduced" and not frame["provisional"] else frame["reason"] or "",
         )
         table.add_row(*(escape(str(cell)) for cell in cells))
     console.print(table)
