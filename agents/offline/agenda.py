@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agents.calib_matcher.items import Item
@@ -18,6 +18,8 @@ from schemas.events import ReductionFinished
 from schemas.frames import Frame
 from schemas.reductions import Reduction
 from schemas.vocabulary import FrameState, Outcome, ReductionKind, ReductionState
+
+_PATIENT = 3600.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Agenda:
     def __init__(self, frames: Iterable[Frame], done: Iterable[Ending], policy: MatchPolicy) -> None:
         self._frames = {frame.frame_id: frame for frame in frames}
         nights = {frame.night for frame in self._frames.values()}
+        # Nobody waits for a quick look here: what is in reduction is always waited for.
+        policy = replace(policy, optional_wait=_PATIENT)
         self._now = after(nights, policy)
         self._matcher = Matcher(policy)
         self._matcher.restore(

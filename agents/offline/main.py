@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -186,6 +187,8 @@ def _alone_in(out: Path, keeping: Path) -> Iterator[None]:
 def _clear_away(out: Path, settings: Settings) -> None:
     """Remove what a killed run left: work folders and half-written products."""
     remove_stale_folders(settings.work_dir)
+    # Those of other machines, too: nobody else works here.
+    shutil.rmtree(settings.work_dir, ignore_errors=True)
     for folder in (path for path in out.iterdir() if path.is_dir() and path.name != KEEPING):
         for path in folder.rglob(".*"):
             if _TORN.fullmatch(path.name) and path.is_file():
