@@ -100,6 +100,10 @@ async def run(raw, out, keep=False, watcher=None):
     return await reduce_night(Request(raw, out, 2, keep), settings, watcher or Silent())
 
 
+def text_of(path):
+    return Path(path).read_text()
+
+
 def files(out, pattern="*.fits"):
     return {str(path.relative_to(out)) for path in out.rglob(pattern)}
 
@@ -155,7 +159,7 @@ async def test_a_failure_names_its_log_and_is_tried_again_in_the_next_run(raw, t
     summary = await run(raw, tmp_path / "out")
     (failure,) = summary.failures
     assert "reduce_arc failed with status 1: the last line" in failure.error
-    assert "reduce_arc" in Path(failure.log).read_text()
+    assert "reduce_arc" in text_of(failure.log)
     assert summary.count(FrameState.FAILED) == 3  # the flat and the exposure need the arc
     assert summary.exit_status == 1
     assert any(line.startswith("failed reduce_arc 20260312/1/0003/arc: ") for line in summary.lines())
