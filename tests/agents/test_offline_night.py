@@ -73,12 +73,18 @@ def test_every_frame_has_its_product_where_the_live_system_has_it(told, out):
     expected, where = set(), {}
     for ccd, grating in ((1, "580V"), (2, "385R")):
         calibration = f"calibration/{DATE}/ccd_{ccd}"
-        expected |= {f"{calibration}/BIAS{run}{kind}.fits" for run in ("0001", "0002") for kind in ("im", "red")}
+        expected |= {
+            f"{calibration}/BIAS{run}{kind}.fits" for run in ("0001", "0002") for kind in ("im", "red")
+        }
         expected.add(f"{calibration}/BIAScombined.fits")
         folder, flat = flat_of(out, grating)
         where[grating] = folder
         expected.add(f"{folder}/{flat}tlm.fits")
-        expected |= {f"{folder}/{stem}{kind}.fits" for stem in (flat, "ARC0005", "OBJ0006") for kind in ("im", "ex", "red")}
+        expected |= {
+            f"{folder}/{stem}{kind}.fits"
+            for stem in (flat, "ARC0005", "OBJ0006")
+            for kind in ("im", "ex", "red")
+        }
     plate, *_, name = where["580V"].parts
     assert name.startswith(f"{DATE}-")
     assert where["385R"] == Path(plate, "385R", "s1", name)

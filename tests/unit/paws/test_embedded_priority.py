@@ -9,7 +9,9 @@ from paws.embedded.priority import give_way
 
 
 def test_a_session_gives_way():
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
+    )
     try:
         give_way(process.pid, 7)
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == 7

@@ -100,7 +100,11 @@ def test_new_frames_redo_what_depends_on_them():
     third = make_frame(FrameClass.MFOBJECT, frames[-1].run + 1)
     done = [ending_of(item) for item in made.values()]
     added = work_off(Agenda([*frames, third], done, POLICY), done=done)
-    assert sorted(item.kind.value for item in added.values()) == ["combine_spectra", "reduce_object", "splice"]
+    assert sorted(item.kind.value for item in added.values()) == [
+        "combine_spectra",
+        "reduce_object",
+        "splice",
+    ]
     assert {item.night for item in added.values()} == {NIGHT}
 
 
@@ -117,7 +121,9 @@ def test_a_failure_is_told_and_the_rest_goes_on():
 
 def test_another_flat_serves_when_the_best_one_fails():
     frames = make_night(fields=1, exposures=1)
-    best = next(item for item in work_off(Agenda(frames, [], POLICY)).values() if item.kind.value == "make_tlm")
+    best = next(
+        item for item in work_off(Agenda(frames, [], POLICY)).values() if item.kind.value == "make_tlm"
+    )
     agenda = Agenda(frames, [], POLICY)
     work_off(agenda, fails=lambda item: item.job_key == best.job_key)
     states = {item.frame.frame_id: item.state for item in agenda.outcomes()}

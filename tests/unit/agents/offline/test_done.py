@@ -98,5 +98,9 @@ def test_products_are_found_for_those_who_read_them(tmp_path):
     done.add(done_of())
     wanted = ProductInput(job_key=KEY, kind=ProductKind.OBJECT)
     (found,) = done.find([wanted, ProductInput(job_key=KEY, kind=ProductKind.ARC)])
-    assert (found.product, found.stored_path, found.name) == (wanted, "p0/OBJ0001red.fits", "12mar10001red.fits")
+    assert (found.product, found.stored_path, found.name) == (
+        wanted,
+        "p0/OBJ0001red.fits",
+        "12mar10001red.fits",
+    )
     assert done.count_products([KEY, OTHER]) == 1

@@ -147,7 +147,9 @@ async def test_intermediate_frames_are_laid_beside_when_asked_for(raw, tmp_path,
     await run(raw, tmp_path / "out")
     summary = await run(raw, tmp_path / "out", keep=True)
     assert summary.made == 5
-    beside = {f"{FIELD}/{stem}{kind}.fits" for stem in ("FLAT0002", "ARC0003", "OBJ0004") for kind in ("im", "ex")}
+    beside = {
+        f"{FIELD}/{stem}{kind}.fits" for stem in ("FLAT0002", "ARC0003", "OBJ0004") for kind in ("im", "ex")
+    }
     beside |= {f"calibration/20260312/ccd_1/BIAS0001{kind}.fits" for kind in ("im", "ex")}
     assert files(tmp_path / "out") == PRODUCTS | beside
     assert (await run(raw, tmp_path / "out", keep=True)).made == 0
@@ -225,7 +227,9 @@ def test_the_command_ends_with_one_object_and_the_right_status(raw, tmp_path, en
     result = CliRunner().invoke(reduce, options)
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout.splitlines()[-1])
-    assert {name: told[name] for name in ("frames", "reduced", "set_aside", "failed", "waiting", "products")} == {
+    assert {
+        name: told[name] for name in ("frames", "reduced", "set_aside", "failed", "waiting", "products")
+    } == {
         "frames": 4,
         "reduced": 4,
         "set_aside": 0,

@@ -44,7 +44,10 @@ def test_dummies_are_counted_and_all_else_is_rejected_with_its_reason():
 
     bad = (Verdict.INCOMPLETE, Verdict.REJECTED, Verdict.CHANGED, Verdict.GONE)
     found = accept(
-        [judged(Verdict.NOT_OURS, "/raw/d.fits"), *(judged(verdict, f"/raw/{verdict}.fits") for verdict in bad)]
+        [
+            judged(Verdict.NOT_OURS, "/raw/d.fits"),
+            *(judged(verdict, f"/raw/{verdict}.fits") for verdict in bad),
+        ]
     )
     assert found.not_ours == 1
     assert {item.reason for item in found.rejected} == {f"it is {verdict.value}" for verdict in bad}
