@@ -36,12 +36,12 @@ def out(tmp_path_factory):
     return tmp_path_factory.mktemp("out")
 
 
-def paws_reduce(night, out):
+def paws_reduce(night, out, jobs=2):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PAWS_")}
     found = subprocess.run(
         [
             *(sys.executable, "-m", "paws", "reduce", str(night), "--out", str(out)),
-            *("--jobs", "2", "--keep-intermediate", "--json"),
+            *("--jobs", str(jobs), "--keep-intermediate", "--json"),
         ],
         capture_output=True,
         text=True,
@@ -115,3 +115,16 @@ def test_a_second_run_does_nothing(told, night, out):
     same = ("frames", "reduced", "set_aside", "products")
     assert [again[name] for name in same] == [told[name] for name in same]
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.fits")} == before
+
+
+def test_products_do_not_depend_on_the_number_of_processes(told, night, out, tmp_path):
+    paws_reduce(night, tmp_path / "one", jobs=1)
+    different = []
+    for name in sorted(files(out)):
+        with fits.open(out / name) as one, fits.open(tmp_path / "one" / name) as other:
+            different += [
+                (name, hdu.name)
+                for hdu, again in zip(one, other, strict=True)
+                if hdu.data is not None and hdu.data.tobytes() != again.data.tobytes()
+            ]
+    assert different == []

@@ -32,7 +32,9 @@ WARM_DEADLINE = 300.0
 COMMANDS_A_PROCESS = 500
 """Commands after which a process is replaced, so that no leak of a library grows over a season."""
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Linear algebra rounds differently with another number of threads; products must not depend on it."""
+
 _INVALID_INPUT = 2
 
 
@@ -185,11 +187,10 @@ class BuiltinEngine:
     async def _spawn(self) -> _WarmProcess:
         # As many threads in all as there are processors: two commands at once must not fight for them.
         threads = str(max(1, (os.cpu_count() or 1) // self._slots))
-        environment = dict.fromkeys(_THREAD_VARIABLES, threads)
         process = await asyncio.create_subprocess_exec(
             # Not from the working folder: whatever lies there must not be taken for a module.
             *(sys.executable, "-P", "-m", "agents.reducer.engines.warm", str(os.getpid())),
-            env={**environment, **os.environ},
+            env={"NUMBA_NUM_THREADS": threads, **os.environ, **_ONE_THREAD},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LONGEST_LINE,
