@@ -24,11 +24,11 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see the defaults, whatever the shell that runs them has set."""
     for name in list(os.environ):
-        if name.startswith("PAWS_") and not name.startswith("PAWS_TEST_"):
+        if name.startswith("PAWS_"):
             monkeypatch.delenv(name)
 
 
-STRICT = "PAWS_TEST_STRICT"
+STRICT = "TEST_STRICT"
 EXPECTED_SKIPS = "tests/expected_skips.txt"
 
 
