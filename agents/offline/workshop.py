@@ -11,6 +11,7 @@ from agents.offline.agenda import Ending
 from agents.offline.done import Done, DoneList, DoneProduct
 from agents.reducer.commands import input_keys, output_name
 from agents.reducer.engines import Engine, EngineResult
+from agents.reducer.engines.builtin import KEEP_INTERMEDIATE
 from agents.reducer.provenance import Making
 from agents.reducer.retry import RetryPolicy, decide
 from agents.reducer.runner.engine_run import run_logged
@@ -112,7 +113,7 @@ class Workshop:
         # 2dFdr always writes them.
         if self._engine.name != "builtin":
             return ()
-        return ("-KEEP_INTERMEDIATE", "1" if self._keep_intermediate else "0")
+        return (KEEP_INTERMEDIATE, "1" if self._keep_intermediate else "0")
 
     def _keep(
         self, reduction: Reduction, attempt: int, log_path: Path, prepared: Prepared, result: EngineResult

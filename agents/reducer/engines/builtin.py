@@ -35,6 +35,9 @@ COMMANDS_A_PROCESS = 500
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Linear algebra rounds differently with another number of threads; products must not depend on it."""
 
+KEEP_INTERMEDIATE = "-KEEP_INTERMEDIATE"
+"""quicklook's switch for writing image and extracted frames too, which is its default as it is 2dFdr's."""
+
 _INVALID_INPUT = 2
 
 
@@ -124,6 +127,9 @@ class BuiltinEngine:
 
     async def run(self, command: Sequence[str], cwd: Path, on_line: OnLine, deadline: float) -> EngineResult:
         """Run a command in a warm process; see `Engine`."""
+        if KEEP_INTERMEDIATE not in command:
+            # The work folder goes when the command ends, so nobody would see them. Who wants them says so.
+            command = [*command, KEEP_INTERMEDIATE, "0"]
         worker = await self._idle.get()
         try:
             # None stands for a process that is to be started: its predecessor died or was worn out.
