@@ -65,6 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     with ExitStack() as stack:
         root = options.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paws-figures-")))
+        root = root.resolve()
         root.mkdir(parents=True, exist_ok=True)
         options.out.mkdir(parents=True, exist_ok=True)
         arms = field(root, options.seed)
