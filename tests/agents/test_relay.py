@@ -110,13 +110,13 @@ async def tell(pool, *events):
         await announce(connection, events)
 
 
-async def until(condition, deadline=10.0):
+async def until(condition, deadline=60.0):
     async with asyncio.timeout(deadline):
         while not condition():  # noqa: ASYNC110 - what is waited for lies behind a database
             await asyncio.sleep(0.005)
 
 
-async def until_all_published(pool, deadline=10.0):
+async def until_all_published(pool, deadline=60.0):
     async with asyncio.timeout(deadline), pool.acquire() as connection:
         while await connection.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL"):  # noqa: ASYNC110
             await asyncio.sleep(0.005)

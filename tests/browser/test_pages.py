@@ -17,6 +17,8 @@ from tests.support.night_rows import HOSTILE, NightRows, change_frame, write_nig
 from tests.web.conftest import serving
 
 playwright_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+# Machines are slow at times, and what is waited for comes at once elsewhere.
+playwright_api.expect.set_options(timeout=60_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
@@ -100,8 +102,7 @@ async def test_change_appears_without_reload(desk: Desk) -> None:
     await playwright_api.expect(desk.cell(15, "blue").locator(".badge")).to_have_text("waiting")
     assert await desk.cell(15, "blue").locator(".why").text_content() == reason
     assert await desk.page.evaluate("window.stayed") is True
-    counts = desk.page.locator('[data-count="waiting"] b')
-    assert await counts.text_content() == "2"
+    await playwright_api.expect(desk.page.locator('[data-count="waiting"] b')).to_have_text("2")
 
 
 async def test_notice_appears_as_text(desk: Desk) -> None:
@@ -129,20 +130,20 @@ async def test_keyboard_walks_and_opens(desk: Desk) -> None:
         await desk.page.keyboard.press(key)
     focused = await desk.page.evaluate("document.activeElement.closest('td').dataset.frame")
     assert focused == desk.frame(12, "red")
-    assert await desk.cell(12, "red").locator(".tip").is_visible()
+    await playwright_api.expect(desk.cell(12, "red").locator(".tip")).to_be_visible()
     await desk.page.keyboard.press("Enter")
     await desk.page.wait_for_url("**/frames/**")
     await desk.page.fill("#find", "gratid")
-    assert await desk.page.locator("#header tr:visible").count() == 1
+    await playwright_api.expect(desk.page.locator("#header tr:visible")).to_have_count(1)
 
 
 async def test_counters_filter(desk: Desk) -> None:
     await desk.ready("/")
     await desk.page.click('[data-count="failed"]')
 
-    assert await desk.page.locator("tr.run:visible").count() == 1
+    await playwright_api.expect(desk.page.locator("tr.run:visible")).to_have_count(1)
     await desk.page.click('[data-count="total"]')
-    assert await desk.page.locator("tr.run:visible").count() == 15
+    await playwright_api.expect(desk.page.locator("tr.run:visible")).to_have_count(15)
 
 
 async def test_spectra_by_keys_and_number(desk: Desk) -> None:

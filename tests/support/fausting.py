@@ -33,7 +33,7 @@ def make_ready(app: faust.App) -> None:
 
 async def results_of(probe: Any, count: int) -> list[Any]:
     """What an agent yielded, in order, once there are as many as expected."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(probe.results) < count:  # noqa: ASYNC110 - the probe tells nobody
             await asyncio.sleep(0.005)
     return [probe.results[offset] for offset in sorted(probe.results)]

@@ -231,7 +231,7 @@ async def test_stop_during_a_start_is_prompt(tmp_path):
     async with Supervisor(tmp_path) as supervisor:
         asyncio.get_running_loop().call_later(0.2, supervisor.request_stop)
         with pytest.raises(StopRequestedError, match="while slow was starting"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await supervisor.start(python("slow", SLEEP, tmp_path, ready=never))
         pid = supervisor.pids["slow"]
     assert not alive(pid)
