@@ -72,7 +72,7 @@ def backfill(folder: Path, data: Path | None, workers: int | None, as_json: bool
 
     settings = running_settings(data_dir=data)
     configure_logging(settings.log_format, "WARNING", "backfill")
-    report = asyncio.run(_backfill(settings, os.path.abspath(folder), workers, as_json))  # noqa: PTH100
+    report = asyncio.run(_backfill(settings, os.path.abspath(folder), workers, as_json))
     _print_report(report, as_json)
 
 

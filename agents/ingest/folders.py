@@ -76,7 +76,7 @@ def sweep(
         return found
     for path, entries in _walk(root, nights, found, on_folder):
         for entry in entries:
-            sighting = _look(os.path.join(path, entry.name), entry)  # noqa: PTH118 - keeps odd bytes as they are
+            sighting = _look(os.path.join(path, entry.name), entry)
             if sighting is not None:
                 found.sightings.append(sighting)
     found.sightings.sort(key=lambda sighting: (sighting.signature.mtime_ns, sighting.path))
@@ -92,7 +92,7 @@ def _walk(
     while pending and (nights is None or len(seen) < MAX_FOLDERS):
         path, depth = pending.pop()
         try:
-            status = os.stat(path)  # noqa: PTH116
+            status = os.stat(path)
             identity = (status.st_dev, status.st_ino)
             if identity in seen:
                 continue
@@ -108,7 +108,7 @@ def _walk(
         found.folders[path] = identity
         folders = [entry.name for entry in entries if _is_folder(entry)]
         if depth < MAX_DEPTH:
-            pending += [(os.path.join(path, name), depth + 1) for name in _newest(folders, nights)]  # noqa: PTH118
+            pending += [(os.path.join(path, name), depth + 1) for name in _newest(folders, nights)]
         yield path, [entry for entry in entries if entry.name not in set(folders)]
 
 
@@ -137,7 +137,7 @@ def _look(path: str, entry: os.DirEntry[str]) -> Sighting | None:
 def look(path: str) -> Sighting | None:
     """A file as it is now; None when it is gone."""
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = os.stat(path)
     except FileNotFoundError:
         try:
             status = os.lstat(path)

@@ -325,7 +325,7 @@ def _rejected(path: str, signature: Signature, code: str, reason: str) -> Inspec
 
 def _signature_or_none(path: str) -> Signature:
     try:
-        return Signature.of(os.stat(path))  # noqa: PTH116 - one stat, no Path wanted
+        return Signature.of(os.stat(path))
     except OSError:
         return Signature(0, 0)
 

@@ -84,7 +84,7 @@ class Ingest:
 
     def notify(self, path: str, notice: Notice) -> None:
         """Take a notice about a file. Call it in the event loop."""
-        if name_kind(os.path.basename(path)) not in (NameKind.RAW, NameKind.FOREIGN):  # noqa: PTH119
+        if name_kind(os.path.basename(path)) not in (NameKind.RAW, NameKind.FOREIGN):
             return
         attention = self._attentions.setdefault(path, Attention(path))
         attention.notify(notice, self._clock())
@@ -186,7 +186,7 @@ class Ingest:
         loop = asyncio.get_running_loop()
         attention.observe(sighting, loop.time())
         quiet = attention.quiet(loop.time(), time.time())
-        name = os.path.basename(path)  # noqa: PTH119 - keeps odd bytes as they are
+        name = os.path.basename(path)
         decision = before_inspection(name, attention.notice, quiet, self._patience)
         if decision.step is not Step.INSPECT:
             return decision

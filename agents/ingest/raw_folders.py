@@ -36,7 +36,7 @@ class RawFolders:
         self._ingest = ingest
         self._clock = clock
         # Not resolved: a link that leads elsewhere tomorrow is followed there.
-        self._roots = [os.path.abspath(path) for path in settings.raw_dirs]  # noqa: PTH100
+        self._roots = [os.path.abspath(path) for path in settings.raw_dirs]
         self._wake = asyncio.Event()
         self._watcher: Watcher | None = None
         self._watch_problem = ""

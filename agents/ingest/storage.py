@@ -167,7 +167,7 @@ async def _holders(connection: Connection, frame: Frame) -> list[Holder]:
         Holder(
             row["frame_id"],
             row["path"],
-            present=os.path.exists(row["path"]),  # noqa: ASYNC240, PTH110
+            present=os.path.exists(row["path"]),  # noqa: ASYNC240
             live=row["source"] == "live",
         )
         for row in rows
