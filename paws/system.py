@@ -17,7 +17,7 @@ from paws.embedded.events import SupervisorEvent
 from paws.embedded.kafka import KafkaBroker
 from paws.embedded.postgres import EmbeddedPostgres
 from paws.embedded.process import ProcessSpec
-from paws.embedded.ready import file_ready, http_ready
+from paws.embedded.ready import file_ready
 from paws.embedded.supervisor import Supervisor
 from paws.errors import ConfigurationError
 from paws.running import ready_path
@@ -72,6 +72,32 @@ def choose_web_port(host: str, wanted: int) -> int:
         ) from error
 
 
+class WebAddress:
+    """Address of the web server. The port is looked for at every start: another may have taken it meanwhile.
+
+    Parameters
+    ----------
+    settings
+        With the wanted port; the port that was found is kept over restarts while it is free.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.port = choose_web_port(settings.web_host, settings.web_port)
+
+    @property
+    def url(self) -> str:
+        """For people and programs on this machine."""
+        host = self._settings.web_host
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
+        return f"http://{shown}:{self.port}/"
+
+    def environment(self) -> dict[str, str]:
+        """Variables for the web process that is about to start."""
+        self.port = choose_web_port(self._settings.web_host, self.port)
+        return as_environment(self._settings.model_copy(update={"web_port": self.port}))
+
+
 @asynccontextmanager
 async def live_system(
     settings: Settings, on_event: Callable[[SupervisorEvent], None] | None = None
@@ -87,15 +113,16 @@ async def live_system(
     async with Supervisor(settings.data_dir, on_event=on_event) as supervisor:
         supervisor.handle_signals()
         broker, settings = await _start_services(supervisor, settings)
-        port = choose_web_port(settings.web_host, settings.web_port)
-        settings = settings.model_copy(update={"web_port": port})
-        web_url = f"http://{_shown_host(settings.web_host)}:{port}/"
-        supervisor.publish(
-            database_url=settings.require_database(), broker_url=settings.broker_url, web_url=web_url
-        )
-        processes = [_process(name, settings, embedded_broker=broker is not None) for name in PROCESSES]
-        await asyncio.gather(*(supervisor.start(spec) for spec in processes))
-        yield LiveSystem(settings, supervisor, web_url)
+        supervisor.publish(database_url=settings.require_database(), broker_url=settings.broker_url)
+        address = WebAddress(settings)
+
+        async def tell_address() -> None:
+            supervisor.publish(web_url=address.url)
+
+        specs = {name: _process(name, settings, embedded_broker=broker is not None) for name in PROCESSES}
+        specs["web"] = replace(specs["web"], environment=address.environment, after_ready=tell_address)
+        await asyncio.gather(*(supervisor.start(spec) for spec in specs.values()))
+        yield LiveSystem(settings, supervisor, address.url)
 
 
 async def _start_services(supervisor: Supervisor, settings: Settings) -> tuple[Broker | None, Settings]:
@@ -138,21 +165,12 @@ def _with_incarnation(broker: Broker, supervisor: Supervisor) -> ProcessSpec:
 
 def _process(name: str, settings: Settings, *, embedded_broker: bool) -> ProcessSpec:
     """A process of ours. What speaks to the embedded broker starts anew with it: its topics are gone."""
-    probe = (
-        http_ready(_shown_host(settings.web_host), settings.web_port)
-        if name == "web"
-        else file_ready(ready_path(settings, name))
-    )
     return ProcessSpec(
         name=name,
         argv=[sys.executable, "-m", "paws", name],
         log_file=settings.logs_dir / f"{name}.log",
         environment=as_environment(settings),
-        ready=probe,
+        ready=file_ready(ready_path(settings, name)),
         ready_deadline=READY_DEADLINE,
         follows=("broker",) if embedded_broker and name in ("worker", "web") else (),
     )
-
-
-def _shown_host(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound

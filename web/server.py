@@ -11,6 +11,7 @@ import uvicorn
 from paws.database import connect
 from paws.errors import ConfigurationError, ServiceUnavailableError
 from paws.log import get_logger
+from paws.running import mark_ready
 from paws.settings import Settings
 from web.app import create_app
 
@@ -75,10 +76,24 @@ def run(settings: Settings) -> None:
     shown = f"[{host}]" if ":" in host else host
     # It tells of every websocket that comes and goes.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    server = uvicorn.Server(config)
+    server = _Server(config, settings)
     asyncio.run(_serve(server, listener, settings, f"http://{shown}:{port}/"))
     if not server.started:
         raise ServiceUnavailableError("The web server could not start; its log has the reason.")
+
+
+class _Server(uvicorn.Server):
+    """Server that says when it is ready, as the other processes do."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start serving, then mark this process as ready."""
+        await super().startup(sockets)
+        if self.started:
+            mark_ready(self._settings, "web")
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket, settings: Settings, url: str) -> None:

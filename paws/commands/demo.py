@@ -67,9 +67,11 @@ def demo(
     failed or still waits. A second start with the same folder goes on where the first one ended.
     """
     from paws.demo import DemoNight, run_demo
+    from paws.log import configure_logging
     from paws.settings import load_settings
 
     settings = load_settings(data_dir=data.absolute(), raw_dirs=((data / "raw").absolute(),), web_port=port)
+    configure_logging(settings.log_format, settings.log_level, process="demo")
     night = DemoNight(fields=fields, exposures=exposures, biases=biases, darks=darks, seed=seed)
     good = asyncio.run(run_demo(settings, night, cadence, quiet=as_json, exit_when_done=exit_when_done))
     sys.exit(0 if good else 1)

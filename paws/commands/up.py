@@ -28,6 +28,7 @@ def up(raw: tuple[Path, ...], data: Path | None, port: int | None) -> None:
     Ctrl-C stops everything; a new start goes on where this one ended.
     """
     from paws.errors import ConfigurationError
+    from paws.log import configure_logging
     from paws.settings import load_settings
 
     settings = load_settings(
@@ -36,6 +37,7 @@ def up(raw: tuple[Path, ...], data: Path | None, port: int | None) -> None:
     if not settings.raw_dirs:
         raise ConfigurationError("No raw folder is named. Give one with --raw DIR, or set PAWS_RAW_DIRS.")
     settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+    configure_logging(settings.log_format, settings.log_level, process="up")
     asyncio.run(_run(settings))
 
 
