@@ -129,7 +129,9 @@ def _iterate(
     value, error = prior.copy(), np.full(len(prior), np.inf)
     slit = slit_coordinate(len(prior))
     # Single precision is ten times finer than the noise of a ratio needs and twice as fast.
-    compare = ratio(np.asarray(flux, dtype=np.float32), np.asarray(variance, dtype=np.float32))
+    # What a damaged frame holds beyond its range becomes infinite, and is left out as such.
+    with np.errstate(over="ignore"):
+        compare = ratio(np.asarray(flux, dtype=np.float32), np.asarray(variance, dtype=np.float32))
     measured = 0
     for _ in range(3):
         model = fit_sky(flux, variance, wavelength, sky_fibres, value, constant=True)

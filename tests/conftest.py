@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
+
+# The same examples everywhere: a run that fails must fail again. Local searches may set another profile.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 pytest_plugins = ["tests.support.postgres"]
 

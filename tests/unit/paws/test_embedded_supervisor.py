@@ -264,7 +264,9 @@ async def test_environment_is_added_to_and_removed_from(tmp_path, monkeypatch):
 
 
 SCRIPT = """
-import asyncio, subprocess, sys
+import asyncio, signal, subprocess, sys
+# Under nohup the tests, and all they start, ignore the closing of the terminal.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from pathlib import Path
 from paws.embedded.process import ProcessSpec
 from paws.embedded.supervisor import Supervisor
