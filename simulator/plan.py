@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from datetime import date as CalendarDate  # noqa: N812
+from datetime import date as CalendarDate  # noqa: N812 - `date` is an argument here
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 

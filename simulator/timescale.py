@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from datetime import date as CalendarDate  # noqa: N812
+from datetime import date as CalendarDate  # noqa: N812 - `date` is an argument here
 
 from simulator.errors import InvalidPlanError
 

@@ -108,7 +108,7 @@ class Planner:
         """Plan every night that is due."""
         for night in self._matcher.due(self._context.clock()):
             try:
-                await persist(self._context, lambda night=night: self._plan(night))  # type: ignore[misc]
+                await persist(self._context, lambda night=night: self._plan(night))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             except Exception as error:
                 if is_retriable(error):
                     raise

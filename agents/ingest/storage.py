@@ -51,7 +51,7 @@ FRAME_COLUMNS: tuple[tuple[str, str], ...] = (
 
 _NAMES = ", ".join(name for name, _ in FRAME_COLUMNS)
 _INSERT = (  # constant columns
-    f"INSERT INTO frame ({_NAMES}) VALUES ({', '.join(f'${n}' for n in range(1, len(FRAME_COLUMNS) + 1))})"  # noqa: S608
+    f"INSERT INTO frame ({_NAMES}) VALUES ({', '.join(f'${n}' for n in range(1, len(FRAME_COLUMNS) + 1))})"  # noqa: S608 - constant columns
     " ON CONFLICT (frame_id) DO NOTHING"
 )
 
@@ -61,7 +61,7 @@ _ARRAYS = ", ".join(
     f"${number}::{'text' if kind == 'jsonb' else kind}[]" for number, (_, kind) in enumerate(FRAME_COLUMNS, 1)
 )
 _FILL_BATCH = (
-    f"INSERT INTO batch ({_NAMES}) SELECT {', '.join(f'{name}::{kind}' for name, kind in FRAME_COLUMNS)}"  # noqa: S608
+    f"INSERT INTO batch ({_NAMES}) SELECT {', '.join(f'{name}::{kind}' for name, kind in FRAME_COLUMNS)}"  # noqa: S608 - constant columns
     f" FROM unnest({_ARRAYS}) AS u ({_NAMES})"
 )
 
@@ -167,7 +167,7 @@ async def _holders(connection: Connection, frame: Frame) -> list[Holder]:
         Holder(
             row["frame_id"],
             row["path"],
-            present=os.path.exists(row["path"]),  # noqa: ASYNC240
+            present=os.path.exists(row["path"]),  # noqa: ASYNC240 - one stat
             live=row["source"] == "live",
         )
         for row in rows

@@ -87,7 +87,7 @@ class KafkaPublisher:
             async with asyncio.timeout(PUBLISH_DEADLINE):
                 for row in rows:
                     sent.append(await self._send(row))
-                return [None if future is None else int((await future).offset) for future in sent]  # type: ignore[attr-defined]
+                return [None if future is None else int((await future).offset) for future in sent]  # type: ignore[attr-defined]  # aiokafka ships no types
         except (KafkaError, OSError) as error:
             raise ServiceUnavailableError(f"The broker did not take a batch: {error!r}.") from error
         finally:
@@ -105,7 +105,7 @@ class KafkaPublisher:
     async def _send(self, row: OutboxRow) -> asyncio.Future[object] | None:
         assert self._producer is not None
         try:
-            return await self._producer.send(  # type: ignore[no-any-return]
+            return await self._producer.send(  # type: ignore[no-any-return]  # aiokafka ships no types
                 self._settings.topic(row.topic), row.payload.encode(), key=row.key.encode()
             )
         except MessageSizeTooLargeError:

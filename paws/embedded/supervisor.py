@@ -315,7 +315,7 @@ class Supervisor:
             "broker_incarnation": broker_incarnation,
         }
         changed = {key: value for key, value in given.items() if value is not None}
-        self._runtime = replace(self._runtime, **changed)  # type: ignore[arg-type]
+        self._runtime = replace(self._runtime, **changed)  # type: ignore[arg-type]  # texts for text fields only
         write_runtime(self.data, self._runtime)
 
     @property
