@@ -70,6 +70,8 @@ def run(argv: Sequence[str], *, cwd: Path, stdout: TextIO) -> int:
 
 def _carry_out(command: Command, action: Callable[..., None], stdout: TextIO) -> int:
     """Run a reduction with the log that scrapers of aaorun's output expect."""
+    from numpy import errstate
+
     from quicklook.work import Work
 
     number = f"{os.getpid() % 100000:05d}"
@@ -89,7 +91,10 @@ def _carry_out(command: Command, action: Callable[..., None], stdout: TextIO) ->
         say(f"Warning: {note}")
     work = Work(command, say)
     try:
-        action(work)
+        # Damaged frames hold numbers that no electron made. They end as inf or NaN, which every step passes
+        # over as bad pixels; a warning for each would say less than the count of them in the product.
+        with errstate(all="ignore"):
+            action(work)
     except InvalidInput as error:
         say(f"Error: {error}")
         return REFUSED

@@ -1,4 +1,4 @@
-"""Index an archive of raw frames: read every file once, in all processors, and register what is valid.
+"""Index an archive of raw frames: read every file once, on all processors, and register what is valid.
 
 Nothing is announced: nobody waits for the frames of other years. Rejections are recorded and reported.
 What is registered already is passed over unread, so a backfill that was interrupted goes on where it ended.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from agents.ingest import storage
 from agents.ingest.folders import Sighting, sweep
 from agents.ingest.inspect import Inspection, Verdict
 from agents.ingest.names import printable
-from agents.ingest.reading import FileTime, in_processes, inspect_old
+from agents.ingest.reading import FileTime, in_threads, inspect_old
 from agents.ingest.service import rejection
 from paws.clock import utc_now
 from paws.database import Pool
@@ -61,7 +61,7 @@ class BackfillReport:
 
 @dataclass(frozen=True)
 class Indexed:
-    """What a reading process sends back: the verdict, and the row of a valid frame, ready to be stored."""
+    """What a reading thread gives back: the verdict, and the row of a valid frame, ready to be stored."""
 
     inspection: Inspection
     row: tuple[Any, ...] = ()
@@ -87,12 +87,12 @@ async def run_backfill(
     on_progress
         Called with the number of files done and of all.
     workers
-        Processes that read; one a processor when not given.
+        Threads that read; one a processor when not given.
 
     Raises
     ------
     PermanentError
-        If the folder cannot be read, or the readers were killed.
+        If the folder cannot be read.
     """
     began = time.monotonic()
     found = await asyncio.to_thread(sweep, folder, None)
@@ -104,7 +104,7 @@ async def run_backfill(
     done = report.known
     on_progress(done, report.found)
     frames: list[Indexed] = []
-    async for part in in_processes(fresh, partial(_inspect_chunk, longitude=longitude), workers):
+    async for part in in_threads(fresh, partial(_inspect_chunk, longitude=longitude), workers):
         for indexed in part:
             inspection = indexed.inspection
             if indexed.row:
@@ -166,4 +166,4 @@ def _index(inspection: Inspection) -> Indexed:
     if inspection.frame is None:
         return Indexed(inspection)
     row = storage.archive_row(inspection, utc_now())
-    return Indexed(replace(inspection, frame=None, header={}), row)
+    return Indexed(inspection, row)

@@ -78,7 +78,10 @@ def parse_value(field: bytes) -> CardValue:
     Numbers that the standard does not know (``NaN``, ``inf``) stay text, and so does everything odd.
     Bytes that are not printable ASCII become spaces.
     """
-    text = _UNPRINTABLE.sub(" ", field.decode("latin-1")).strip()
+    text = field.decode("latin-1")
+    if not (text.isascii() and text.isprintable()):
+        text = _UNPRINTABLE.sub(" ", text)
+    text = text.strip()
     if text.startswith("'"):
         match = _STRING.match(text)
         return match.group(1).replace("''", "'").rstrip() if match else text.strip("'").strip()

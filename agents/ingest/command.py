@@ -57,9 +57,7 @@ async def _ingest(settings: Settings) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @data_option
-@click.option(
-    "--workers", type=click.IntRange(1, 64), help="Processes that read; one a processor by default."
-)
+@click.option("--workers", type=click.IntRange(1, 64), help="Threads that read; one a processor by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def backfill(folder: Path, data: Path | None, workers: int | None, as_json: bool) -> None:
     """Index an archive of raw frames, so that they can be searched, used and requested.

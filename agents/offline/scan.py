@@ -11,7 +11,7 @@ from pathlib import Path
 from agents.ingest.folders import Sighting, sweep
 from agents.ingest.inspect import Inspection, Verdict
 from agents.ingest.names import printable
-from agents.ingest.reading import FileTime, in_processes, inspect_old
+from agents.ingest.reading import FileTime, in_threads, inspect_old
 from paws.errors import InvalidInputError
 from schemas.frames import Frame
 
@@ -44,7 +44,7 @@ class Scan:
 
 
 async def scan(folder: Path, out: Path, longitude: float, workers: int, on_progress: OnProgress) -> Scan:
-    """Inspect every raw file below a folder, in other processes.
+    """Inspect every raw file below a folder, in threads.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ async def scan(folder: Path, out: Path, longitude: float, workers: int, on_progr
     sightings = await asyncio.to_thread(_without_products, found.sightings, folder, out)
     inspections: list[Inspection] = []
     on_progress(0, len(sightings))
-    async for part in in_processes(sightings, partial(_inspect_chunk, longitude=longitude), workers):
+    async for part in in_threads(sightings, partial(_inspect_chunk, longitude=longitude), workers):
         inspections += part
         on_progress(len(inspections), len(sightings))
     return accept(inspections)
