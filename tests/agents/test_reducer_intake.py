@@ -5,31 +5,13 @@ import asyncio
 import pytest
 
 from agents.reducer.intake.storage import take_request
-from paws.database import open_pool
 from schemas.vocabulary import Priority, ReductionKind
-from tests.support.reductions import (
-    AT,
-    add_frame,
-    events_of,
-    frame_of,
-    reduction_of,
-    request_of,
-    want,
-    write_raw,
-)
-
-
-@pytest.fixture
-async def pool(database):
-    async with open_pool(database) as pool:
-        yield pool
+from tests.support.reductions import AT, events_of, stored_frame, reduction_of, request_of, want
 
 
 @pytest.fixture
 async def reduction(pool, tmp_path):
-    frame = frame_of(write_raw(tmp_path / "raw", 11))
-    await add_frame(pool, frame)
-    reduction = reduction_of(ReductionKind.REDUCE_BIAS, [frame])
+    reduction = reduction_of(ReductionKind.REDUCE_BIAS, [await stored_frame(pool, tmp_path / "raw", 11)])
     await want(pool, reduction)
     return reduction
 

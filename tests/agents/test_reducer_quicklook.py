@@ -11,22 +11,14 @@ from astropy.io import fits
 
 from agents.reducer.engines.builtin import BuiltinEngine
 from agents.reducer.engines.local import LocalEngine
-from agents.reducer.intake.storage import take_request
 from agents.reducer.runner.identity import runner_identity
 from agents.reducer.runner.runner import Runner
-from paws.database import open_pool
 from schemas.reductions import ProductInput
 from schemas.vocabulary import FrameClass, ProductKind, ReductionKind
 from tests.support.rawfiles import raw_frame, red
-from tests.support.reductions import AT, NIGHT, add_frame, frame_of, reduction_of, request_of, want
+from tests.support.reductions import NIGHT, add_frame, ask_for, frame_of, reduction_of
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-async def pool(database):
-    async with open_pool(database) as pool:
-        yield pool
 
 
 @pytest.fixture(params=["builtin", "local"])
@@ -75,8 +67,7 @@ async def test_biases_are_reduced_and_combined(database, pool, engine, tmp_path)
 
 
 async def _reduce(pool, runner, reduction):
-    await want(pool, reduction)
-    await take_request(pool, request_of(reduction), AT)
+    await ask_for(pool, reduction)
     await runner.reduce(reduction.job_key)
     async with pool.acquire() as connection:
         row = await connection.fetchrow(

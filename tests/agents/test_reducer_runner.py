@@ -8,32 +8,23 @@ from astropy.io import fits
 from blake3 import blake3
 
 from agents.reducer.engines import EngineDiedError
-from agents.reducer.intake.storage import take_request
 from agents.reducer.placing import reconcile_links
 from agents.reducer.runner.identity import here, runner_identity
 from agents.reducer.runner.mend import mend
 from agents.reducer.runner.runner import Runner, TryAgainLater
-from paws.database import open_pool
 from schemas.events import ReductionFinished
 from schemas.reductions import ProductInput
 from schemas.vocabulary import CalibrationRole, ProductKind, ReductionKind
 from tests.support.reductions import (
     AT,
     FakeEngine,
-    add_frame,
+    ask_for,
     events_of,
-    frame_of,
+    stored_frame,
     reduction_of,
-    request_of,
     want,
     write_raw,
 )
-
-
-@pytest.fixture
-async def pool(database):
-    async with open_pool(database) as pool:
-        yield pool
 
 
 @pytest.fixture
@@ -52,15 +43,8 @@ async def make(pool, tmp_path):
     """Ask for a reduction of a new frame; it is wanted."""
 
     async def ask(kind=ReductionKind.REDUCE_BIAS, run=11, force=False, **options):
-        frame = frame_of(write_raw(tmp_path / "raw", run))
-        async with pool.acquire() as connection:
-            known = await connection.fetchval("SELECT 1 FROM frame WHERE frame_id = $1", frame.frame_id)
-        if not known:
-            await add_frame(pool, frame)
-        reduction = reduction_of(kind, [frame], **options)
-        await want(pool, reduction)
-        await take_request(pool, request_of(reduction, force=force), AT)
-        return reduction
+        frame = await stored_frame(pool, tmp_path / "raw", run)
+        return await ask_for(pool, reduction_of(kind, [frame], **options), force=force)
 
     return ask
 
@@ -246,8 +230,7 @@ async def test_a_better_reduction_supersedes_and_the_old_version_stays(runner, p
     assert (database.data_dir / first["stored_path"]).exists()
     assert (database.data_dir / second["stored_path"]).samefile(database.products_dir / second["path"])
     # The planner comes back to the first: it is there already and only becomes current again.
-    await want(pool, provisional)
-    await take_request(pool, request_of(provisional), AT)
+    await ask_for(pool, provisional)
     first, second = await _products(pool)
     assert (first["current"], second["current"]) == (True, False)
     async with pool.acquire() as connection:

@@ -10,39 +10,18 @@ import sys
 
 import pytest
 
-from agents.reducer.intake.storage import take_request
-from paws.database import open_pool
 from paws.settings import as_environment
 from schemas.vocabulary import ReductionKind
-from tests.support.reductions import (
-    AT,
-    add_frame,
-    events_of,
-    frame_of,
-    reduction_of,
-    request_of,
-    want,
-    write_raw,
-)
+from tests.support.reductions import ask_for, events_of, stored_frame, reduction_of
 
 DEADLINE = 40.0
 
 
 @pytest.fixture
-async def pool(database):
-    async with open_pool(database) as pool:
-        yield pool
-
-
-@pytest.fixture
 async def ask(pool, tmp_path):
     async def make(run):
-        frame = frame_of(write_raw(tmp_path / "raw", run))
-        await add_frame(pool, frame)
-        reduction = reduction_of(ReductionKind.REDUCE_BIAS, [frame])
-        await want(pool, reduction)
-        await take_request(pool, request_of(reduction), AT)
-        return reduction
+        frame = await stored_frame(pool, tmp_path / "raw", run)
+        return await ask_for(pool, reduction_of(ReductionKind.REDUCE_BIAS, [frame]))
 
     return make
 

@@ -12,7 +12,7 @@ from agents.relay import storage
 from agents.relay.relay import Relay
 from agents.relay.service import STATUS_FEED_KEPT, STATUS_OUTBOX_KEPT
 from paws.clock import utc_now
-from paws.database import connect, open_pool
+from paws.database import connect
 from paws.errors import ServiceUnavailableError
 from paws.outbox import announce, status
 from schemas.events import FrameJunked
@@ -64,12 +64,6 @@ class FakePublisher:
 
     async def close(self) -> None:
         pass
-
-
-@pytest.fixture
-async def pool(database):
-    async with open_pool(database) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -11,56 +11,33 @@ from agents.reducer.intake.storage import take_request
 from agents.reducer.reprocess import reprocess
 from agents.reducer.runner.identity import runner_identity
 from agents.reducer.runner.runner import Runner, TryAgainLater
-from paws.database import open_pool
 from paws.errors import InvalidInputError
 from paws.settings import as_environment
 from schemas.events import ReductionRequested
 from schemas.reductions import ProductInput
 from schemas.vocabulary import CalibrationRole, ProductKind, ReductionKind
-from tests.support.reductions import (
-    AT,
-    NIGHT,
-    FakeEngine,
-    add_frame,
-    events_of,
-    frame_of,
-    reduction_of,
-    request_of,
-    want,
-    write_raw,
-)
-
-
-@pytest.fixture
-async def pool(database):
-    async with open_pool(database) as pool:
-        yield pool
+from tests.support.reductions import AT, NIGHT, FakeEngine, ask_for, events_of, stored_frame, reduction_of
 
 
 @pytest.fixture
 async def night(database, pool, tmp_path):
     """A tramline map, an arc that reads it, and a bias whose reduction failed."""
-    tlm = reduction_of(ReductionKind.MAKE_TLM, [await _frame(pool, tmp_path, 3)])
+    tlm = reduction_of(ReductionKind.MAKE_TLM, [await stored_frame(pool, tmp_path / "raw", 3)])
     role = {CalibrationRole.TLM: ProductInput(job_key=tlm.job_key, kind=ProductKind.TLM)}
-    arc = reduction_of(ReductionKind.REDUCE_ARC, [await _frame(pool, tmp_path, 4)], calibrations=role)
-    bias = reduction_of(ReductionKind.REDUCE_BIAS, [await _frame(pool, tmp_path, 1)])
+    arc = reduction_of(
+        ReductionKind.REDUCE_ARC, [await stored_frame(pool, tmp_path / "raw", 4)], calibrations=role
+    )
+    bias = reduction_of(ReductionKind.REDUCE_BIAS, [await stored_frame(pool, tmp_path / "raw", 1)])
     engine = FakeEngine()
     engine.behaviour[3] = lambda cwd: 1
     runner = Runner(settings=database, pool=pool, engine=engine, identity=runner_identity())
     for reduction in (tlm, arc, bias):
-        await want(pool, reduction)
-        await take_request(pool, request_of(reduction), AT)
+        await ask_for(pool, reduction)
         await runner.reduce(reduction.job_key)
     # The queue's part, which the worker does.
     async with pool.acquire() as connection:
         await connection.execute("DELETE FROM procrastinate_jobs")
     return {"tlm": tlm, "arc": arc, "bias": bias}, runner
-
-
-async def _frame(pool, tmp_path, run):
-    frame = frame_of(write_raw(tmp_path / "raw", run))
-    await add_frame(pool, frame)
-    return frame
 
 
 async def _ask(pool, target, **options):

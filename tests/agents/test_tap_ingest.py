@@ -2,35 +2,22 @@ from __future__ import annotations
 
 import pytest
 
-from agents.reducer.intake.storage import take_request
 from agents.reducer.runner.identity import runner_identity
 from agents.reducer.runner.runner import Runner
 from agents.runtime import AgentContext
 from agents.tap_ingest.agent import take_in
 from agents.tap_ingest.reading import UnreadableProductError
-from paws.database import open_pool
 from paws.errors import NotOursError
 from schemas.events import ReductionFinished
 from schemas.vocabulary import ReductionKind
-from tests.support.reductions import (
-    AT,
-    FakeEngine,
-    add_frame,
-    events_of,
-    frame_of,
-    reduction_of,
-    request_of,
-    want,
-    write_raw,
-)
+from tests.support.reductions import FakeEngine, ask_for, events_of, stored_frame, reduction_of
 
 
 @pytest.fixture
-async def context(database):
-    async with open_pool(database) as pool:
-        context = AgentContext(database)
-        context.pool = pool
-        yield context
+def context(database, pool):
+    context = AgentContext(database)
+    context.pool = pool
+    return context
 
 
 @pytest.fixture
@@ -38,11 +25,7 @@ async def reduce(context, tmp_path):
     """Reduce a frame with the fake engine; the event that tells of it."""
 
     async def run(kind, run=11, **options):
-        frame = frame_of(write_raw(tmp_path / "raw", run))
-        async with context.pool.acquire() as connection:
-            known = await connection.fetchval("SELECT 1 FROM frame WHERE frame_id = $1", frame.frame_id)
-        if not known:
-            await add_frame(context.pool, frame)
+        frame = await stored_frame(context.pool, tmp_path / "raw", run)
         inputs = options.pop("inputs", ())
         if kind is ReductionKind.COMBINE_SPECTRA:
             reduction = reduction_of(
@@ -50,8 +33,7 @@ async def reduce(context, tmp_path):
             )
         else:
             reduction = reduction_of(kind, [frame], **options)
-        await want(context.pool, reduction)
-        await take_request(context.pool, request_of(reduction), AT)
+        await ask_for(context.pool, reduction)
         runner = Runner(
             settings=context.settings, pool=context.pool, engine=FakeEngine(), identity=runner_identity()
         )

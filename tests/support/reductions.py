@@ -13,6 +13,7 @@ from astropy.io import fits
 from blake3 import blake3
 
 from agents.reducer.engines import EngineResult
+from agents.reducer.intake.storage import take_request
 from paws.database import Pool
 from schemas.events import ReductionRequested
 from schemas.frames import Frame, frame_id
@@ -163,6 +164,21 @@ def request_of(reduction: Reduction, *, force: bool = False) -> ReductionRequest
     return ReductionRequested(
         event_id=reduction.job_key, night=reduction.night, at=AT, reduction=reduction, force=force
     )
+
+
+async def stored_frame(pool: Pool, folder: Path, run: int) -> Frame:
+    """A raw file in a folder and its frame in the database; the same when it is asked for again."""
+    frame = frame_of(write_raw(folder, run))
+    if not await pool.fetchval("SELECT 1 FROM frame WHERE frame_id = $1", frame.frame_id):
+        await add_frame(pool, frame)
+    return frame
+
+
+async def ask_for(pool: Pool, reduction: Reduction, *, force: bool = False) -> Reduction:
+    """Want a reduction and put it into the queue, as planner and intake do."""
+    await want(pool, reduction)
+    await take_request(pool, request_of(reduction, force=force), AT)
+    return reduction
 
 
 async def want(pool: Pool, reduction: Reduction, level: int | None = 1) -> None:
