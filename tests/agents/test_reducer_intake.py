@@ -6,7 +6,7 @@ import pytest
 
 from agents.reducer.intake.storage import take_request
 from schemas.vocabulary import Priority, ReductionKind
-from tests.support.reductions import AT, events_of, stored_frame, reduction_of, request_of, want
+from tests.support.reductions import AT, events_of, reduction_of, request_of, stored_frame, want
 
 
 @pytest.fixture

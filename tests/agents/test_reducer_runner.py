@@ -20,8 +20,8 @@ from tests.support.reductions import (
     FakeEngine,
     ask_for,
     events_of,
-    stored_frame,
     reduction_of,
+    stored_frame,
     want,
     write_raw,
 )

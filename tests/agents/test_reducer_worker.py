@@ -12,7 +12,7 @@ import pytest
 
 from paws.settings import as_environment
 from schemas.vocabulary import ReductionKind
-from tests.support.reductions import ask_for, events_of, stored_frame, reduction_of
+from tests.support.reductions import ask_for, events_of, reduction_of, stored_frame
 
 DEADLINE = 40.0
 

@@ -16,7 +16,7 @@ from paws.settings import as_environment
 from schemas.events import ReductionRequested
 from schemas.reductions import ProductInput
 from schemas.vocabulary import CalibrationRole, ProductKind, ReductionKind
-from tests.support.reductions import AT, NIGHT, FakeEngine, ask_for, events_of, stored_frame, reduction_of
+from tests.support.reductions import AT, NIGHT, FakeEngine, ask_for, events_of, reduction_of, stored_frame
 
 
 @pytest.fixture

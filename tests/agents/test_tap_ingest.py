@@ -10,7 +10,7 @@ from agents.tap_ingest.reading import UnreadableProductError
 from paws.errors import NotOursError
 from schemas.events import ReductionFinished
 from schemas.vocabulary import ReductionKind
-from tests.support.reductions import FakeEngine, ask_for, events_of, stored_frame, reduction_of
+from tests.support.reductions import FakeEngine, ask_for, events_of, reduction_of, stored_frame
 
 
 @pytest.fixture

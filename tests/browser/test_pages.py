@@ -13,7 +13,8 @@ import pytest
 
 from paws.database import prepare_connection
 from paws.settings import Settings
-from tests.support.night_rows import HOSTILE, NightRows, change_frame, write_night
+from tests.support.night_plan import HOSTILE
+from tests.support.night_rows import NightRows, change_frame, write_night
 from tests.web.conftest import serving
 
 playwright_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")

@@ -10,32 +10,30 @@ fills the database of PAWS_DATABASE_URL:
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from astropy.io import fits
-
 from paws.clock import from_mjd
 from paws.database import Connection, connect
 from paws.settings import Settings
 from paws.status import announce_frames
-from schemas.frames import ExposureLevel, Frame, field_label, frame_id
+from schemas.frames import Frame, frame_id
 from schemas.layout import product_path
 from schemas.reductions import Layout
 from schemas.vocabulary import Arm, CalibrationRole, FrameClass, ProductKind
-
-NIGHT = "20260312"
-_START_MJD = 61111.29
-_MINUTE = 1 / 1440
-_CONFIGURATIONS = ("FLD195_v03_260312_r02_p1.sds", "SGP0344_deep_260312_r01_p0.sds")
-_RA_DEC = ((35.4986, -28.7495), (51.2207, -35.1310))
-_GRATINGS = {Arm.BLUE: ("580V", 4800), Arm.RED: ("385R", 7250)}
-HOSTILE = '<script>alert("x")</script>'
+from tests.support.night_files import write_product_file
+from tests.support.night_plan import (
+    HOSTILE,
+    MINUTE,
+    NIGHT,
+    START_MJD,
+    digest,
+    exposure_of,
+    make_frame,
+    night_plan,
+)
 
 
 @dataclass
@@ -46,152 +44,6 @@ class NightRows:
     states: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
     products: dict[str, str] = field(default_factory=dict)
-
-
-def digest(*parts: object) -> str:
-    """A checksum that is the same in every run."""
-    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
-
-
-def make_frame(
-    run: int,
-    arm: Arm,
-    frame_class: FrameClass,
-    mjd: float,
-    exposed: float,
-    exposure: ExposureLevel | None,
-    target: int | None,
-    object_name: str,
-) -> Frame:
-    """A raw frame as ingest would accept it."""
-    name = f"12mar{arm.ccd}{run:04d}.fits"
-    checksum = digest(name)
-    grating, centre = _GRATINGS[arm]
-    configuration = "" if target is None else _CONFIGURATIONS[target]
-    return Frame(
-        frame_id=frame_id(NIGHT, name, checksum),
-        night=NIGHT,
-        name=name,
-        path=f"/raw/260312/ccd_{arm.ccd}/{name}",
-        checksum=checksum,
-        size_bytes=17_066_880,
-        completed_at=from_mjd(mjd) + timedelta(seconds=exposed + 95),
-        frame_class=frame_class,
-        arm=arm,
-        run=run,
-        header_night=NIGHT,
-        instrument="AAOMEGA-2dF",
-        object_name=object_name,
-        proposal="A/2026A/008",
-        exposed=exposed,
-        utmjd=mjd,
-        detector="E2V2A" if arm is Arm.BLUE else "E2V3A",
-        window="AAOMEGA_2DF",
-        speed="NORMAL",
-        readamp="RIGHT",
-        grating=grating,
-        central_wavelength=centre,
-        dichroic="X5700",
-        plate=None if target is None else 1 - target,
-        configuration=configuration,
-        field="" if target is None else field_label(configuration),
-        ra=None if target is None else _RA_DEC[target][0],
-        dec=None if target is None else _RA_DEC[target][1],
-        airmass=None if target is None else round(1.02 + 0.07 * abs(math.sin(run)), 3),
-        exposure=exposure,
-    )
-
-
-def _plan() -> list[tuple[int, FrameClass, float, int | None, str, dict[str, Any]]]:
-    """The night: run, class, exposure, field, object, and what became of it in each arm."""
-    done: dict[str, Any] = {"state": "reduced", "level": 0}
-    plan: list[tuple[int, FrameClass, float, int | None, str, dict[str, Any]]] = [
-        (run, FrameClass.BIAS, 0.0, None, "BIAS", {"state": "reduced"}) for run in range(1, 4)
-    ]
-    plan.append((4, FrameClass.DARK, 900.0, None, "DARK", {"state": "reduced"}))
-    aside = {
-        "state": "set_aside",
-        "reason": "Flat 0006 is exposed better in this arm (31.2k ADU, nothing saturated).",
-    }
-    plan += [
-        (5, FrameClass.MFFFF, 6.0, 0, "Flat 75W", {"blue": done, "red": {**aside}}),
-        (6, FrameClass.MFFFF, 1.5, 0, "Flat 75W", {"blue": {**aside}, "red": done}),
-        (7, FrameClass.MFARC, 45.0, 0, "Arc CuAr+FeAr", done),
-        *(
-            (run, FrameClass.MFOBJECT, 1200.0, 0, "FLD195_v03", {**done, "sn": 4.1 + 0.2 * run})
-            for run in (8, 9)
-        ),
-        (
-            10,
-            FrameClass.MFOBJECT,
-            1200.0,
-            0,
-            "FLD195_v03",
-            {
-                "blue": {**done, "sn": 5.7},
-                "red": {
-                    "state": "failed",
-                    "level": 0,
-                    "error_code": "engine_failed",
-                    "reason": "reduce_object stopped: 31 fibres have no sky line to measure throughput with. "
-                    "Look at the log, then reprocess with THRUPUT 0 or junk the frame.",
-                },
-            },
-        ),
-        (11, FrameClass.MFARC, 45.0, 1, "Arc CuAr+FeAr", done),
-        (
-            12,
-            FrameClass.MFOBJECT,
-            1800.0,
-            1,
-            "SGP0344_deep",
-            {
-                "state": "reduced",
-                "level": 1,
-                "provisional": True,
-                "sn": 3.2,
-                "reason": "The flat of this field has not come within 5 min; flat 0005 of plate 1 stands in.",
-            },
-        ),
-        (
-            13,
-            FrameClass.MFFFF,
-            6.0,
-            1,
-            "Flat 75W",
-            {"blue": {"state": "running", "stage": "extracting", "progress": 0.62, "level": 0}, "red": done},
-        ),
-        (
-            14,
-            FrameClass.MFOBJECT,
-            1800.0,
-            1,
-            "SGP0344_deep",
-            {
-                "blue": {
-                    "state": "waiting",
-                    "reason": "Waits for the fibre flat 0013 of this field, which is being reduced.",
-                },
-                "red": {
-                    "state": "queued",
-                    "level": 0,
-                    "reason": "All calibrations of its own field are there.",
-                },
-            },
-        ),
-        (
-            15,
-            FrameClass.MFOBJECT,
-            1800.0,
-            1,
-            "SGP0344_deep",
-            {
-                "blue": {"state": "arrived"},
-                "red": {"state": "junked", "reason": "cloud, guiding lost at 14:31"},
-            },
-        ),
-    ]
-    return plan
 
 
 _FIBRE_KIND = {FrameClass.MFFFF: "fflat", FrameClass.MFARC: "arc", FrameClass.MFOBJECT: "object"}
@@ -222,13 +74,13 @@ async def write_night(
     connection = await connect(settings)
     try:
         async with connection.transaction():
-            mjd = _START_MJD
-            for run, frame_class, exposed, target, object_name, fate in _plan():
+            mjd = START_MJD
+            for run, frame_class, exposed, target, object_name, fate in night_plan():
                 for arm in Arm:
                     outcome = {**fate, **fate.get(arm.value, {})}
                     name = HOSTILE if hostile and run == 9 else object_name
                     frame = make_frame(
-                        run, arm, frame_class, mjd, exposed, _exposure(run, frame_class, arm), target, name
+                        run, arm, frame_class, mjd, exposed, exposure_of(run, frame_class, arm), target, name
                     )
                     await _write_frame(connection, frame, outcome, hostile)
                     rows.frames[run, arm.value] = frame
@@ -236,7 +88,7 @@ async def write_night(
                     await _write_reduction(
                         connection, settings, rows, frame, outcome, fibres, samples, with_files
                     )
-                mjd += exposed / 86400 + 2.4 * _MINUTE
+                mjd += exposed / 86400 + 2.4 * MINUTE
             await _write_rejected(connection, hostile)
             await _write_combined(connection, settings, rows, fibres, samples, with_files)
             now = from_mjd(mjd)
@@ -245,19 +97,6 @@ async def write_night(
     finally:
         await connection.close()
     return rows
-
-
-def _exposure(run: int, frame_class: FrameClass, arm: Arm) -> ExposureLevel | None:
-    if frame_class in (FrameClass.BIAS, FrameClass.DARK):
-        return ExposureLevel(median=1.5, bright=6.0, saturated_fraction=0.0)
-    if frame_class is FrameClass.MFFFF:
-        saturated = 0.24 if (run, arm) == (5, Arm.RED) else 0.0
-        return ExposureLevel(
-            median=9000.0, bright=65200.0 if saturated else 31200.0 / run * 6, saturated_fraction=saturated
-        )
-    if frame_class is FrameClass.MFARC:
-        return ExposureLevel(median=120.0, bright=14200.0, saturated_fraction=0.0008)
-    return ExposureLevel(median=41.5 + run, bright=312.0 * run / 4, saturated_fraction=0.00002)
 
 
 async def _write_frame(connection: Connection, frame: Frame, outcome: dict[str, Any], hostile: bool) -> None:
@@ -554,81 +393,6 @@ async def number_events(connection: Connection) -> int:
         " UPDATE outbox SET published_at = now() WHERE published_at IS NULL"
     )
     return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM status_event"))
-
-
-def write_product_file(
-    path: Path, kind: ProductKind, arm: Arm | None, seed: int, fibres: int, samples: int
-) -> list[tuple[Any, ...]]:
-    """Write a product with plausible spectra; gives the rows of the table ``spectrum``."""
-    random = np.random.default_rng(seed)
-    if kind in (ProductKind.BIAS, ProductKind.DARK, ProductKind.LFLAT):
-        fits.PrimaryHDU(random.normal(0, 2, (fibres, samples)).astype(np.float32)).writeto(path)
-        return []
-    low, high = {Arm.BLUE: (3740.0, 5820.0), Arm.RED: (5650.0, 8850.0), None: (3740.0, 8850.0)}[arm]
-    waves = np.linspace(low, high, samples)
-    step = waves[1] - waves[0]
-    sky = 60 + 30 * np.sin(waves / 900)
-    for line, strength in ((5577.338, 2600), (6300.304, 900), (7276.4, 700), (7964.6, 1100), (8399.2, 1500)):
-        sky = sky + strength * np.exp(-0.5 * ((waves - line) / (2.2 + step / 2)) ** 2)
-    types = np.array(["P"] * fibres)
-    types[3::13], types[7::29], types[11::37] = "S", "U", "N"
-    types[fibres // 8 - 1 :: max(2, fibres // 8)] = "F"
-    magnitudes = random.uniform(17.2, 20.9, fibres)
-    redshifts = random.uniform(0.02, 0.35, fibres)
-    continuum = (
-        10 ** (-0.4 * (magnitudes[:, None] - 20)) * 40 * (waves / 6000) ** random.normal(0, 0.8, (fibres, 1))
-    )
-    flux = continuum.copy()
-    for line, strength in ((3727.4, 3.0), (4861.3, 1.2), (5006.8, 2.4), (6562.8, 4.0)):
-        centres = line * (1 + redshifts[:, None])
-        flux += (
-            strength * continuum.mean(axis=1, keepdims=True) * np.exp(-0.5 * ((waves - centres) / 4.5) ** 2)
-        )
-    flux[types != "P"] = 0
-    variance = flux + sky + 12.0
-    data = flux + random.normal(0, 1, flux.shape) * np.sqrt(variance)
-    data[:, : samples // 60] = np.nan
-    data[types == "N"] = np.nan
-    ratio = np.nan_to_num(
-        np.nanmedian(np.where(np.isfinite(data), data, 0) / np.sqrt(variance), axis=1)
-    ) / np.sqrt(step)
-    header = fits.Header(
-        {
-            "CRVAL1": low,
-            "CDELT1": step,
-            "CRPIX1": 1.0,
-            "CTYPE1": "Wavelength",
-            "CUNIT1": "Angstroms",
-            "BUNIT": "electron",
-        }
-    )
-    names = [f"D{seed:02d}{index:05d}-2854{index % 60:02d}" for index in range(fibres)]
-    ra, dec = (
-        np.radians(_RA_DEC[0][0] + random.normal(0, 0.5, fibres)),
-        np.radians(-28.7 + random.normal(0, 0.5, fibres)),
-    )
-    columns = [
-        fits.Column("NAME", "80A", array=np.array(names)),
-        fits.Column("RA", "1D", array=ra),
-        fits.Column("DEC", "1D", array=dec),
-        fits.Column("TYPE", "1A", array=types),
-        fits.Column("PIVOT", "1I", array=np.arange(1, fibres + 1)),
-        fits.Column("MAGNITUDE", "1D", array=magnitudes),
-    ]
-    table = fits.BinTableHDU.from_columns(columns, name="FIBRES")
-    hdus = [
-        fits.PrimaryHDU(data.astype(np.float32), header),
-        fits.ImageHDU(variance.astype(np.float32), name="VARIANCE"),
-        table,
-        fits.ImageHDU(sky.astype(np.float32)[None, :], name="SKY"),
-    ]
-    fits.HDUList(hdus).writeto(path)
-    return [
-        (index + 1, names[index], str(types[index]), math.degrees(ra[index]), math.degrees(dec[index]),
-         float(magnitudes[index]), float(ratio[index]))
-        for index in range(fibres)
-        if types[index] == "P"
-    ]  # fmt: skip
 
 
 async def change_frame(

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from jsonschema import Draft202012Validator
 
-from tests.support.night_rows import NIGHT
+from tests.support.night_plan import NIGHT
 from tests.web.conftest import Site, running
 from web.api.openapi import openapi
 from web.api.table import API

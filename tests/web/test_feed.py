@@ -12,7 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from paws.database import open_pool
 from paws.settings import Settings
 from schemas.topics import STATUS_EVENTS
-from tests.support.night_rows import NIGHT, change_frame, write_night
+from tests.support.night_plan import NIGHT
+from tests.support.night_rows import change_frame, write_night
 from web.live.feed import Feed
 from web.live.hub import Hub
 

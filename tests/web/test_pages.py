@@ -10,7 +10,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tests.support.night_rows import HOSTILE, NIGHT
+from tests.support.night_plan import HOSTILE, NIGHT
 from tests.web.conftest import Site, running
 from web.security import SECURITY_HEADERS
 

@@ -11,7 +11,8 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from paws.database import prepare_connection
-from tests.support.night_rows import NIGHT, change_frame
+from tests.support.night_plan import NIGHT
+from tests.support.night_rows import change_frame
 from tests.web.conftest import Site, serving
 
 CLIENTS = 100
