@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 @click.option(
     "--exposure-time", type=float, help="Science exposure time in seconds.  [default: 1800 or what fits]"
 )
+@click.option(
+    "--condition", "conditions", multiple=True, metavar="NAME=VALUE",
+    help="What is not as usual, such as sky_fibres=5 or drift_y=0.5; repeat for more.",
+)  # fmt: skip
 @click.option("--truth", type=click.Path(file_okay=False, path_type=Path), help="Folder for the truth.")
 @click.option("--live", is_flag=True, help="Write exposures one after the other, as the detectors would.")
 @click.option("--cadence", default=10.0, show_default=True, help="With --live: seconds between read-outs.")
@@ -80,6 +84,7 @@ def simulate(out: Path, as_json: bool, **options: Any) -> None:
 
 
 def _plan(options: dict[str, Any]) -> NightPlan:
+    from simulator.conditions import read_conditions
     from simulator.plan import plan_night
 
     arms = [name.strip() for name in options["arms"].split(",") if name.strip()]
@@ -98,6 +103,7 @@ def _plan(options: dict[str, Any]) -> NightPlan:
         twilight=options["twilight"],
         offset_sky=options["offset_sky"],
         exposure_seconds=options["exposure_time"],
+        conditions=read_conditions(options["conditions"]),
     )
 
 

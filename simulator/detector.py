@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from simulator.conditions import ORDINARY, Conditions
 from simulator.kernels import gaussian_cdf_table, paint_fibres, read_out, spread_wings
 from simulator.optics import COLUMNS
 from simulator.slit import ROWS
@@ -126,14 +127,16 @@ def blemishes(arm: str, seed: int) -> Blemishes:
 
 
 @lru_cache(maxsize=2)
-def pixel_response(arm: str, seed: int) -> NDArray[np.float32]:
-    """Relative sensitivity of every pixel, shape (4098, 2048): 0.3 % rms and a bad column."""
+def pixel_response(arm: str, seed: int, dead_columns: int = 0) -> NDArray[np.float32]:
+    """Relative sensitivity of every pixel, shape (4098, 2048): 0.3 % rms, a bad column, and dead ones."""
     rng = np.random.Generator(np.random.SFC64([seed, DETECTORS[arm].ccd, 102]))
     response = rng.standard_normal((ROWS, COLUMNS), dtype=np.float32)
     response *= np.float32(0.003)
     response += np.float32(1.0)
     for column in blemishes(arm, seed).bad_columns:
         response[:, column] *= np.float32(0.55)
+    for column in rng.integers(20, COLUMNS - 20, dead_columns):
+        response[int(rng.integers(0, ROWS // 2)) :, column] = 0.0
     response.flags.writeable = False
     return response
 
@@ -184,13 +187,31 @@ def strike(detector: Detector, seconds: float, rng: np.random.Generator) -> Cosm
     return CosmicRays(pixels, electrons)
 
 
-def image_of(arm: str, spectra: NDArray[np.float64], trace: NDArray[np.float64]) -> NDArray[np.float32]:
+def profile_of(arm: str, conditions: Conditions = ORDINARY) -> Profile:
+    """Profile of an arm's fibres."""
+    usual = PROFILES[arm]
+    # Width and separation of the core stay what they are in the middle of the chip.
+    change = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 1.0]) * (conditions.profile_change - 1.0)
+    change[0] = 0.0
+    return Profile(
+        core=usual.core * (1.0 + change),
+        near=usual.near * conditions.wings,
+        near_length=usual.near_length,
+        far=usual.far * conditions.wings,
+        far_length=usual.far_length,
+        haze=usual.haze * conditions.haze,
+    )
+
+
+def image_of(
+    profile: Profile, spectra: NDArray[np.float64], trace: NDArray[np.float64]
+) -> NDArray[np.float32]:
     """Expected light on the chip, without scattered light, blemishes or noise.
 
     Parameters
     ----------
-    arm : str
-        Whose fibre profile to use.
+    profile : Profile
+        Of the fibres, from `profile_of`.
     spectra, trace : ndarray, shape (fibres, 2048)
         Electrons per spectral pixel (summed over the profile), and its row.
 
@@ -199,7 +220,6 @@ def image_of(arm: str, spectra: NDArray[np.float64], trace: NDArray[np.float64])
     ndarray of float32, shape (4098, 2048)
         Electrons.
     """
-    profile = PROFILES[arm]
     image = np.zeros((ROWS, COLUMNS), dtype=np.float32)
     paint_fibres(image, spectra, trace, profile.core, _TABLE)
     if spectra.any():
@@ -207,13 +227,13 @@ def image_of(arm: str, spectra: NDArray[np.float64], trace: NDArray[np.float64])
     return image
 
 
-def scattered_light(arm: str, image: NDArray[np.float32]) -> NDArray[np.float32]:
+def scattered_light(profile: Profile, image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Smooth light that reaches every pixel, at knots along y, shape (knots, 2048), electrons."""
     tall, wide = _HAZE_BLOCK
     knots = ROWS // tall
     blocks = image[: knots * tall].reshape(knots, tall, COLUMNS // wide, wide)
     coarse = blocks.mean(axis=(1, 3), dtype=np.float64)
-    smooth = gaussian_filter(coarse, (6.0, 6.0), mode="nearest") * PROFILES[arm].haze
+    smooth = gaussian_filter(coarse, (6.0, 6.0), mode="nearest") * profile.haze
     centres = np.arange(COLUMNS // wide) * wide + 0.5 * (wide - 1)
     columns = np.arange(COLUMNS)
     return np.stack([np.interp(columns, centres, row) for row in smooth]).astype(np.float32)
@@ -226,6 +246,7 @@ def digitise(
     cosmics: CosmicRays,
     hardware_seed: int,
     rng: np.random.Generator,
+    conditions: Conditions = ORDINARY,
 ) -> NDArray[np.uint16]:
     """Expose and read out: blemishes, dark current, noise, bias, saturation and overscan.
 
@@ -243,6 +264,8 @@ def digitise(
         Decides the blemishes.
     rng : numpy.random.Generator
         Noise.
+    conditions : Conditions
+        Scattered light and dead columns.
 
     Returns
     -------
@@ -251,7 +274,7 @@ def digitise(
     """
     detector = DETECTORS[arm]
     marks = blemishes(arm, hardware_seed)
-    haze = scattered_light(arm, image)
+    haze = scattered_light(profile_of(arm, conditions), image)
     np.add.at(image, (marks.hot_rows, marks.hot_columns), marks.hot_rates * seconds / 3600.0)
     image[cosmics.pixels[:, 0], cosmics.pixels[:, 1]] += cosmics.electrons
 
@@ -259,7 +282,7 @@ def digitise(
     pedestal = detector.bias_level + float(rng.normal(0.0, 1.2))
     trend = 8.0 * np.exp(-rows / 350.0) + 6.0 * (rows / ROWS - 0.5) + 2.0 * np.sin(rows / 900.0)
     level = pedestal + trend
-    response = pixel_response(arm, hardware_seed)
+    response = pixel_response(arm, hardware_seed, conditions.dead_columns)
     dark = detector.dark_rate * seconds / 3600.0
 
     counts = np.empty((ROWS, COLUMNS + OVERSCAN_COLUMNS), dtype=np.uint16)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import lamps, objects, sky
-from simulator.detector import DETECTORS, CosmicRays, digitise, image_of, strike
+from simulator.detector import DETECTORS, CosmicRays, digitise, image_of, profile_of, strike
 from simulator.headers import pointing_at
 from simulator.kernels import absorb_lines, add_common_lines, add_own_lines
 from simulator.optics import Setup
@@ -106,7 +106,8 @@ class Observatory:
     @cached_property
     def slits(self) -> tuple[Slit, Slit]:
         """Slits of plate 0 and plate 1."""
-        return make_slit(0, self._rng(21, 0)), make_slit(1, self._rng(21, 1))
+        conditions = self.night.conditions
+        return make_slit(0, self._rng(21, 0), conditions), make_slit(1, self._rng(21, 1), conditions)
 
     @cached_property
     def cameras(self) -> dict[str, Camera]:
@@ -126,7 +127,10 @@ class Observatory:
         return Geometry(wave, trace_rows(slit, camera, drift_y), np.gradient(wave, axis=1))
 
     def drift(self, exposure: ExposurePlan, arm: str) -> tuple[float, float]:
-        """Shift of the image at mid-exposure along x and y, pixels: slow, and below 0.3 all night."""
+        """Shift of the image at mid-exposure along x and y, pixels.
+
+        It is slow, and below 0.3 all night; the conditions may add a jump after a field's calibrations.
+        """
         rng = self._rng(23, DETECTORS[arm].ccd, self.night.night.toordinal())
         phase = rng.uniform(0.0, 2.0 * np.pi, 2)
         size = rng.uniform(0.06, 0.14, 2)
@@ -137,6 +141,8 @@ class Observatory:
         x, y = (
             float(size[i] * sin(2.0 * np.pi * hours / 9.0 + phase[i]) + slope[i] * fraction) for i in (0, 1)
         )
+        if exposure.light in (Illumination.TARGETS, Illumination.NIGHT_SKY):
+            x, y = x + self.night.conditions.drift_x, y + self.night.conditions.drift_y
         return x, y
 
     def spectra(self, exposure: ExposurePlan, arm: str, geometry: Geometry) -> tuple[FloatArray, FloatArray]:
@@ -165,10 +171,11 @@ class Observatory:
         """Take one frame."""
         geometry = self.geometry(exposure, arm)
         electrons, sky_electrons = self.spectra(exposure, arm, geometry)
-        image = image_of(arm, electrons, geometry.trace)
+        conditions = self.night.conditions
+        image = image_of(profile_of(arm, conditions), electrons, geometry.trace)
         rng = self._frame_rng(exposure, arm)
         cosmics: CosmicRays = strike(DETECTORS[arm], exposure.seconds, rng)
-        counts = digitise(arm, image, exposure.seconds, cosmics, self.night.seed, rng)
+        counts = digitise(arm, image, exposure.seconds, cosmics, self.night.seed, rng, conditions)
         truth = Truth(
             wavelength=geometry.wavelength,
             trace=geometry.trace,
@@ -182,7 +189,7 @@ class Observatory:
     def _configure(self, plan: FieldPlan) -> FieldTargets:
         seed = [self.night.seed, 28, plan.number, self.night.night.toordinal()]
         centre = radians(plan.centre_ra), radians(plan.centre_dec)
-        return make_targets(plan.label, self.slits[plan.plate], *centre, seed)
+        return make_targets(plan.label, self.slits[plan.plate], *centre, seed, self.night.conditions)
 
     def _efficiency(self, exposure: ExposurePlan, arm: str, geometry: Geometry) -> FloatArray:
         """Electrons per photon in a fibre's mouth, fibre transmission included, shape (400, 2048)."""
@@ -199,13 +206,15 @@ class Observatory:
     ) -> FloatArray:
         # The flaps do not light the plate quite evenly, so a flat alone does not give the throughput.
         uneven = 1.0 + 0.03 * targets.x / 2.3e5 - 0.02 * targets.y / 2.3e5
-        level = lamps.QUARTZ_PHOTONS * exposure.seconds * uneven * open_to_lamps(targets)
+        brightness = lamps.QUARTZ_PHOTONS * self.night.conditions.flat_level
+        level = brightness * exposure.seconds * uneven * open_to_lamps(targets)
         return _on_grid(lamps.quartz, geometry) * geometry.step * level[:, None]
 
     def _arc(self, exposure: ExposurePlan, arm: str, geometry: Geometry, targets: FieldTargets) -> FloatArray:
         wave, flux = lamps.arc()
         result = np.zeros_like(geometry.wavelength)
-        scale = exposure.seconds * open_to_lamps(targets).astype(np.float64)
+        seconds = exposure.seconds * self.night.conditions.arc_level
+        scale = seconds * open_to_lamps(targets).astype(np.float64)
         self._add_lines(result, geometry, scale, wave, flux, arm)
         # Lamps glow faintly between their lines.
         return result + 0.15 * geometry.step * scale[:, None]
@@ -272,7 +281,8 @@ class Observatory:
         placement = self._rng(25, self.night.night.toordinal(), exposure.field.number)
         sky_now = self._rng(26, self.night.night.toordinal(), exposure.run)
         each = np.clip(placement.normal(1.0, 0.08, FIBRES), 0.6, 1.15)
-        return np.asarray(_APERTURE * each * sky_now.uniform(0.82, 1.05))
+        brightness = 10.0 ** (-0.4 * self.night.conditions.target_magnitude)
+        return np.asarray(_APERTURE * brightness * each * sky_now.uniform(0.82, 1.05))
 
     def _add_lines(
         self, result: FloatArray, geometry: Geometry, scale: FloatArray, wave: FloatArray, flux: FloatArray,

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from simulator.conditions import ORDINARY, Conditions
 from simulator.detector import DETECTORS, READOUT_SECONDS
 from simulator.errors import InvalidPlanError
 from simulator.lamps import ARC_LAMP, QUARTZ_PHOTONS, quartz
@@ -144,6 +145,8 @@ class NightPlan(Sequence[ExposurePlan]):
         In the order of observation.
     exposures : tuple of ExposurePlan
         In the order of run numbers.
+    conditions : Conditions
+        What is not as usual.
     """
 
     night: CalendarDate
@@ -152,6 +155,7 @@ class NightPlan(Sequence[ExposurePlan]):
     dichroic: str
     fields: tuple[FieldPlan, ...]
     exposures: tuple[ExposurePlan, ...] = field(repr=False)
+    conditions: Conditions = ORDINARY
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -188,6 +192,7 @@ def plan_night(
     twilight: bool = False,
     offset_sky: bool = False,
     exposure_seconds: float | None = None,
+    conditions: Conditions = ORDINARY,
 ) -> NightPlan:
     """Plan a night as the telescope would run it.
 
@@ -218,6 +223,8 @@ def plan_night(
         Add an offset-sky frame to each field.
     exposure_seconds : float, optional
         Science exposure time. By default 1800 s, or less where the night would not suffice.
+    conditions : Conditions
+        What is not as usual.
 
     Returns
     -------
@@ -268,7 +275,7 @@ def plan_night(
                 FrameClass.SKY, Illumination.NIGHT_SKY, f"{plan.label} offset sky", OFFSET_SKY_SECONDS
             )
         clock.advance(_SETTLE_SECONDS)
-    return NightPlan(night, seed, setups, dichroic, tuple(plans), tuple(clock.taken))
+    return NightPlan(night, seed, setups, dichroic, tuple(plans), tuple(clock.taken), conditions)
 
 
 def frame_path(night: CalendarDate, arm: str, run: int) -> Path:

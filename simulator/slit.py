@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.conditions import ORDINARY, Conditions
 from simulator.optics import CENTRE_COLUMN, COLUMNS, SLIT_HALF_HEIGHT_MM, Setup
 
 FIBRES = 400
@@ -94,16 +95,19 @@ class Camera:
     tilt: float
 
 
-def make_slit(plate: int, rng: np.random.Generator) -> Slit:
+def make_slit(plate: int, rng: np.random.Generator, conditions: Conditions = ORDINARY) -> Slit:
     """Build the slit of a plate: permuted slitlets, broken fibres, uneven pitch and transmission."""
     pivot = np.arange(1, FIBRES + 1)
-    blocks = rng.choice(FIBRES // SLITLET, size=2, replace=False) * SLITLET
-    first, second = (slice(start, start + SLITLET) for start in blocks)
-    pivot[first], pivot[second] = pivot[second].copy(), pivot[first].copy()
+    blocks = rng.choice(FIBRES // SLITLET, size=2 * conditions.exchanged, replace=False) * SLITLET
+    for pair in blocks.reshape(-1, 2):
+        first, second = (slice(start, start + SLITLET) for start in pair)
+        pivot[first], pivot[second] = pivot[second].copy(), pivot[first].copy()
 
     usable = np.flatnonzero(pivot % GUIDE_SPACING != 0)
     broken = np.zeros(FIBRES, dtype=bool)
-    broken[rng.choice(usable, size=int(rng.integers(3, 9)), replace=False)] = True
+    usual = int(rng.integers(3, 9))
+    number = usual if conditions.broken < 0 else conditions.broken
+    broken[rng.choice(usable, size=number, replace=False)] = True
 
     index = np.arange(FIBRES)
     slitlet = index // SLITLET

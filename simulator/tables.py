@@ -64,7 +64,7 @@ def fibre_table(targets: FieldTargets, slit: Slit, exposure: ExposurePlan) -> fi
         fits.Column(name="XERR", format="1I", array=error[0]),
         fits.Column(name="YERR", format="1I", array=error[1]),
         fits.Column(name="THETA", format="1D", array=targets.theta),
-        fits.Column(name="TYPE", format="1A", array=targets.kind.astype("S1")),
+        fits.Column(name="TYPE", format="1A", array=targets.entered.astype("S1")),
         fits.Column(name="PIVOT", format="1I", array=slit.pivot.astype(np.int16)),
         fits.Column(name="MAGNITUDE", format="1D", array=targets.magnitude),
         fits.Column(name="PID", format="1J", array=np.zeros(FIBRES, dtype=np.int32)),

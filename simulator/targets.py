@@ -8,11 +8,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.conditions import ORDINARY, Conditions
 from simulator.slit import FIBRES, SLITLET, Slit
 
 FloatArray = NDArray[np.float64]
 
-SKY_FIBRES = 25
 FIELD_RADIUS_DEG = 1.0
 PLATE_SCALE_ARCSEC_PER_MM = 15.0
 
@@ -33,6 +33,8 @@ _MIX = (
     (SourceClass.PASSIVE_GALAXY, 0.25),
     (SourceClass.QUASAR, 0.12),
 )
+# An object counted as sky; a dark fibre counted as sky; dark fibres counted as objects.
+_MISTAKES = (("P", "S"), ("U", "S"), ("N", "P"), ("U", "P"))
 STAR_KELVIN = {"A": 9000.0, "F": 6800.0, "G": 5700.0, "K": 4500.0, "M": 3500.0}
 
 
@@ -54,6 +56,8 @@ class FieldTargets:
         Target names.
     kind : ndarray of str
         TYPE codes: P, S, F, U, N.
+    entered : ndarray of str
+        The same as the fibre table has it; differs where the table is wrong.
     ra, dec : ndarray
         J2000 positions.
     x, y : ndarray of int
@@ -78,6 +82,7 @@ class FieldTargets:
     centre_dec: float
     name: tuple[str, ...]
     kind: NDArray[np.str_]
+    entered: NDArray[np.str_]
     ra: FloatArray
     dec: FloatArray
     x: NDArray[np.int64]
@@ -91,7 +96,12 @@ class FieldTargets:
 
 
 def make_targets(
-    label: str, slit: Slit, centre_ra: float, centre_dec: float, seed: list[int]
+    label: str,
+    slit: Slit,
+    centre_ra: float,
+    centre_dec: float,
+    seed: list[int],
+    conditions: Conditions = ORDINARY,
 ) -> FieldTargets:
     """Configure a field: allocate fibres to targets, sky and guides, and draw the targets' truth.
 
@@ -105,9 +115,11 @@ def make_targets(
         Field centre, radians.
     seed : list of int
         Seed of this field.
+    conditions : Conditions
+        Number of sky fibres, and of mistakes in the table.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    kind = _allocate(slit, rng)
+    kind = _allocate(slit, conditions.sky_fibres, rng)
 
     # A button lies within 14 degrees of the line from its pivot to the plate's centre.
     bearing = 2.0 * np.pi * (slit.pivot - 1) / FIBRES + rng.uniform(-0.24, 0.24, FIBRES)
@@ -134,6 +146,7 @@ def make_targets(
         centre_dec=centre_dec,
         name=tuple(_name(k, r, d, i) for i, (k, r, d) in enumerate(zip(kind, ra, dec, strict=True))),
         kind=kind,
+        entered=_mistaken(kind, conditions.mistyped, np.random.Generator(np.random.PCG64([*seed, 1]))),
         ra=ra,
         dec=dec,
         x=np.rint(xi * micron).astype(np.int64),
@@ -157,19 +170,31 @@ def open_to_lamps(targets: FieldTargets) -> NDArray[np.bool_]:
     return np.asarray(np.isin(targets.kind, ["P", "S", "U"]))
 
 
-def _allocate(slit: Slit, rng: np.random.Generator) -> NDArray[np.str_]:
+def _allocate(slit: Slit, sky_fibres: int, rng: np.random.Generator) -> NDArray[np.str_]:
     kind = np.full(FIBRES, "P", dtype="<U1")
     kind[slit.guide] = "F"
     kind[slit.broken] = "N"
     free = np.flatnonzero(kind == "P")
     # Sky fibres are spread along the slit: at most one in most slitlets.
-    slitlets = rng.permutation(FIBRES // SLITLET)[:SKY_FIBRES]
+    slitlets = rng.permutation(FIBRES // SLITLET)[:sky_fibres]
     for slitlet in slitlets:
         candidates = free[(free // SLITLET) == slitlet]
         kind[rng.choice(candidates)] = "S"
     free = np.flatnonzero(kind == "P")
     kind[rng.choice(free, size=int(rng.integers(20, 46)), replace=False)] = "U"
     return kind
+
+
+def _mistaken(kind: NDArray[np.str_], pairs: int, rng: np.random.Generator) -> NDArray[np.str_]:
+    """TYPE codes with pairs of fibres exchanged, the gravest mistakes first."""
+    entered = kind.copy()
+    for i in range(pairs):
+        first, second = _MISTAKES[i % len(_MISTAKES)]
+        places = [np.flatnonzero((kind == code) & (entered == kind)) for code in (first, second)]
+        if all(len(place) for place in places):
+            a, b = (rng.choice(place) for place in places)
+            entered[a], entered[b] = second, first
+    return entered
 
 
 def _redshift(source: SourceClass, magnitude: float, rng: np.random.Generator) -> float:

@@ -5,6 +5,7 @@ import pytest
 
 from simulator.detector import (
     DETECTORS,
+    PROFILES,
     CosmicRays,
     blemishes,
     digitise,
@@ -76,6 +77,6 @@ def test_cosmic_rays_come_with_time_and_stay_on_the_chip() -> None:
 def test_scattered_light_is_faint_and_smooth() -> None:
     image = np.zeros((4098, 2048), dtype=np.float32)
     image[::10] = 1000.0
-    haze = scattered_light("red", image)
+    haze = scattered_light(PROFILES["red"], image)
     assert haze.mean() == pytest.approx(100.0 * 0.004, rel=0.02)
     assert np.abs(np.diff(haze, axis=1)).max() < 0.01 * haze.mean()

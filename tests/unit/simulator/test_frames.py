@@ -68,12 +68,12 @@ def test_a_noiseless_image_holds_the_true_electrons(night: Night) -> None:
     """Fitting the core profile to fibres far apart gives back what was put in, less the wings."""
     truth = night.truth_of("MFFFF")
     electrons = truth["electrons"].astype(np.float64)
-    whole = image_of("red", electrons, truth["trace"])
+    whole = image_of(PROFILES["red"], electrons, truth["trace"])
     assert whole.sum(dtype=np.float64) == pytest.approx(electrons.sum(), rel=0.003)
 
     some = np.flatnonzero(electrons.sum(axis=1) > 0)[::20]
     trace = truth["trace"][some]
-    image = image_of("red", electrons[some], trace)
+    image = image_of(PROFILES["red"], electrons[some], trace)
     core = np.zeros_like(image)
     profile = PROFILES["red"]
     paint_fibres(core, np.ones_like(trace), trace, profile.core, gaussian_cdf_table())
