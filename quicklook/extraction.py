@@ -153,7 +153,7 @@ def extract_with_mask(
         lost = tramlines.bad[lit]
         flux[lost], variance[lost] = np.nan, np.nan
     spectra = _spectra(lit, flux, variance, n_columns, image, options, drift, hit, spikes, grid)
-    return spectra, replace(image, cosmic=hit.T)
+    return replace(spectra, centre=centre), replace(image, cosmic=hit.T)
 
 
 def _by_hand(centre: FloatArray, options: ExtractionOptions, n_rows: int) -> FloatArray:

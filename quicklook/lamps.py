@@ -10,6 +10,7 @@ from quicklook.arcs import solve_arc
 from quicklook.errors import InvalidInput
 from quicklook.fibres import FibreTable
 from quicklook.flatfield import fibre_flat
+from quicklook.halo import measure_halo, remember_halo, with_halo_of
 from quicklook.headers import card_value
 from quicklook.optics import predict_wavelengths
 from quicklook.products import Product
@@ -75,6 +76,10 @@ def reduce_arc(work: Work) -> None:
     work.figures.update(solution.figures)
     for line in solution.history:
         work.say(line)
+    halo = measure_halo(image, tramlines, spectra.centre)
+    if halo.known:
+        work.figures.update(halo_fraction=halo.fraction, halo_error=halo.error)
+        work.say(f"Halo of the fibres: {100 * halo.fraction:.2f} +- {100 * halo.error:.2f} % of their light")
     grid = output_grid(work, solution.wavelength)
     flux, variance = scrunch(spectra.flux, spectra.variance, solution.wavelength, grid)
     product = red_product(
@@ -88,6 +93,7 @@ def reduce_arc(work: Work) -> None:
     )  # fmt: skip
     product.extra_headers["ARCFIT"] = {"ROW1": "rms (Angstrom)", "ROW2": "lines used"}
     product.header["SPECFWHM"] = (solution.figures["spectral_fwhm_pixels"], "spectral resolution (pixel)")
+    remember_halo(halo, product)
     figures = work.figures | {"arc_rms_fibres": solution.rms, "arc_lines_fibres": solution.lines_used}
     _finish(work, work.name(path, "red"), product, figures)
 
@@ -108,6 +114,8 @@ def reduce_fflat(work: Work) -> None:
         if work.settings.on("DO_REDFL")
         else None
     )
+    if arc is not None:
+        tramlines = with_halo_of(tramlines, arc)
     spectra, _ = work.spectra(image, tramlines, raw.ndf_class)
     wavelength = arc_wavelengths(arc) if arc else predict_wavelengths(raw.header, tramlines.centre)
     work.keep(path, "ex", extracted_product(spectra, image, wavelength, raw.ndf_class))

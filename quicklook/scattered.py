@@ -161,19 +161,19 @@ def fit_background(
     light_of = (residual, light, noise2, columns, rows_up)
     if halo[0] < 0:
         halo = (_measured_halo(light_of, GAP * spacing, n_columns, halo[1]), halo[1])
-    value, wing, weight = _cells(
+    value, wing, weight = light_between(
         *light_of, VALLEY * spacing, n_columns, ROW_CELLS, COLUMN_CELLS, PROFILE_DOUBT, halo[1]
     )
     if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
         return *no_background(n_rows, n_columns), halo
     across, along = _cell_basis(ROW_INTERVALS, COLUMN_INTERVALS)
-    coefficients, _ = _robust(_surface(across, along), (value - halo[0] * wing).ravel(), weight.ravel())
+    coefficients, _ = robust_fit(_surface(across, along), (value - halo[0] * wing).ravel(), weight.ravel())
     net = coefficients.reshape(across.shape[1], along.shape[1])
     grid_rows = np.linspace(0.0, n_rows - 1.0, GRID_ROWS)
     grid = (
-        _basis(grid_rows / (n_rows - 1.0), ROW_INTERVALS)
+        spline_basis(grid_rows / (n_rows - 1.0), ROW_INTERVALS)
         @ net
-        @ _basis(np.linspace(0.0, 1.0, n_columns), COLUMN_INTERVALS).T
+        @ spline_basis(np.linspace(0.0, 1.0, n_columns), COLUMN_INTERVALS).T
     )
     return np.ascontiguousarray(grid), grid_rows, halo
 
@@ -190,13 +190,13 @@ def _measured_halo(
     pass for it. The surface beside it is finer than the scattered light needs: what the halo is to explain is
     how the light around each gap differs from that of the region.
     """
-    value, wing, weight = _cells(
+    value, wing, weight = light_between(
         *light_of, distance, n_columns, ROW_CELLS, COLUMN_CELLS, PROFILE_DOUBT, length
     )
     if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
         return 0.0
     surface = _surface(*_cell_basis(*HALO_INTERVALS))
-    fitted, error = _robust(np.column_stack([surface, wing.ravel()]), value.ravel(), weight.ravel())
+    fitted, error = robust_fit(np.column_stack([surface, wing.ravel()]), value.ravel(), weight.ravel())
     # A halo that is not clearly there is none; one beyond a few per cent is something else.
     return float(fitted[-1]) if 4 * error < fitted[-1] < LARGEST_HALO else 0.0
 
@@ -204,8 +204,8 @@ def _measured_halo(
 def _cell_basis(rows: int, columns: int) -> tuple[FloatArray, FloatArray]:
     """B-splines at the middles of the cells, across and along."""
     return (
-        _basis((np.arange(ROW_CELLS) + 0.5) / ROW_CELLS, rows),
-        _basis((np.arange(COLUMN_CELLS) + 0.5) / COLUMN_CELLS, columns),
+        spline_basis((np.arange(ROW_CELLS) + 0.5) / ROW_CELLS, rows),
+        spline_basis((np.arange(COLUMN_CELLS) + 0.5) / COLUMN_CELLS, columns),
     )
 
 
@@ -214,7 +214,7 @@ def _surface(across: FloatArray, along: FloatArray) -> FloatArray:
     return np.asarray(np.einsum("ri,cj->rcij", across, along)).reshape(len(across) * len(along), -1)
 
 
-def _robust(design: FloatArray, goal: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
+def robust_fit(design: FloatArray, goal: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
     """Clipped least squares: coefficients, and the error of the last one."""
     used = weight
     for _ in range(3):
@@ -230,13 +230,14 @@ def _robust(design: FloatArray, goal: FloatArray, weight: FloatArray) -> tuple[F
     return coefficients, float(error)
 
 
-def _basis(position: FloatArray, intervals: int) -> FloatArray:
+def spline_basis(position: FloatArray, intervals: int) -> FloatArray:
+    """Cubic B-splines of equal intervals at positions from 0 to 1; (positions, splines)."""
     knots = np.r_[[0.0] * 3, np.linspace(0.0, 1.0, intervals + 1), [1.0] * 3]
     return np.asarray(BSpline.design_matrix(position, knots, 3).toarray())
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _cells(residual, light, noise2, columns, centre, distance, n_columns, nr, nc, doubt, length):  # type: ignore[no-untyped-def]
+def light_between(residual, light, noise2, columns, centre, distance, n_columns, nr, nc, doubt, length):  # type: ignore[no-untyped-def]
     """Clipped weighted mean of the pixels between fibres in each cell of the chip, and its inverse variance.
 
     Beside it the mean of the light spread as a halo of unit fraction would be.

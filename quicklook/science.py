@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from quicklook import nanmath
 from quicklook.errors import InvalidInput
+from quicklook.halo import with_halo_of
 from quicklook.headers import card_value
 from quicklook.lamps import arc_wavelengths, flat_response, live_fibres, output_grid
 from quicklook.optics import optical_model
@@ -62,6 +63,7 @@ def _reduce(work: Work, *, twilight: bool) -> None:
     )
     flat = work.calibration("USEFFLAT", "FFLAT_FILENAME", "fibre flat", ("VARIANCE", "THPUT"))
     image = work.image(raw)
+    tramlines = with_halo_of(tramlines, arc)
     spectra, masked = work.spectra(image, tramlines, raw.ndf_class)
     work.keep(path, "im", image_product(masked, raw.ndf_class))
     wavelength = arc_wavelengths(arc)

@@ -147,12 +147,15 @@ class Spectra:
     history : tuple of str
     figures : dict of str to float
         Quality figures of this step (drift, cosmic rays, scattered light...).
+    centre : ndarray of float64 (lit fibres, 2048) or None
+        Tramlines of the lit fibres as they lie in this frame.
     """
 
     flux: FloatImage
     variance: FloatImage
     history: tuple[str, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
+    centre: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
