@@ -14,7 +14,7 @@ SECTIONS = {
     "Start here": ("demo", "up"),
     "Look and act": ("status", "reprocess", "junk", "backfill", "settings", "contracts"),
     "One part alone": ("worker", "ingest", "runner", "web", "migrate"),
-    "Without a running system": ("simulate", "reduce", "bench"),
+    "Without a running system": ("simulate", "reduce", "compare", "bench"),
 }
 """Commands as people meet them, in this order."""
 

@@ -140,6 +140,12 @@ def _parse(path: Path) -> Sequence[Done]:
     return found
 
 
+def read_done(path: Path, out: Path) -> list[Done]:
+    """What is done and still lies there, without changing the list; for those who only look."""
+    done = {item.job_key: item for item in _parse(path)}
+    return [item for item in done.values() if _lies_there(item, out, with_intermediate=False)]
+
+
 def _lies_there(done: Done, out: Path, *, with_intermediate: bool) -> bool:
     if with_intermediate and (done.beside is None or not all((out / name).is_file() for name in done.beside)):
         return False

@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,14 @@ from paws.embedded.errors import DataFolderBusyError
 from paws.embedded.lock import DataLock
 from paws.errors import InvalidInputError, PermanentError
 from paws.settings import Settings
+from schemas.frames import Frame
 
 KEEPING = ".paws"
 """Folder below that of the products for the list of what is done, logs and work folders."""
 
-_DONE_LIST = "done.jsonl"
+DONE_LIST = "done.jsonl"
+"""File in `KEEPING`."""
+
 _TORN = re.compile(r"\..+\.fits\.[0-9a-f]{8}")
 """Names under which products are written until they are whole."""
 
@@ -57,12 +60,15 @@ class Request:
     ----------
     jobs
         Reductions at once.
+    choose
+        Chooses among the frames that lie there; may raise `InvalidInputError`.
     """
 
     night_dir: Path
     out: Path
     jobs: int
     keep_intermediate: bool = False
+    choose: Callable[[Sequence[Frame]], Sequence[Frame]] = tuple
 
 
 async def reduce_night(request: Request, settings: Settings, watcher: Watcher) -> NightSummary:
@@ -91,13 +97,14 @@ async def reduce_night(request: Request, settings: Settings, watcher: Watcher) -
         await asyncio.to_thread(_clear_away, request.out, settings)
         done = await asyncio.to_thread(
             DoneList.read,
-            settings.data_dir / _DONE_LIST,
+            settings.data_dir / DONE_LIST,
             request.out,
             with_intermediate=request.keep_intermediate,
         )
-        if not found.frames:
+        frames = request.choose(found.frames)
+        if not frames:
             return NightSummary([], found.rejected, found.not_ours, [], 0, 0, time.monotonic() - began)
-        agenda = Agenda(found.frames, done.endings, MatchPolicy.of(settings))
+        agenda = Agenda(frames, done.endings, MatchPolicy.of(settings))
         endings = await _work_off(agenda, request, settings, done, watcher)
     return _summary(agenda, found, done, endings, time.monotonic() - began)
 
@@ -151,6 +158,7 @@ def _summary(
         made=sum(item.succeeded for item in endings),
         products=done.count_products(key for _, key in agenda.wanted),
         seconds=seconds,
+        wanted=frozenset(key for _, key in agenda.wanted),
     )
 
 

@@ -26,6 +26,8 @@ class NightSummary:
         Number of product files that belong to these frames.
     seconds
         Wall-clock time of the run.
+    wanted
+        Keys of the reductions that these frames want.
     """
 
     outcomes: Sequence[FrameOutcome]
@@ -35,6 +37,7 @@ class NightSummary:
     made: int
     products: int
     seconds: float
+    wanted: frozenset[str] = frozenset()
 
     def count(self, state: FrameState) -> int:
         """Number of frames in a state."""

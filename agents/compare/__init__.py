@@ -1,0 +1,1 @@
+"""The same frames reduced by two engines, and what differs: a regression test of reduction software."""
