@@ -9,6 +9,7 @@ from quicklook.products import Product, read_product
 from quicklook.quality import write_cards
 from quicklook.raw import RawFrame
 from quicklook.stack import combine_images
+from quicklook.structure import significant_structure
 from quicklook.work import Work, image_product
 
 SAME_EXPOSURE = 0.02
@@ -46,15 +47,25 @@ def combine_image(work: Work) -> None:
     _alike(products)
     stack = combine_images([p.data for p in products], [p.variance for p in products])
     names = [p.path.name if p.path else "" for p in products]
+    history = [
+        *(f"Combined frame: {name}" for name in names),
+        f"Clipped mean, {stack.rejected} pixels left out",
+    ]
+    data, variance = stack.data, stack.variance
+    if products[0].ndf_class == "BIAS":
+        structure = significant_structure(data, variance)
+        data, variance = structure.data, structure.variance
+        history.append(
+            f"Structure of the bias: columns, rows, slopes, {structure.kept} single pixels, "
+            f"{100 * structure.believed:.0f} % of the rest"
+        )
+        work.figures.update(bias_pixels_kept=structure.kept, bias_rest_believed=structure.believed)
     result = Product(
-        data=stack.data,
-        variance=stack.variance,
+        data=data,
+        variance=variance,
         header=products[0].header.copy(),
         ndf_class=products[0].ndf_class,
-        history=[
-            *(f"Combined frame: {name}" for name in names),
-            f"Clipped mean, {stack.rejected} pixels left out",
-        ],
+        history=history,
     )
     result.header["NCOMBINE"] = (len(products), "exposures combined")
     work.figures.update(frames=len(products), levels=list(stack.levels), rejected=stack.rejected)
