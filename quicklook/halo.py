@@ -8,6 +8,7 @@ belongs to the fibres; what does not is scattered.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -130,12 +131,7 @@ def _near_gaps(residual: FloatImage, blocks: int) -> BoolArray:
     """Blocks of each column, (blocks, columns), in or near which pixels are missing."""
     missing = np.isnan(residual)
     edges = np.linspace(0, residual.shape[1], blocks + 1).astype(int)
-    return np.array(
-        [
-            missing[:, max(0, a - REACH) : b + REACH].any(axis=1)
-            for a, b in zip(edges, edges[1:], strict=False)
-        ]
-    )
+    return np.array([missing[:, max(0, a - REACH) : b + REACH].any(axis=1) for a, b in pairwise(edges)])
 
 
 def _fraction(value: FloatArray, wing: FloatArray, weight: FloatArray) -> Halo:

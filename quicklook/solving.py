@@ -1,7 +1,11 @@
 """The compiled heart of extraction: all columns of a frame solved, cosmic rays rejected on the way.
 
-Three columns are kept at a time, because what a particle left in one column counts for its neighbours: a column
-is finished when the one after it has been searched.
+A column is fitted twice. The first fit has no photon noise in its weights; the second has what the first fits of the
+columns on either side predict. **A pixel's own noise must not decide its weight**: with weights from its own first
+fit every spectrum would come out one electron too faint, because light that noise made high would weigh less.
+
+Four columns are kept at a time: one is fitted first, one again, and one is finished when its neighbours have been
+searched, because what a particle left in one column counts for the next.
 """
 
 from __future__ import annotations
@@ -17,16 +21,23 @@ from quicklook.columns import (
     background_at_column,
     bank_at_column,
     evaluate,
-    fit_column,
     flux_variance,
     normal_equations,
     reweight,
     solve,
+    spread_halo,
 )
 from quicklook.cosmics import grow_hits, reject_pixels
 
 LEAST_PROFILE = 0.4
 """A fibre of whose squared profile less than this falls on good pixels is bad in that column."""
+
+KEPT = 4
+"""Columns kept at a time."""
+
+DIFFERENT = 8.0
+"""Squared difference from the prediction, over a flux's variance, that noise alone may make: two standard
+deviations of a difference whose two sides are alike."""
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
@@ -42,77 +53,128 @@ def solve_columns(  # type: ignore[no-untyped-def]
     nx, ny = frame.shape
     n = centres.shape[0]
     w, model, d, noise, background = (
-        np.zeros((3, ny)), np.zeros((3, ny)), np.empty((3, ny)), np.empty((3, ny)), np.empty((3, ny)),
+        np.zeros((KEPT, ny)), np.zeros((KEPT, ny)), np.empty((KEPT, ny)), np.empty((KEPT, ny)), np.empty((KEPT, ny)),
     )  # fmt: skip
-    equations, work = np.zeros((3, 5, n)), np.zeros((3, n))
-    old, new = np.zeros(ny), np.zeros(ny)
+    equations, expected, work = np.zeros((KEPT, 5, n)), np.zeros((KEPT, n)), np.zeros((3, n))
+    early = np.full((nx, n), np.nan)
+    spread, unused = np.zeros(ny), np.zeros(ny)
     table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
-    first = np.empty((3, n), dtype=np.int64)
-    profile, slope = np.empty((3, n, PIXELS)), np.empty((3, n, PIXELS))
-    direct, found = np.empty((3, ny), dtype=np.int64), np.zeros(3, dtype=np.int64)
-    for x in range(nx + 1):
-        s = x % 3
-        found[s] = 0
+    first = np.empty((KEPT, n), dtype=np.int64)
+    profile, slope = np.empty((KEPT, n, PIXELS)), np.empty((KEPT, n, PIXELS))
+    direct, found = np.empty((KEPT, ny), dtype=np.int64), np.zeros(KEPT, dtype=np.int64)
+    for step in range(nx + 3):
+        x = step
         if x < nx:
+            s = x % KEPT
+            e = equations[s]
             bank_at_column(bank, column_nodes, float(x), table)
             evaluate(centres[:, x], table, row_nodes, first[s], profile[s], slope[s])
             background_at_column(grid, grid_rows, x, background[s])
             for y in range(ny):
-                d[s, y] = np.nan if hit[x, y] else frame[x, y] - background[s, y]
+                value = np.nan if hit[x, y] else frame[x, y] - background[s, y]
                 noise[s, y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
+                bad = np.isnan(value)
+                d[s, y] = 0.0 if bad else value
+                w[s, y] = 0.0 if bad else 1.0 / (noise[s, y] + max(background[s, y], 0.0))
+            normal_equations(d[s], w[s], profile[s], first[s], e[0], e[1], e[2], e[3])
+            solve(e[0], e[1], e[2], e[3], work, e[4])
+            for j in range(n):
+                early[x, j] = e[4, j] if e[0, j] > 0.0 else np.nan
+        x = step - 2
+        if 0 <= x < nx:
+            s = x % KEPT
             e = equations[s]
-            buffers = (w[s], model[s], e[0], e[1], e[2], e[3], work, e[4], old, new)
-            fit_column(d[s], noise[s], background[s], profile[s], first[s], halo, buffers)
+            _predict(early, x, expected[s])
+            add_model(expected[s], profile[s], first[s], model[s])
+            if halo[0] > 0.0:
+                spread_halo(model[s], halo[0], halo[1], spread)
+                for y in range(ny):
+                    background[s, y] += spread[y]
+                    if w[s, y] > 0.0:
+                        d[s, y] -= spread[y]
+            reweight(noise[s], background[s], model[s], w[s])
+            normal_equations(d[s], w[s], profile[s], first[s], e[0], e[1], e[2], e[3])
+            solve(e[0], e[1], e[2], e[3], work, e[4])
+            add_model(e[4], profile[s], first[s], model[s])
+            found[s] = 0
             if reject:
+                buffers = (w[s], model[s], e[0], e[1], e[2], e[3], work, e[4], spread, unused)
                 found[s] = reject_pixels(
                     d[s], noise[s], background[s], profile[s], slope[s], first[s], hit[x], direct[s], buffers
                 )
-                if found[s] > 0:
-                    reweight(noise[s], background[s], model[s], w[s])
-                    normal_equations(d[s], w[s], profile[s], first[s], e[0], e[1], e[2], e[3])
-                    solve(e[0], e[1], e[2], e[3], work, e[4])
-                    add_model(e[4], profile[s], first[s], model[s])
-        if x == 0:
+        x = step - 3
+        if x < 0:
             continue
-        s, before, after = (x - 1) % 3, (x - 2) % 3, x % 3
+        s, before, after = x % KEPT, (x - 1) % KEPT, (x + 1) % KEPT
         e = equations[s]
-        if found[before] + found[after] > 0:
-            buffers = (w[s], model[s], e[0], e[1], e[2], e[3], work, e[4], old, new)
+        # Before the first column and after the last there is none, and what their places hold is of other columns.
+        hits_before, hits_after = found[before] if x > 0 else 0, found[after] if x + 1 < nx else 0
+        if hits_before + hits_after > 0:
+            buffers = (w[s], model[s], e[0], e[1], e[2], e[3], work, e[4], spread, unused)
             grown = 0
-            for i in (before, after):
+            for i, m in ((before, hits_before), (after, hits_after)):
                 grown += grow_hits(
-                    d[s], noise[s], background[s], profile[s], slope[s], first[s], hit[x - 1], direct[i], found[i],
-                    buffers,
+                    d[s], noise[s], background[s], profile[s], slope[s], first[s], hit[x], direct[i], m, buffers,
                 )  # fmt: skip
             if grown > 0:
                 solve(e[0], e[1], e[2], e[3], work, e[4])
                 if summed:
                     add_model(e[4], profile[s], first[s], model[s])
-        _finish(x - 1, d[s], w[s], model[s], profile[s], first[s], e, summed, fluxes, variances)
+        _finish(x, d[s], w[s], model[s], profile[s], first[s], e, expected[s], summed, fluxes, variances)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _finish(x, d, w, model, profile, first, equations, summed, fluxes, variances):  # type: ignore[no-untyped-def]
-    """Write down the fluxes of a column and their variances; NaN where too little of the profile was seen."""
+def _predict(early, x, expected):  # type: ignore[no-untyped-def]
+    """Light of each fibre in column x from first fits of its neighbours: the cubic through two on either side.
+
+    Lines are resolved, so that it follows them to some per cent. Where a neighbour is missing the others stand in,
+    and the column's own fit when there is none.
+    """
+    nx = early.shape[0]
+    for j in range(early.shape[1]):
+        a = early[x - 1, j] if x >= 1 else np.nan
+        b = early[x + 1, j] if x + 1 < nx else np.nan
+        c = early[x - 2, j] if x >= 2 else np.nan
+        d = early[x + 2, j] if x + 2 < nx else np.nan
+        value = (4.0 * (a + b) - c - d) / 6.0
+        if np.isnan(value):
+            value = 0.5 * (a + b)
+        for other in (a, b, c, d, early[x, j], 0.0):
+            if np.isnan(value):
+                value = other
+        expected[j] = max(value, 0.0)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _finish(x, d, w, model, profile, first, equations, expected, summed, fluxes, variances):  # type: ignore[no-untyped-def]
+    """Write down the fluxes of a column and their variances; NaN where too little of the profile was seen.
+
+    The variance is that of the light predicted. It follows the fibre's own flux only as far as that differs from
+    the prediction by more than noise: a variance that follows the noise is small where the flux came out small.
+    """
     ny = d.shape[0]
     diagonal, upper1, flux = equations[0], equations[1], equations[4]
     for j in range(flux.shape[0]):
         good, whole = 0.0, 0.0
-        extra, spread = 0.0, 0.0
+        extra, spread, photons = 0.0, 0.0, 0.0
         for k in range(PIXELS):
             y = first[j] + k
             p2 = profile[j, k] * profile[j, k]
             whole += p2
             if 0 <= y < ny and w[y] > 0.0:
                 good += p2
+                photons += w[y] * w[y] * p2 * profile[j, k]
                 if summed and abs(k - HALF) <= CORE:
                     extra += d[y] - model[y]
                     spread += 1.0 / w[y]
         if good < LEAST_PROFILE * whole:
             fluxes[j, x], variances[j, x] = np.nan, np.nan
-        elif summed:
-            # What the fit missed in the core is added: the sum, with bad pixels filled by the model.
-            fluxes[j, x], variances[j, x] = flux[j] + extra, spread
-        else:
-            fluxes[j, x] = flux[j]
-            variances[j, x] = flux_variance(diagonal, upper1, j)
+            continue
+        variance = spread if summed else flux_variance(diagonal, upper1, j)
+        # With weights fixed the variance is linear in the light.
+        growth = 1.0 if summed else photons / (diagonal[j] * diagonal[j])
+        # What the fit missed in the core is added: the sum, with bad pixels filled by the model.
+        fluxes[j, x] = flux[j] + extra
+        gap = max(fluxes[j, x], 0.0) - expected[j]
+        real = gap * (1.0 - DIFFERENT * variance / (gap * gap)) if gap * gap > DIFFERENT * variance else 0.0
+        variances[j, x] = variance + growth * real
