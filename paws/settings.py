@@ -92,8 +92,13 @@ class Settings(BaseSettings):
     )
 
     # Reducing.
-    engine: Literal["builtin", "local", "docker"] = Field(
-        default="builtin", description="What reduces frames"
+    engine: str = Field(
+        default="builtin",
+        description="What reduces frames: 'builtin', 'local' or a name that PAWS_ENGINES gives",
+    )
+    engines: dict[str, str] = Field(
+        default_factory=dict,
+        description='Further engines by name, as JSON: {"2dfdr-7.2": "docker:IMAGE"} or "local:PROGRAM"',
     )
     engine_version: str = Field(
         default="", description="Version recorded with products; empty asks the engine"
@@ -113,6 +118,37 @@ class Settings(BaseSettings):
     runner_heartbeat: float = Field(default=2.0, gt=0, description="Between a runner's signs of life")
     runner_lease: float = Field(
         default=10.0, gt=0, description="Silence after which a runner's reductions are taken back"
+    )
+
+    # Docker.
+    docker_host: str = Field(
+        default="",
+        description="Docker daemon, such as tcp://host:2376; empty takes DOCKER_HOST or the local one",
+    )
+    docker_user: str = Field(
+        default="",
+        pattern=r"^([0-9]+:[0-9]+)?$",
+        description="UID:GID that works in containers; empty takes the runner's own, or that of the data folder",
+    )
+    docker_memory: int = Field(default=4096, ge=32, description="Most memory of a container, MB")
+    docker_cpus: float = Field(default=2.0, gt=0, description="Most processors that a container uses")
+    docker_pids: int = Field(default=256, ge=16, description="Most processes and threads in a container")
+    docker_scratch: int = Field(
+        default=1024, ge=8, description="Size of the scratch in a container's memory, MB"
+    )
+    docker_commands: int = Field(
+        default=200, ge=1, description="Commands after which a container is replaced"
+    )
+    docker_growth: int = Field(
+        default=256, ge=1, description="MB by which an idle container may grow before it is replaced"
+    )
+    docker_paths: dict[str, str] = Field(
+        default_factory=dict,
+        description="Our folders as the daemon's machine knows them, as JSON, where they differ",
+    )
+    docker_timeout: float = Field(default=30.0, gt=0, description="Longest wait for an answer of the daemon")
+    docker_patience: float = Field(
+        default=120.0, ge=0, description="How long a daemon that is away is waited for"
     )
 
     # Mail.

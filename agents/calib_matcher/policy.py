@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from importlib.metadata import version
 
 from paws.clock import night_date
+from paws.engines import engine_reference
 from paws.settings import Settings
 from schemas.reductions import ParameterValue
 from schemas.vocabulary import CalibrationLevel
@@ -72,9 +72,5 @@ class MatchPolicy:
 
 
 def engine_version(settings: Settings) -> str:
-    """Version that stands in job keys: the one set, or that of the engine we bring."""
-    if settings.engine_version:
-        return settings.engine_version
-    if settings.engine == "builtin":
-        return f"paws-live {version('paws-live')}"
-    return "unknown"
+    """Version that stands in job keys: the one set, or that of the engine itself."""
+    return engine_reference(settings).version

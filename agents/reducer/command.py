@@ -18,7 +18,7 @@ from schemas.vocabulary import ReductionKind
     "--slots", type=click.IntRange(1, 64), help="Reductions at once (PAWS_RUNNER_SLOTS).", metavar="N"
 )
 @click.option(
-    "--engine", type=click.Choice(["builtin", "local", "docker"]), help="What reduces frames (PAWS_ENGINE)."
+    "--engine", metavar="NAME", help="What reduces frames: builtin, local or one of PAWS_ENGINES (PAWS_ENGINE)."
 )
 def runner(data: Path | None, slots: int | None, engine: str | None) -> None:
     """Take reductions from the queue and carry them out.

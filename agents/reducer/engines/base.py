@@ -29,6 +29,18 @@ class EngineDiedError(RetriableError):
     code = "engine_died"
 
 
+class EngineOutOfMemoryError(EngineDiedError):
+    """The kernel ended the engine's process, or a child of it, for want of memory."""
+
+    code = "engine_out_of_memory"
+
+
+class EngineAwayError(RetriableError):
+    """What runs the engine is away, such as the Docker daemon: nothing that the reduction could help."""
+
+    code = "engine_away"
+
+
 class EngineDeadlineError(RetriableError):
     """The command ran longer than allowed and was ended."""
 
@@ -99,7 +111,10 @@ class Engine(Protocol):
         Raises
         ------
         EngineDiedError
-            If the process ended without finishing the command.
+            If the process ended without finishing the command; `EngineOutOfMemoryError` if that was for want
+            of memory.
+        EngineAwayError
+            If what runs the engine went away; the try is nobody's fault and does not count.
         EngineDeadlineError
             If the deadline passed; nothing of the command runs any more.
         """

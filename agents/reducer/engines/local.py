@@ -36,6 +36,8 @@ class LocalEngine:
     ----------
     program
         Name on PATH, or path.
+    name
+        As reductions name it.
 
     Notes
     -----
@@ -43,10 +45,10 @@ class LocalEngine:
     under a short path without spaces, since 2dFdr passes it through Tcl lists.
     """
 
-    name = "local"
     invalid_status: frozenset[int] = frozenset()
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, name: str = "local") -> None:
+        self.name = name
         self._program = program
         self._found = ""
 
