@@ -1,13 +1,15 @@
 """Many commands in one warm process: what a pool's worker is, for shells and benchmarks.
 
 ``python -m quicklook.batch`` reads one JSON object a line, ``{"cwd": FOLDER, "argv": [VERB, ...]}``, and answers
-each with one: ``{"status": 0, "cpu": SECONDS, "log": TEXT}``. It ends with its input.
+each with one: ``{"status": 0, "cpu": SECONDS, "peak": BYTES, "log": TEXT}``, where ``peak`` is the most memory that
+the process has held so far. It ends with its input.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -15,6 +17,9 @@ from typing import TextIO
 
 from quicklook import warm
 from quicklook.cli import REFUSED, run
+
+KILOBYTE = 1 if sys.platform == "darwin" else 1024
+"""Unit in which the system counts a process's memory [byte]."""
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:
@@ -29,7 +34,12 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             log.write(f'Error: not a command ({error}); write {{"cwd": FOLDER, "argv": [VERB, ...]}}\n')
         else:
             status = run(argv, cwd=folder, stdout=log)
-        answer = {"status": status, "cpu": time.process_time() - started, "log": log.getvalue()}
+        answer = {
+            "status": status,
+            "cpu": time.process_time() - started,
+            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE,
+            "log": log.getvalue(),
+        }
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

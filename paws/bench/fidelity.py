@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
-from paws.bench.field import Arm, opened
+from paws.bench.conditions import Case
+from paws.bench.field import SPLICED, Arm, BenchError, Reducer, opened, reduce_field, simulate
+from paws.bench.splicing import splice_step
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -18,6 +21,9 @@ BRIGHT = 30.0
 
 FAINT = 150.0
 """Electrons per pixel below which a spectrum counts as faint."""
+
+SATURATED = 2.5e5
+"""Electrons in a spectral pixel from which the peak of its profile may exceed the converter's range."""
 
 CORE = 3.0
 """A cosmic ray this near to a fibre's trace hits its spectrum [pixel]."""
@@ -40,6 +46,7 @@ class Goal:
 GOALS = (
     Goal("tramline_rms", "tramlines, rms over lit fibres (pixel)", 0.0, 0.01),
     Goal("tramline_max", "tramlines, largest error (pixel)", 0.0, 0.05),
+    Goal("tramline_lost", "fibres lost or invented by the tramline map", 0.0, 0.0),
     Goal("wavelength_median", "wavelengths, rms of the median fibre (pixel)", 0.0, 0.02),
     Goal("wavelength_p99", "wavelengths, rms of the 99th percentile fibre (pixel)", 0.0, 0.04),
     Goal("wavelength_lost", "fibres lost by the arc", 0.0, 0.0),
@@ -55,7 +62,35 @@ GOALS = (
     Goal("sky_residual", "sky lines, residual beyond the noise over line flux", 0.0, 0.02),
     Goal("zero_point", "wavelength zero point of science frames (pixel)", -0.05, 0.05),
     Goal("combined_gain", "S/N of combined exposures over their S/N added in quadrature", 0.97, 1.03),
+    Goal("splice_step", "step of spliced spectra across the overlap", -0.01, 0.01),
 )
+
+
+def judge(
+    reducer: Reducer, case: Case, place: Path, gratings: str, seed: int, exposures: int
+) -> list[dict[str, object]]:
+    """Simulate a field in some condition, reduce it, and measure both arms.
+
+    Returns
+    -------
+    list of dict
+        For each arm ``condition``, ``grating``, ``seed`` and ``figures``; or ``failed``, the reducer's last
+        words, when a command failed.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    names = dict(zip(("blue", "red"), gratings.split(","), strict=True))
+    used = {arm: names[arm] for arm in case.arms}
+    told = ",".join(used.values())
+    night = simulate(place, told, seed, exposures, truth=True, more=case.simulation)
+    common = {"condition": case.name, "seed": seed}
+    try:
+        arms = reduce_field(reducer, night, used, keep=True, how=case.reduction)
+    except BenchError as error:
+        return [{**common, "grating": told, "figures": {}, "failed": str(error)}]
+    truth, shared = place / "truth", {}
+    if len(arms) > 1:
+        shared["splice_step"] = splice_step(night / SPLICED, arms[0], arms[1], truth)
+    return [{**common, "grating": arm.grating, "figures": measure(arm, truth) | shared} for arm in arms]
 
 
 def measure(arm: Arm, truth: Path) -> dict[str, float]:
@@ -82,9 +117,14 @@ def _truth(folder: Path, name: str) -> dict[str, FloatArray]:
 def _tramlines(arm: Arm, truth: Path) -> dict[str, float]:
     true = _truth(truth, arm.flat)
     with opened(arm.folder / f"{arm.flat}tlm.fits") as tlm:
-        lit = (true["throughput"] > 0) & (tlm["TRACE"].data[0] > 0.5)
+        found = tlm["TRACE"].data[0] > 0.5
+        lit = (true["throughput"] > 0) & found
         error = tlm[0].data[lit] - true["trace"][lit]
-    return {"tramline_rms": float(np.sqrt((error**2).mean())), "tramline_max": float(np.abs(error).max())}
+    return {
+        "tramline_rms": float(np.sqrt((error**2).mean())),
+        "tramline_max": float(np.abs(error).max()),
+        "tramline_lost": float((found != true["electrons"].any(axis=1)).sum()),
+    }
 
 
 def _wavelengths(arm: Arm, truth: Path) -> dict[str, float]:
@@ -130,7 +170,7 @@ def _spectra(folder: Path, name: str, truth: Path) -> dict[str, float]:
     neighbours[:-1] += light[1:]
     # A column without any flux is a bad column of the detector, not a judgement on a pixel.
     alive = np.isfinite(flux[lit]).mean(axis=0) > 0.5
-    flagged = lit[:, None] & ~hit & np.isnan(flux) & alive[None, :]
+    flagged = lit[:, None] & ~hit & np.isnan(flux) & alive[None, :] & ~_saturated(light)
     return {
         "flux_bias": _mean((flux / np.where(light > 0, light, 1.0) - 1.0)[bright]),
         "additive_bias": _mean((flux - light)[faint]),
@@ -140,6 +180,11 @@ def _spectra(folder: Path, name: str, truth: Path) -> dict[str, float]:
         "cosmics_left": float((np.abs(pull[hit]) > 5).sum() / max(hit.sum(), 1)),
         "cosmics_false": float(_isolated(flagged).sum() / (lit.sum() * alive.sum())),
     }
+
+
+def _saturated(light: FloatArray) -> BoolArray:
+    """Spectral pixels of which the converter may have cut something off, neighbours included."""
+    return np.asarray(maximum_filter(light, (3, 5)) > SATURATED)
 
 
 def _isolated(flagged: BoolArray) -> BoolArray:
@@ -170,9 +215,12 @@ def _sky(folder: Path, name: str, truth: Path) -> dict[str, float]:
         sky, passed = red["SKY"].data.ravel(), red["THPUT"].data.ravel()
         error = red["WAVELA"].data * 10.0 - true["wavelength"]
     step = float(np.median(np.diff(true["wavelength"])))
-    live = np.isin(kinds, ["P", "S"]) & np.isfinite(passed)
+    # The fibre table may be wrong: what a fibre sees is told by its light.
+    sees_sky = true["sky_electrons"].any(axis=1)
+    on_sky = (kinds == "S") & sees_sky & (true["electrons"] == true["sky_electrons"]).all(axis=1)
+    live = np.isin(kinds, ["P", "S"]) & np.isfinite(passed) & sees_sky
     ratio = passed[live] / true["throughput"][live]
-    residual, noise = flux[kinds == "S"], variance[kinds == "S"]
+    residual, noise = flux[on_sky], variance[on_sky]
     line = sky > 3 * np.nanmedian(sky)
     good = np.isfinite(residual) & (noise > 0) & line[None, :]
     pull = (residual / np.sqrt(np.where(good, noise, 1.0)))[good]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,34 +30,57 @@ def bench() -> None:
 @click.option("--seeds", default="1", show_default=True, help="Seeds, separated by commas.")
 @click.option("--exposures", default=2, show_default=True, help="Science exposures of each field.")
 @click.option(
+    "--conditions",
+    default="ordinary",
+    show_default=True,
+    help="Conditions, separated by commas; all for every one, and for frames that must be refused.",
+)
+@click.option(
     "--work",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep frames here.  [default: a temporary folder]",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object: the figures of each grating and seed."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="A JSON list: the figures of each condition, grating and seed.",
 )
-def fidelity(gratings: tuple[str, ...], seeds: str, exposures: int, work: Path | None, as_json: bool) -> None:
-    """Compare reduced fields with their truth, figure by figure."""
-    from paws.bench.fidelity import measure
-    from paws.bench.field import Reducer, reduce_field, simulate
+def fidelity(
+    gratings: tuple[str, ...], seeds: str, exposures: int, conditions: str, work: Path | None, as_json: bool
+) -> None:
+    """Compare reduced fields with their truth, figure by figure.
 
+    The conditions are ordinary, broken, mistyped, permuted, saturated-arc, weak-arc, saturated-flat, drift,
+    over-exposed, under-exposed, few-sky, twilight, offset-sky, bad-columns, scattered, profile, blue-only
+    and red-only. A reduction that fails gives its reason in place of figures.
+    """
+    from paws.bench.conditions import ALL, chosen
+    from paws.bench.fidelity import judge
+    from paws.bench.field import Reducer
+    from paws.bench.refusals import refusals
+    from paws.bench.table import show
+
+    cases = chosen(conditions)
     results: list[dict[str, object]] = []
+    refused: list[dict[str, object]] = []
     with ExitStack() as stack:
         root = work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paws-bench-")))
         reducer = stack.enter_context(Reducer())
-        for pair in gratings:
-            for seed in _numbers(seeds):
-                place = root / f"{pair.replace(',', '-').replace('@', '_')}-{seed}"
-                place.mkdir(parents=True, exist_ok=True)
-                night = simulate(place, pair, seed, exposures, truth=True)
-                for arm in reduce_field(reducer, night, pair, keep=True):
-                    figures = measure(arm, place / "truth")
-                    results.append({"grating": arm.grating, "seed": seed, "figures": figures})
+        for case in cases:
+            for pair in gratings:
+                for seed in _numbers(seeds):
+                    place = root / f"{case.name}-{pair.replace(',', '-').replace('@', '_')}-{seed}"
+                    results += judge(reducer, case, place, pair, seed, exposures)
+                    if conditions.strip() == ALL and not refused:
+                        refused = refusals(reducer, place, root / "refused")
+                    if work is None:
+                        # A field takes a gigabyte: what nobody keeps makes room for the next.
+                        shutil.rmtree(place)
     if as_json:
-        click.echo(json.dumps(results))
+        click.echo(json.dumps(_plain(results) + refused))
     else:
-        _show(results)
+        show(results, refused)
 
 
 @bench.command()
@@ -76,8 +101,9 @@ def fidelity(gratings: tuple[str, ...], seeds: str, exposures: int, work: Path |
 def speed(exposures: int, jobs: int, seed: int, work: Path | None, as_json: bool) -> None:
     """CPU seconds of every verb on warm full-size frames, and a long run of science exposures."""
     from paws.bench.field import Reducer, reduce_field, simulate
-    from paws.bench.speed import GOALS, by_verb, many
+    from paws.bench.speed import GOALS, MEMORY, by_verb, many
 
+    arms = dict(zip(("blue", "red"), PAIRS[0].split(","), strict=True))
     with ExitStack() as stack:
         root = work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paws-bench-")))
         root.mkdir(parents=True, exist_ok=True)
@@ -85,11 +111,12 @@ def speed(exposures: int, jobs: int, seed: int, work: Path | None, as_json: bool
         with Reducer() as reducer:
             # Twice, so that files are in the system's cache and every command is measured warm.
             for _ in range(2):
-                arms = reduce_field(reducer, night, PAIRS[0], keep=False)
-        seconds = by_verb(arms)
-        run = many(arms, exposures, jobs)
+                reduced = reduce_field(reducer, night, arms, keep=False)
+            peak = reducer.peak
+        seconds = by_verb(reduced)
+        run = many(reduced, exposures, jobs)
     if as_json:
-        click.echo(json.dumps({"verbs": seconds, "goals": GOALS, "run": run}))
+        click.echo(json.dumps({"verbs": seconds, "goals": GOALS, "peak": peak, "run": run}))
         return
     from rich.console import Console
     from rich.table import Table
@@ -97,10 +124,11 @@ def speed(exposures: int, jobs: int, seed: int, work: Path | None, as_json: bool
     table = Table("verb", "CPU seconds", "to reach", box=None)
     for verb, value in seconds.items():
         table.add_row(verb, f"{value:.2f}", f"{GOALS[verb]:.1f}" if verb in GOALS else "")
+    table.add_row("memory of the process, at most (GB)", f"{peak / 1e9:.2f}", f"{MEMORY / 1e9:.1f}")
     Console().print(table)
     click.echo(
-        f"{run['exposures']} science exposures by {jobs} processes: {run['wall']:.0f} s, {run['cpu']:.0f} CPU s; "
-        f"960 would take {run['minutes_for_960']:.1f} minutes"
+        f"{run['exposures']} science exposures by {jobs} processes: {run['wall']:.0f} s, {run['cpu']:.0f} CPU s, "
+        f"{run['peak'] / 1e9:.2f} GB a process; 960 would take {run['minutes_for_960']:.1f} minutes"
     )
 
 
@@ -113,18 +141,18 @@ def _numbers(text: str) -> list[int]:
         ) from None
 
 
-def _show(results: list[dict[str, object]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _plain(results: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Results as JSON has them: what could not be measured is null."""
+    return [
+        {
+            key: {name: _known(figure) for name, figure in value.items()}
+            if isinstance(value, dict)
+            else value
+            for key, value in result.items()
+        }
+        for result in results
+    ]
 
-    from paws.bench.fidelity import GOALS
 
-    table = Table("figure", "to reach", *(f"{r['grating']}/{r['seed']}" for r in results), box=None)
-    for goal in GOALS:
-        cells = []
-        for result in results:
-            figures = result["figures"]
-            value = figures.get(goal.name, float("nan")) if isinstance(figures, dict) else float("nan")
-            cells.append(f"{value:.4g}" if goal.reached(value) else f"[bold red]{value:.4g}[/]")
-        table.add_row(goal.meaning, f"{goal.low:g} .. {goal.high:g}", *cells)
-    Console(width=max(100, 60 + 12 * len(results))).print(table)
+def _known(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
