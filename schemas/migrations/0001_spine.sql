@@ -109,6 +109,7 @@ CREATE TABLE reduction (
 );
 CREATE INDEX reduction_night ON reduction (night, state);
 CREATE INDEX reduction_slot ON reduction (slot);
+CREATE INDEX reduction_finished ON reduction (finished_at);
 CREATE INDEX reduction_open ON reduction (state) WHERE state IN ('queued', 'running', 'retrying');
 
 CREATE TABLE reduction_frame (
