@@ -163,7 +163,8 @@ def _spectra(folder: Path, name: str, truth: Path) -> dict[str, float]:
         clean = lit[:, None] & ~hit & np.isfinite(pull)
         core = clean & (np.abs(pull) < 6)
         # The noise that the true light makes: chosen by their own noise, pixels that came out low would prevail.
-        noise = np.sqrt(sigma**2 - np.maximum(flux, 0.0) + light)
+        floor = np.nanmedian(sigma[lit] ** 2 - flux[lit])
+        noise = np.sqrt(np.maximum(floor, 0.0) + light)
         bright, faint = core & (light > BRIGHT * noise), core & (light < FAINT)
     neighbours = np.zeros_like(light)
     neighbours[1:] += light[:-1]
