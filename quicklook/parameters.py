@@ -257,10 +257,10 @@ WITHOUT_EFFECT = frozenset(
 
 GRATING_DEFAULTS: Mapping[str, Mapping[str, Value]] = {
     # No sky line of use falls into these ranges.
-    "1700B": {"SKYSCRUNCH": False, "TPMETH": "LAMP"},
-    "3200B": {"SKYSCRUNCH": False, "TPMETH": "LAMP"},
-    "1500V": {"SKYSCRUNCH": False, "TPMETH": "LAMP"},
-    "2500V": {"SKYSCRUNCH": False, "TPMETH": "LAMP"},
+    "1700B": {"SKYSCRUNCH": False},
+    "3200B": {"SKYSCRUNCH": False},
+    "1500V": {"SKYSCRUNCH": False},
+    "2500V": {"SKYSCRUNCH": False},
 }
 """Defaults that differ for a grating (by GRATID) at its usual centre."""
 

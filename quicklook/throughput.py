@@ -23,6 +23,18 @@ HIGH_PASS = 31
 MAX_ERROR = 0.15
 """A line throughput less certain than this says nothing."""
 
+POOR = 0.02
+"""When lines tell the typical fibre's throughput no better than this, the sky fibres' continuum is asked."""
+
+LEAST_FIBRES = 5
+
+MANY_FIBRES = 40
+"""From so many fibres on the smooth part is free, but for what keeps slit and plate apart."""
+
+MANY_PRIOR = 0.2
+SLOPE_PRIOR, CURVE_PRIOR = 0.05, 0.02
+"""Expected size of the smooth part's terms: with few fibres, slopes over the plate and a little curvature."""
+
 TYPICAL_SPREAD = 0.10
 """Spread of sky over lamp throughput that is assumed when too few fibres measure it."""
 
@@ -65,6 +77,9 @@ def from_sky_lines(
     beyond it is believed as far as its own error allows (empirical Bayes), so that a fibre on a bright star
     keeps what its neighbours say.
 
+    Where there are no lines to speak of, all light of the sky fibres takes their place: fewer fibres, but they
+    see nothing else.
+
     Parameters
     ----------
     flux, variance : ndarray (400, columns)
@@ -85,7 +100,14 @@ def from_sky_lines(
     SkyModel
         The sky for unit throughput.
     """
-    return _iterate(flux, variance, wavelength, sky_fibres, live, lamp, place, _LineRatio, "SKYLINE")
+    spectra = (flux, variance, wavelength, sky_fibres, live, lamp, place)
+    lines, model = _iterate(*spectra, _LineRatio, "SKYLINE", live)
+    if lines.measured >= LEAST_FIBRES and nanmath.median(lines.error[np.isfinite(lines.error)]) < POOR:
+        return lines, model
+    sky = np.zeros_like(live)
+    sky[sky_fibres] = live[sky_fibres]
+    continuum, other = _iterate(*spectra, _LightRatio, "SKYFLUX(SKY)", sky)
+    return (continuum, other) if continuum.measured else (lines, model)
 
 
 def from_sky_flux(
@@ -98,7 +120,9 @@ def from_sky_flux(
     place: FloatArray | None = None,
 ) -> tuple[Throughput, SkyModel]:
     """Throughput from all light (SKYFLUX): right for twilight and offset sky, or where objects are faint."""
-    return _iterate(flux, variance, wavelength, sky_fibres, live, lamp, place, _FluxRatio, "SKYFLUX(MED)")
+    return _iterate(
+        flux, variance, wavelength, sky_fibres, live, lamp, place, _FluxRatio, "SKYFLUX(MED)", live
+    )
 
 
 def normalised(value: FloatArray, live: BoolArray) -> FloatArray:
@@ -123,8 +147,12 @@ def _iterate(
     place: FloatArray | None,
     ratio: _Ratio,
     method: str,
+    telling: BoolArray,
 ) -> tuple[Throughput, SkyModel]:
-    """The sky model needs the throughput of the sky fibres, and the throughput needs the model: iterate."""
+    """The sky model needs the throughput of the sky fibres, and the throughput needs the model: iterate.
+
+    Only ``telling`` fibres are measured.
+    """
     prior = np.where(np.isfinite(lamp), lamp, np.where(live, 1.0, np.nan))
     value, error = prior.copy(), np.full(len(prior), np.inf)
     slit = slit_coordinate(len(prior))
@@ -138,11 +166,12 @@ def _iterate(
         with np.errstate(all="ignore"):
             expected = (model.evaluate(wavelength, slit) * prior[:, np.newaxis]).astype(np.float32)
         correction, error = compare(expected)
-        known = live & np.isfinite(correction) & (error < MAX_ERROR) & (correction > 0.05) & (correction < 20)
+        known = (
+            telling & np.isfinite(correction) & (error < MAX_ERROR) & (correction > 0.05) & (correction < 20)
+        )
         measured = int(known.sum())
-        if measured < 5:
-            value = prior.copy()
-            method = "LAMP"
+        if measured < LEAST_FIBRES:
+            value, method, measured = prior.copy(), "LAMP", 0
             break
         correction /= np.median(correction[known])
         smooth = _smooth_part(correction, error, known, place)
@@ -160,8 +189,12 @@ def _smooth_part(
     """The correction as a smooth function of slit and plate position, at every fibre."""
     n = len(correction)
     slit = slit_coordinate(n)
-    columns = [np.ones(n), slit, slit**2, slit**3]
+    columns, held = [np.ones(n)], [0.0]
     fit = known.copy()
+    many = known.sum() >= MANY_FIBRES
+    if many:
+        columns += [slit, slit**2, slit**3]
+        held += [MANY_PRIOR] * 3
     if place is not None:
         there: BoolArray = np.isfinite(place[:, 0]) & np.isfinite(place[:, 1])
         size = float(np.abs(place[there]).max()) if there.any() else 0.0
@@ -169,17 +202,16 @@ def _smooth_part(
             fit &= there
             x, y = np.where(there, place.T, 0.0) / size
             columns += [x, y, x * x, x * y, y * y]
+            held += [MANY_PRIOR] * 5 if many else [SLOPE_PRIOR] * 2 + [CURVE_PRIOR] * 3
     design = np.column_stack(columns)
-    if fit.sum() < 4 * design.shape[1]:
+    if fit.sum() < LEAST_FIBRES:
         return np.ones(n)
+    prior = np.diag([0.0] + [1.0 / h**2 for h in held[1:]])
     solution = np.zeros(design.shape[1])
     keep = fit.copy()
     for _ in range(4):
         weight = np.where(keep, 1.0 / np.hypot(error, 0.01), 0.0)
-        # A weak prior keeps regressors that the fibres do not separate (slit and plate) from running away.
-        normal = (design * weight[:, np.newaxis] ** 2).T @ design + np.diag(
-            [0.0] + [25.0] * (design.shape[1] - 1)
-        )
+        normal = (design * weight[:, np.newaxis] ** 2).T @ design + prior
         solution = np.linalg.solve(normal, design.T @ (weight**2 * np.where(keep, correction, 0.0)))
         away = np.abs(correction - design @ solution) * np.where(fit, 1.0 / np.hypot(error, 0.01), 0.0)
         keep = fit & (away < 4.0 * max(1.0, 1.48 * float(np.median(away[fit]))))
@@ -238,6 +270,32 @@ class _LineRatio:
 
 def _window(values: FloatImage) -> FloatImage:
     return np.asarray(uniform_filter1d(values, HIGH_PASS, axis=1, mode="nearest"))
+
+
+class _LightRatio:
+    """Least-squares ratio of all light, and its error from the scatter seen: for fibres that see only sky."""
+
+    def __init__(self, flux: FloatImage, variance: FloatImage) -> None:
+        self.flux = flux
+        self.sound = np.isfinite(flux) & (variance > 0)
+        self.noise = smooth_variance(np.where(self.sound, variance, np.float32(0.0)), 3)
+
+    def __call__(self, expected: FloatImage) -> tuple[FloatArray, FloatArray]:
+        """Compare with the model of the sky."""
+        good = self.sound & np.isfinite(expected)
+        sky = np.where(good, expected, np.float32(0.0))
+        weight = np.where(good, 1.0 / (self.noise + (0.02 * sky) ** 2), np.float32(0.0))
+        with np.errstate(all="ignore"):
+            for _ in range(2):
+                power = np.sum(weight * sky * sky, axis=1, dtype=np.float64)
+                ratio = (
+                    np.sum(weight * sky * np.where(good, self.flux, 0.0), axis=1, dtype=np.float64) / power
+                )
+                residual = np.abs(self.flux - np.asarray(ratio)[:, np.newaxis] * sky) * np.sqrt(weight)
+                scatter = np.maximum(1.0, 1.48 * _row_median(residual, weight > 0))
+                weight = np.where(residual > 5 * scatter[:, np.newaxis], np.float32(0.0), weight)
+            error = scatter / np.sqrt(power)
+        return np.asarray(ratio), np.asarray(np.where(power > 0, error, np.inf))
 
 
 class _FluxRatio:
