@@ -1,25 +1,32 @@
-"""The whole system in one go: the embedded services and the four processes, under one supervisor."""
+"""The whole system in one go: the embedded services and the four processes, under one supervisor.
+
+What becomes of a process is told in the status feed, so that the observer sees on the page what happened.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import SecretStr
 
 from paws.database import connect, migrate
 from paws.embedded.broker import EmbeddedBroker
-from paws.embedded.events import SupervisorEvent
+from paws.embedded.events import EventKind, SupervisorEvent
 from paws.embedded.kafka import KafkaBroker
 from paws.embedded.postgres import EmbeddedPostgres
 from paws.embedded.process import ProcessSpec
 from paws.embedded.ready import file_ready
+from paws.embedded.runtime import was_killed
 from paws.embedded.supervisor import Supervisor
 from paws.errors import ConfigurationError
+from paws.notices import NoticeDesk
 from paws.running import ready_path
 from paws.settings import Settings, as_environment
 
@@ -98,11 +105,47 @@ class WebAddress:
         return as_environment(self._settings.model_copy(update={"web_port": self.port}))
 
 
+def unchanged(spec: ProcessSpec) -> ProcessSpec:
+    """The description of a process as it is."""
+    return spec
+
+
+class ProcessNotices:
+    """Turns what a supervisor reports into notices: ends, pauses and returns, not the ordinary start and stop."""
+
+    def __init__(self, desk: NoticeDesk) -> None:
+        self._desk = desk
+        self._missed: set[str] = set()
+
+    def take(self, event: SupervisorEvent) -> None:
+        """Take an event of the supervisor."""
+        if event.kind in (EventKind.STARTED, EventKind.STOPPED):
+            return
+        if event.kind is EventKind.READY:
+            if event.name not in self._missed:
+                return
+            self._missed.discard(event.name)
+        elif event.kind in (EventKind.ENDED, EventKind.HELD_BACK):
+            self._missed.add(event.name)
+        self._desk.tell(
+            f"process:{event.name}", event.kind.value, f"{event.name} {event.message}.", pid=event.pid
+        )
+
+
 @asynccontextmanager
 async def live_system(
-    settings: Settings, on_event: Callable[[SupervisorEvent], None] | None = None
+    settings: Settings,
+    on_event: Callable[[SupervisorEvent], None] | None = None,
+    adapt: Callable[[ProcessSpec], ProcessSpec] = unchanged,
 ) -> AsyncIterator[LiveSystem]:
     """Start everything that the settings do not name as running elsewhere; stop it at the end.
+
+    Parameters
+    ----------
+    on_event
+        Told of every event of the supervisor, besides the status feed.
+    adapt
+        Changes the description of each of our own processes before it starts.
 
     Raises
     ------
@@ -110,7 +153,20 @@ async def live_system(
         If a part cannot be brought to readiness; the message has its last lines.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with Supervisor(settings.data_dir, on_event=on_event) as supervisor:
+    desk = NoticeDesk(settings.data_dir)
+    notices = ProcessNotices(desk)
+    killed = was_killed(settings.data_dir)
+
+    def take(event: SupervisorEvent) -> None:
+        notices.take(event)
+        if on_event is not None:
+            on_event(event)
+
+    async with Supervisor(settings.data_dir, on_event=take) as supervisor:
+        if killed:
+            desk.tell(
+                "system", "started again", "The whole system had ended without being stopped; it runs again."
+            )
         supervisor.handle_signals()
         broker, settings = await _start_services(supervisor, settings)
         supervisor.publish(database_url=settings.require_database(), broker_url=settings.broker_url)
@@ -121,8 +177,20 @@ async def live_system(
 
         specs = {name: _process(name, settings, embedded_broker=broker is not None) for name in PROCESSES}
         specs["web"] = replace(specs["web"], environment=address.environment, after_ready=tell_address)
-        await asyncio.gather(*(supervisor.start(spec) for spec in specs.values()))
-        yield LiveSystem(settings, supervisor, address.url)
+        async with _running(desk.deliver(settings)):
+            await asyncio.gather(*(supervisor.start(adapt(spec)) for spec in specs.values()))
+            yield LiveSystem(settings, supervisor, address.url)
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _start_services(supervisor: Supervisor, settings: Settings) -> tuple[Broker | None, Settings]:

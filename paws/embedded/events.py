@@ -13,6 +13,9 @@ class EventKind(StrEnum):
     READY = "ready"
     ENDED = "ended"
     HELD_BACK = "held back"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    GIVEN_UP = "given up"
     STOPPED = "stopped"
 
 
@@ -29,7 +32,7 @@ class SupervisorEvent:
     message : str
         The same as a sentence without the name; for ENDED it holds the reason of the decision.
     pid : int
-        Its process id, 0 when it has none.
+        Its process id; after its end the one that it had, 0 when it never had one.
     """
 
     name: str

@@ -24,7 +24,9 @@ class RestartPolicy:
     enabled : bool
         False for a process that is started once.
     max_failures : int
-        So many failures in a row end the attempts.
+        So many failed starts in a row end the attempts: a process that cannot even become ready has a
+        fault that waiting does not mend. One that was ready and ended is started again without end, and
+        so is one that was killed from outside: whoever kills it, the night goes on.
     first_delay, max_delay : float
         Pause before the first new start, and the longest [s]. It doubles with every failure in a row.
     healthy_after : float
@@ -60,7 +62,9 @@ class Ending:
     overdue : bool
         Whether it was ended because it was not ready before its deadline.
     failures_before : int
-        Failures in a row before this one.
+        Ends in a row before this one, each after a short life: they lengthen the pause.
+    failed_starts_before : int
+        Starts in a row before this one that did not lead to readiness, by the process's own fault.
     """
 
     status: int
@@ -68,6 +72,12 @@ class Ending:
     was_ready: bool
     overdue: bool = False
     failures_before: int = 0
+    failed_starts_before: int = 0
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether somebody else killed it: a person, the kernel for want of memory."""
+        return self.status == -signal.SIGKILL and not self.overdue
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,9 @@ class RestartDecision:
     delay : float
         Pause before the new start [s].
     failures : int
-        Failures in a row, this one included.
+        Ends in a row, this one included.
+    failed_starts : int
+        Failed starts in a row, this one included.
     reason : str
         For the log and the user.
     """
@@ -90,6 +102,7 @@ class RestartDecision:
     delay: float
     failures: int
     reason: str
+    failed_starts: int = 0
 
 
 def describe_status(status: int) -> str:
@@ -122,20 +135,29 @@ def decide_restart(policy: RestartPolicy, ending: Ending, *, stopping: bool) -> 
         return RestartDecision(RestartAction.LEAVE, 0.0, 0, f"{how}; its work is done")
     recovered = ending.was_ready and ending.lifetime >= policy.healthy_after
     failures = 1 if recovered else ending.failures_before + 1
+    failed_starts = _failed_starts(ending)
+
+    def give_up(why: str) -> RestartDecision:
+        return RestartDecision(RestartAction.GIVE_UP, 0.0, failures, f"{how}; {why}", failed_starts)
+
     if ending.status in policy.hopeless_codes and not ending.overdue:
-        return RestartDecision(
-            RestartAction.GIVE_UP, 0.0, failures, f"{how}; starting it again cannot change that"
-        )
+        return give_up("starting it again cannot change that")
     if not policy.enabled:
-        return RestartDecision(RestartAction.GIVE_UP, 0.0, failures, f"{how}; it is started only once")
-    if failures > policy.max_failures:
-        return RestartDecision(
-            RestartAction.GIVE_UP, 0.0, failures, f"{how}; that was failure {failures} in a row"
-        )
-    delay = min(policy.first_delay * 2.0 ** (failures - 1), policy.max_delay)
+        return give_up("it is started only once")
+    if failed_starts > policy.max_failures:
+        return give_up(f"that was failed start {failed_starts} in a row")
+    delay = min(policy.first_delay * 2.0 ** min(failures - 1, 60), policy.max_delay)
+    counted = f" (failed start {failed_starts} of {policy.max_failures} allowed in a row)"
     return RestartDecision(
         RestartAction.RESTART,
         delay,
         failures,
-        f"{how} (failure {failures} of {policy.max_failures} allowed in a row); starting again in {delay:g} s",
+        f"{how}{counted if failed_starts else ''}; starting again in {delay:g} s",
+        failed_starts,
     )
+
+
+def _failed_starts(ending: Ending) -> int:
+    if ending.was_ready:
+        return 0
+    return ending.failed_starts_before + (0 if ending.from_outside else 1)

@@ -79,3 +79,11 @@ def read_runtime(data: Path) -> Runtime | None:
         return Runtime(**{key: value for key, value in found.items() if key in known})
     except TypeError:
         return None
+
+
+def was_killed(data: Path) -> bool:
+    """Whether the last supervisor of a data folder left without stopping: its runtime file is still there.
+
+    To be asked before another is started there.
+    """
+    return (data / RUNTIME_NAME).exists() and not DataLock(data).held_by_somebody()

@@ -1,14 +1,4 @@
-"""Run named processes in order, keep them running, and leave nothing behind.
-
-Typical use::
-
-    async with Supervisor(data) as supervisor:
-        supervisor.handle_signals()
-        await supervisor.start(database.process_spec())
-        await supervisor.start(worker)
-        supervisor.publish(database_url=database.dsn)
-        await supervisor.wait()
-"""
+"""Run named processes in order, keep them running, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -32,6 +22,7 @@ from paws.embedded.logfile import RotatingLog
 from paws.embedded.process import Child, ProcessSpec
 from paws.embedded.restart import Ending, RestartAction, decide_restart
 from paws.embedded.runtime import Runtime, remove_runtime, write_runtime
+from paws.embedded.watch import pauses_told
 
 #: Pause between two questions to a readiness probe [s].
 PROBE_EVERY = 0.02
@@ -58,7 +49,10 @@ class _Kept:
         self.ready = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.ended_by_us = False
+        self.pid = 0
         self.failures = 0
+        self.failed_starts = 0
         self.failure: ServiceError | None = None
 
 
@@ -159,10 +153,11 @@ class Supervisor:
                 failure.__cause__ = error
                 self._give_up(kept, failure)
                 return
-            if not kept.gate.is_set() and not self._ending.is_set():
+            ordered, kept.ended_by_us = kept.ended_by_us, False
+            if ordered and not self._ending.is_set():
                 continue
             decision = decide_restart(kept.spec.restart, ending, stopping=self._ending.is_set())
-            kept.failures = decision.failures
+            kept.failures, kept.failed_starts = decision.failures, decision.failed_starts
             self._tell(kept, EventKind.STOPPED if self._ending.is_set() else EventKind.ENDED, decision.reason)
             if decision.action is RestartAction.GIVE_UP:
                 self._give_up(kept, self._failed(kept, decision.reason))
@@ -184,6 +179,7 @@ class Supervisor:
             child = kept.child = await Child.spawn(spec, kept.log)
         except OSError as error:
             raise ServiceFailedError(spec.name, f"cannot be started: {error}") from error
+        kept.pid = child.pid
         await self._tell_guard(f"+{child.pid} {int(spec.stop_signal)} {spec.stop_deadline}")
         try:
             self._tell(kept, EventKind.STARTED, f"started as process {child.pid}")
@@ -196,8 +192,12 @@ class Supervisor:
                 await self._announce_ready(kept, child)
             elif overdue:
                 await child.end(signal.SIGKILL, spec.stop_deadline)
-            status = await child.wait()
-            return Ending(status, time.monotonic() - child.started, was_ready, overdue, kept.failures)
+            async with pauses_told(child.pid, lambda kind, message: self._tell(kept, kind, message)):
+                status = await child.wait()
+            lifetime = time.monotonic() - child.started
+            # Without a probe only a long life shows a good start.
+            was_ready &= spec.ready is not None or lifetime >= spec.restart.healthy_after
+            return Ending(status, lifetime, was_ready, overdue, kept.failures, kept.failed_starts)
         finally:
             await child.end(spec.stop_signal, spec.stop_deadline)
             kept.child = None
@@ -234,6 +234,7 @@ class Supervisor:
         """Stop what must start anew with ``name``, before ``name`` itself starts anew."""
         for follower in self._followers(name):
             follower.gate.clear()
+            follower.ended_by_us = True
             await self._hold_back_followers(follower.spec.name)
             if follower.child is not None:
                 self._tell(follower, EventKind.HELD_BACK, f"stopped until {name} is ready again")
@@ -244,6 +245,7 @@ class Supervisor:
         kept = self._kept[name]
         kept.ready.clear()
         kept.gate.clear()
+        kept.ended_by_us = True
         await self._hold_back_followers(name)
         if kept.child is not None:
             await kept.child.end(kept.spec.stop_signal, kept.spec.stop_deadline)
@@ -264,6 +266,7 @@ class Supervisor:
 
     def _give_up(self, kept: _Kept, error: ServiceError) -> None:
         kept.failure = error
+        self._tell(kept, EventKind.GIVEN_UP, f"is given up: {error.message.splitlines()[0]}")
         if kept.spec.essential:
             self._failure = self._failure or error
             self._stop_asked.set()
@@ -332,8 +335,7 @@ class Supervisor:
 
     def _tell(self, kept: _Kept, kind: EventKind, message: str) -> None:
         if self._on_event is not None:
-            pid = 0 if kept.child is None else kept.child.pid
-            self._on_event(SupervisorEvent(kept.spec.name, kind, message, pid))
+            self._on_event(SupervisorEvent(kept.spec.name, kind, message, kept.pid))
 
     # -- guard and end -------------------------------------------------------------------------------------
 
