@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -230,9 +232,13 @@ class DockerEngine:
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _say_help(self, slot: _Slot) -> None:
-        nowhere = self._work_dir / "help"
-        await asyncio.to_thread(nowhere.mkdir, parents=True, exist_ok=True)
-        result = await self._run_in(slot, ["help"], nowhere, OutputFollower(lambda _: None), HELP_DEADLINE)
+        nowhere = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="paws-help-"))
+        try:
+            result = await self._run_in(
+                slot, ["help"], nowhere, OutputFollower(lambda _: None), HELP_DEADLINE
+            )
+        finally:
+            await asyncio.to_thread(shutil.rmtree, nowhere, ignore_errors=True)
         if result.exit_status != 0:
             raise ConfigurationError(
                 f"The image {self._image!r} does not answer `aaorun help` (status {result.exit_status}); last said: "
