@@ -18,7 +18,7 @@ import asyncpg
 
 from paws.embedded.runtime import Runtime, read_runtime
 
-PATIENCE = 240.0
+PATIENCE = 600.0
 """Longest wait for anything, s: generous, since machines are slow at times."""
 
 
