@@ -17,6 +17,15 @@ BoolArray = NDArray[np.bool_]
 SLIT_ORDER = 6
 MAX_ORDER = 6
 OWN_ORDER = 2
+NEIGHBOURS = 3
+"""Fibres on either side that are asked what they share with a fibre."""
+
+SURE = 4.0
+"""Squared significance below which nothing is shared."""
+
+OUTLYING = 0.1
+"""A fibre further off than this beyond its error tells nothing of its neighbours [pixel]."""
+
 PRIOR = 2.0
 """Expected size of the distortion of second degree, in pixels times four; see `_lstsq2d`."""
 
@@ -167,13 +176,34 @@ def _own_shapes(u: FloatArray, residual: FloatArray, error: FloatArray, keep: Bo
         own[f] = covariance @ (design.T @ target)
         chi2 = float(np.sum((target - design @ own[f]) ** 2)) / max(1, k.sum() - OWN_ORDER - 1)
         formal[f] = np.diag(covariance) * max(1.0, chi2)
-    for c in range(OWN_ORDER + 1):
-        known = np.isfinite(formal[:, c])
-        if known.sum() < 8:
-            own[:, c] = 0.0
-            continue
-        seen = (1.48 * np.median(np.abs(own[known, c] - np.median(own[known, c])))) ** 2
-        true = max(seen - float(np.median(formal[known, c])), 0.0)
-        with np.errstate(all="ignore"):
-            own[:, c] *= np.where(known, true / (true + formal[:, c]), 0.0) if true > 0 else 0.0
-    return np.nan_to_num(own)
+    return np.stack([_believed(own[:, c], formal[:, c]) for c in range(OWN_ORDER + 1)], axis=1)
+
+
+def _believed(seen: FloatArray, variance: FloatArray) -> FloatArray:
+    """What to believe of one coefficient of all fibres: what neighbours share, and a part of the rest.
+
+    At the ends of the slit the surface bends too little, and a few fibres there are off alike, by more than the
+    fibres' usual spread: their common part is judged by its own error, not by that spread.
+    """
+    known = np.isfinite(variance)
+    if known.sum() < 8:
+        return np.zeros_like(seen)
+    spread = _spread2(seen[known], variance[known])
+    sound = known & (np.abs(seen) < 5.0 * np.sqrt(spread + np.where(known, variance, 0.0)) + OUTLYING)
+    weight = np.where(sound, 1.0 / (spread + np.where(known, variance, 1.0)), 0.0)
+    window = np.ones(2 * NEIGHBOURS + 1)
+    total = np.convolve(weight, window, mode="same")
+    shared = np.convolve(weight * seen, window, mode="same") / np.maximum(total, 1e-30)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        certain = np.clip(1.0 - SURE / (np.maximum(total, 1e-30) * shared**2), 0.0, 1.0)
+    shared = np.where(total > 0, np.nan_to_num(certain) * shared, 0.0)
+    rest = np.where(known, seen - shared, 0.0)
+    true = _spread2(rest[known], variance[known])
+    trust = np.where(known, true / (true + np.where(known, variance, 1.0)), 0.0) if true > 0 else 0.0
+    return np.asarray(shared + trust * rest)
+
+
+def _spread2(values: FloatArray, variance: FloatArray) -> float:
+    """Variance of the fibres about each other beyond what their errors make."""
+    seen = (1.48 * float(np.median(np.abs(values - np.median(values))))) ** 2
+    return max(seen - float(np.median(variance)), 0.0)
