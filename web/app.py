@@ -18,6 +18,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket
 
 from paws.database import open_pool
+from paws.operations import disks, work
 from paws.settings import Settings
 from web.api.handlers import night_snapshot
 from web.api.table import api_routes
@@ -31,7 +32,7 @@ from web.pages.render import STATIC, error_page
 from web.problems import error_handlers
 from web.security import SecurityHeaders, same_origin
 from web.state import WebState, web_state
-from web.storage.health import figures
+from web.storage.health import DEADLINE, figures
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -136,9 +137,13 @@ async def status_socket(socket: WebSocket) -> None:
 async def metrics(request: Request) -> Response:
     """Figures for Prometheus."""
     state = web_state(request)
+    operations = state.metrics.operations
     state.metrics.set_feed(state.hub.clients, state.hub.newest)
     try:
         state.metrics.set_database(await figures(state.pool))
+        operations.set_work(await asyncio.wait_for(work(state.pool, state.settings), DEADLINE))
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         state.metrics.set_database(None)
+    operations.set_lag(await state.lag.read())
+    operations.set_disks(await disks(state.settings))
     return Response(state.metrics.text(), media_type=_METRICS_TYPE)

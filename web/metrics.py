@@ -9,6 +9,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from web.operations import OperationFigures
+
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -44,6 +46,7 @@ class Metrics:
             "paws_outbox_lag_seconds", "Age of the oldest event not published yet", registry=self.registry
         )
         self._up = Gauge("paws_database_up", "Whether the database answers", registry=self.registry)
+        self.operations = OperationFigures(self.registry)
 
     def set_feed(self, clients: int, seq: int) -> None:
         """Note how the hub stands."""

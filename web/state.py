@@ -13,6 +13,7 @@ from web.live.feed import Feed
 from web.live.hub import Hub
 from web.live.snapshot import SnapshotDesk
 from web.metrics import Metrics
+from web.operations import LagDesk
 
 
 @dataclass
@@ -26,6 +27,10 @@ class WebState:
     pool: Pool = None
     feed: Feed | None = None
     desk: SnapshotDesk | None = None
+    lag: LagDesk = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lag = LagDesk(self.settings)
 
     def require_desk(self) -> SnapshotDesk:
         """The desk for snapshots, which exists once the application has started."""

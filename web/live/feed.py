@@ -16,7 +16,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from paws.database import Pool
 from paws.log import get_logger
@@ -148,6 +148,9 @@ class Feed:
         partition = TopicPartition(self._settings.topic(STATUS_EVENTS.name), 0)
         try:
             await asyncio.wait_for(consumer.start(), _BROKER_DEADLINE)
+            # To touch a topic before the worker declares it may create it, with the broker's number of partitions.
+            if partition.topic not in await asyncio.wait_for(consumer.topics(), _BROKER_DEADLINE):
+                raise UnknownTopicOrPartitionError(f"{partition.topic} is not declared yet")
             consumer.assign([partition])
             await asyncio.wait_for(consumer.seek_to_end(partition), _BROKER_DEADLINE)
             self.state.broker = None
