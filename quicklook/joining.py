@@ -51,7 +51,7 @@ def combine_spectra(work: Work) -> None:
         extras=_shared_extras(products, combined),
     )  # fmt: skip
     step = grids[0].step
-    snr = signal_to_noise(combined.flux, combined.variance, step)
+    snr = signal_to_noise(combined.flux, combined.variance, step, rebinned=True)
     work.figures.update(
         frames=len(products), flux_weights=combined.weights, cosmic_rejected=combined.rejected, snr=snr,
         snr_median=_median_of_objects(snr, table),
@@ -92,7 +92,7 @@ def splice(work: Work) -> None:
         )
     product.header["SPLSCALE"] = (round(result.scale, 5), "factor applied to the red arm")
     product.header["SPECTID"] = ("BR", "both arms")
-    snr = signal_to_noise(result.flux, result.variance, result.grid.step)
+    snr = signal_to_noise(result.flux, result.variance, result.grid.step, rebinned=True)
     work.figures.update(
         splice_scale=result.scale, splice_scale_error=result.scale_error, overlap=result.overlap, snr=snr,
         snr_median=_median_of_objects(snr, blue.fibres),

@@ -30,7 +30,12 @@ CARDS = {
 """Figure to keyword and comment of the product's header."""
 
 
-def signal_to_noise(flux: AnyFloat, variance: AnyFloat, step: float) -> FloatArray:
+REBINNED = 1.5
+"""What rebinning takes from a pixel's variance, on average: shares p and 1 - p leave p^2 + (1 - p)^2, two thirds; the
+rest sits in the covariance with the next pixels."""
+
+
+def signal_to_noise(flux: AnyFloat, variance: AnyFloat, step: float, *, rebinned: bool = False) -> FloatArray:
     """Median signal-to-noise per Angstrom of each spectrum; NaN where there is none.
 
     Parameters
@@ -38,13 +43,15 @@ def signal_to_noise(flux: AnyFloat, variance: AnyFloat, step: float) -> FloatArr
     flux, variance : ndarray (fibres, pixels)
     step : float
         Angstrom per pixel.
+    rebinned : bool
+        Whether pixels share noise with their neighbours, as they do on a common grid.
     """
     result = np.full(len(flux), np.nan)
     with np.errstate(all="ignore"):
         ratio = np.where(variance > 0, flux / np.sqrt(variance), np.nan)
         some = np.isfinite(ratio).sum(axis=1) > 50
         result[some] = nanmath.median(ratio[some], axis=1)
-    return np.asarray(result / np.sqrt(step))
+    return np.asarray(result / np.sqrt(step * (REBINNED if rebinned else 1.0)))
 
 
 def sky_residuals(

@@ -255,7 +255,10 @@ def _red(
             _pca_window(work, grid),
         )
         history.append(f"Principal components of the sky residuals subtracted: {used}")
-    snr = signal_to_noise(red, red_variance, grid.step)
+    if subtract and not spline:
+        snr = signal_to_noise(red, red_variance, grid.step, rebinned=True)
+    else:
+        snr = signal_to_noise(flux, variance, grid.step)
     objects = frame.live & ~frame.sky
     work.figures.update(
         throughput=throughput.value,
