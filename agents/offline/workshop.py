@@ -13,9 +13,9 @@ from agents.reducer.commands import input_keys, output_name
 from agents.reducer.engines import Engine, EngineResult
 from agents.reducer.engines.builtin import KEEP_INTERMEDIATE
 from agents.reducer.provenance import Making
-from agents.reducer.retry import RetryPolicy, decide
+from agents.reducer.retry import RetryPolicy, Trouble, decide
 from agents.reducer.runner.engine_run import run_logged
-from agents.reducer.runner.failure import classify, report
+from agents.reducer.runner.failure import classify, ends_alike, report
 from agents.reducer.runner.identity import runner_identity
 from agents.reducer.runner.keep import keep
 from agents.reducer.runner.prepare import Prepared, prepare
@@ -70,7 +70,8 @@ class Workshop:
 
     async def reduce(self, reduction: Reduction) -> Ending:
         """Carry out a reduction; what may pass by itself is tried again."""
-        attempt = 1
+        attempt = tries = 1
+        previous: tuple[str | None, str | None] = (None, None)
         while True:
             log_path = self._log_path(reduction, attempt)
             try:
@@ -80,9 +81,13 @@ class Workshop:
                 if not isinstance(error, PawsError | OSError):
                     log.exception("unexpected error", slot=reduction.slot, job=reduction.job_key[:16])
                 failure = classify(error)
-                decision = decide(failure.outcome, attempt, self._policy)
+                same_end = ends_alike(failure, *previous)
+                trouble = Trouble(failure.outcome, tries, attempt, failure.counts, same_end)
+                decision = decide(trouble, self._policy)
+                told = report(failure, decision.reason, str(log_path))
+                previous = (failure.code, told)
+                tries += failure.counts
                 if decision.action == "fail":
-                    told = report(failure, decision.reason, str(log_path))
                     return replace(_ending(reduction), error=told, log=str(log_path))
             await asyncio.sleep(decision.wait)
             attempt += 1

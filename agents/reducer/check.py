@@ -11,7 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from agents.reducer.engines import EngineResult
-from paws.errors import InvalidInputError, PawsError, PermanentError, RetriableError
+from paws.errors import InvalidInputError, PawsError, RetriableError
 from schemas.vocabulary import ProductKind
 
 LEAST_FINITE = 0.05
@@ -34,8 +34,8 @@ _CLOCK_GRAIN = 2.0
 """Some file systems keep times to two seconds only."""
 
 
-class ReductionFailedError(PermanentError):
-    """The engine says that it could not reduce the frame."""
+class ReductionFailedError(RetriableError):
+    """The engine says that it could not reduce the frame. 2dFdr says so of passing troubles, too."""
 
     code = "engine_failed"
 
@@ -52,8 +52,8 @@ class NoExitMarkerError(RetriableError):
     code = "no_exit_marker"
 
 
-class BadProductError(PermanentError):
-    """A product is missing, old, or not what its kind must be."""
+class BadProductError(RetriableError):
+    """A product is missing, old, or not what its kind must be: a disk may have been full for a moment."""
 
     code = "bad_product"
 

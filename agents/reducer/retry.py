@@ -11,6 +11,13 @@ LONGEST_WAIT = 300.0
 """Most seconds between two tries, however many went before."""
 
 
+LONGEST_OUTAGE_WAIT = 30.0
+"""Most seconds between two tries that do not count."""
+
+MOST_ATTEMPTS = 100
+"""Attempts after which every try counts, so that nothing goes on for ever."""
+
+
 @dataclass(frozen=True)
 class RetryPolicy:
     """How often and how fast a reduction is tried again.
@@ -36,15 +43,47 @@ class RetryDecision:
     reason: str
 
 
-def decide(outcome: Outcome, tries: int, policy: RetryPolicy) -> RetryDecision:
-    """Decide after try number `tries` (from 1) ended with `outcome`.
+@dataclass(frozen=True)
+class Trouble:
+    """What is known of a reduction whose try went wrong.
 
-    Only what may pass by itself is tried again: an engine that fails on good input fails again, and so
-    does bad input.
+    Attributes
+    ----------
+    outcome
+        What the error says about another try.
+    tries
+        Tries of the present request that count, this one included.
+    attempts
+        All attempts ever, those included that do not count.
+    counts
+        Whether the reduction itself may be the reason: not when the Docker daemon or the disk's room was away.
+    same_end
+        Whether the engine ended in the very same way as in the try before.
     """
-    if outcome is not Outcome.RETRIABLE:
+
+    outcome: Outcome
+    tries: int
+    attempts: int = 1
+    counts: bool = True
+    same_end: bool = False
+
+
+def decide(trouble: Trouble, policy: RetryPolicy) -> RetryDecision:
+    """Decide about another try.
+
+    Bad input is not tried again. What failed may pass, since 2dFdr stumbles over locks and scratch; but who
+    stumbles twice at the very same place will do so for ever.
+    """
+    if trouble.outcome is not Outcome.RETRIABLE:
         return RetryDecision("fail", 0.0, "Another try would end the same way.")
-    if tries >= policy.tries:
-        return RetryDecision("fail", 0.0, f"Given up after {tries} tries.")
-    wait = min(policy.backoff * 2.0 ** (tries - 1), LONGEST_WAIT)
-    return RetryDecision("retry", wait, f"Try {tries + 1} of {policy.tries} follows in {wait:g} s.")
+    if not trouble.counts and trouble.attempts < MOST_ATTEMPTS:
+        wait = min(policy.backoff * 2.0 ** min(trouble.attempts - 1, 30), LONGEST_OUTAGE_WAIT)
+        return RetryDecision("retry", wait, f"This try does not count; the next follows in {wait:g} s.")
+    if trouble.same_end:
+        return RetryDecision("fail", 0.0, "It ended the same way twice, so another try would as well.")
+    if trouble.tries >= policy.tries:
+        return RetryDecision("fail", 0.0, f"Given up after {trouble.tries} tries.")
+    wait = min(policy.backoff * 2.0 ** (trouble.tries - 1), LONGEST_WAIT)
+    return RetryDecision(
+        "retry", wait, f"Try {trouble.tries + 1} of {policy.tries} follows in {wait:g} s, in a clean folder."
+    )

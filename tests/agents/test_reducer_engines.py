@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import stat
 import tempfile
 import time
@@ -12,6 +13,7 @@ import pytest
 from agents.reducer.engines import EngineDeadlineError, EngineDiedError, create_engine
 from agents.reducer.engines.builtin import BuiltinEngine
 from agents.reducer.engines.local import LocalEngine
+from paws.engines import engine_names, engine_reference
 from paws.errors import ConfigurationError
 from paws.settings import load_settings
 
@@ -214,6 +216,37 @@ async def test_local_without_a_program_says_what_to_do():
         await LocalEngine("no-such-aaorun").start()
 
 
-def test_an_engine_that_this_version_lacks_is_refused():
-    with pytest.raises(ConfigurationError, match="PAWS_ENGINE"):
-        create_engine(load_settings(engine="docker"))
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"engine": "docker"}, '"docker": "docker:IMAGE"'),
+        ({"engine": "2dfdr-9"}, "builtin, local, 2dfdr-7"),
+        ({"engine": "x", "engines": {"x": "podman:y"}}, "docker:IMAGE or local:PROGRAM"),
+        ({"engine": "x", "engines": {"x": "docker:"}}, "docker:IMAGE or local:PROGRAM"),
+        ({"engine": "A b", "engines": {"A b": "docker:y"}}, "lower-case"),
+        ({"engine": "builtin", "engines": {"builtin": "docker:y"}}, "not 'builtin'"),
+    ],
+)
+def test_an_engine_that_nobody_names_is_refused(settings, words):
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        create_engine(load_settings(**{"engines": {"2dfdr-7": "docker:2dfdr:7"}, **settings}))
+
+
+def test_engines_are_named():
+    settings = load_settings(
+        engines={"2dfdr-7.2": "docker:host:5000/2dfdr:7.2", "own": "local:/opt/own/aaorun"}
+    )
+    assert engine_names(settings) == ("builtin", "local", "2dfdr-7.2", "own")
+    image = engine_reference(settings, "2dfdr-7.2")
+    assert (image.kind, image.target) == ("docker", "host:5000/2dfdr:7.2")
+    assert image.version == "host:5000/2dfdr:7.2"
+    assert isinstance(create_engine(settings), BuiltinEngine)
+    own = create_engine(settings, "own")
+    assert isinstance(own, LocalEngine)
+    assert own.name == "own"
+
+
+def test_a_version_that_is_set_is_that_of_the_engine_that_is_set():
+    settings = load_settings(engine="own", engine_version="8.0", engines={"own": "local:aaorun"})
+    assert engine_reference(settings).version == "8.0"
+    assert engine_reference(settings, "builtin").version.startswith("paws-live ")

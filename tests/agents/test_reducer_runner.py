@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+from types import SimpleNamespace
 
 import pytest
 from astropy.io import fits
 from blake3 import blake3
 
 from agents.reducer.engines import EngineDiedError
+from agents.reducer.engines.base import EngineAwayError
 from agents.reducer.placing import reconcile_links
 from agents.reducer.runner.identity import here, runner_identity
 from agents.reducer.runner.mend import mend
@@ -33,9 +36,19 @@ def engine():
 
 
 @pytest.fixture
-def runner(database, pool, engine):
-    settings = database.model_copy(update={"runner_attempts": 2, "runner_backoff": 0.5})
-    return Runner(settings=settings, pool=pool, engine=engine, identity=runner_identity())
+def runner_of(database, pool, engine):
+    """Make a runner with settings of its own."""
+
+    def make(**changes):
+        settings = database.model_copy(update={"runner_attempts": 2, "runner_backoff": 0.5, **changes})
+        return Runner(settings=settings, pool=pool, engine=engine, identity=runner_identity())
+
+    return make
+
+
+@pytest.fixture
+def runner(runner_of):
+    return runner_of()
 
 
 @pytest.fixture
@@ -150,18 +163,79 @@ async def test_it_gives_up_after_its_tries(runner, pool, make, engine):
     assert (finished["state"], finished["outcome"], finished["attempts"]) == ("failed", "retriable", 2)
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome", "code"), [(1, "permanent", "engine_failed"), (2, "invalid_input", "engine_refused")]
-)
-async def test_what_fails_on_its_input_fails_at_once(runner, pool, make, engine, status, outcome, code):
+async def test_bad_input_is_not_tried_again(runner, pool, make, engine):
     reduction = await make()
-    engine.behaviour[1] = lambda cwd: status
+    engine.behaviour[1] = lambda cwd: 2
     await runner.reduce(reduction.job_key)
     row = await _row(pool, reduction)
-    assert (row["state"], row["outcome"], row["error_code"]) == ("failed", outcome, code)
+    assert (row["state"], row["outcome"], row["error_code"]) == ("failed", "invalid_input", "engine_refused")
     assert "the last line" in row["error"]
     assert row["log_path"] in row["error"]
     assert await _products(pool) == []
+
+
+async def test_a_failed_command_is_tried_again_in_a_clean_folder(runner, pool, make, engine):
+    reduction = await make()
+    seen = []
+
+    def fail(cwd):
+        seen.append(sorted(path.name for path in cwd.iterdir()))
+        (cwd / "litter.dat").write_text("x")
+        return 1
+
+    engine.behaviour[1] = fail
+    with pytest.raises(TryAgainLater):
+        await runner.reduce(reduction.job_key)
+    row = await _row(pool, reduction)
+    assert (row["state"], row["error_code"]) == ("retrying", "engine_failed")
+    assert f"Command: aaorun {reduction.kind.value} " in row["error"]
+    engine.behaviour[2] = lambda cwd: seen.append(sorted(path.name for path in cwd.iterdir()))
+    await runner.reduce(reduction.job_key)
+    assert seen[0] == seen[1]
+    assert (await _row(pool, reduction))["state"] == "succeeded"
+
+
+async def test_what_ends_the_same_way_twice_is_given_up(runner_of, pool, make, engine):
+    runner = runner_of(runner_attempts=5)
+    reduction = await make()
+    engine.behaviour = {1: lambda cwd: 1, 2: lambda cwd: 1}
+    with pytest.raises(TryAgainLater):
+        await runner.reduce(reduction.job_key)
+    await runner.reduce(reduction.job_key)
+    row = await _row(pool, reduction)
+    assert (row["state"], row["outcome"], row["error_code"]) == ("failed", "permanent", "engine_failed")
+    assert "the same way twice" in row["error"]
+
+
+async def test_a_try_does_not_count_when_the_engine_was_away(runner, pool, make, engine):
+    reduction = await make()
+
+    def away(cwd):
+        raise EngineAwayError("The daemon went away.")
+
+    engine.behaviour = dict.fromkeys(range(1, 5), away)
+    for _ in range(4):  # twice as often as it may fail
+        with pytest.raises(TryAgainLater):
+            await runner.reduce(reduction.job_key)
+        assert (await _row(pool, reduction))["tries"] == 0
+    await runner.reduce(reduction.job_key)
+    row = await _row(pool, reduction)
+    assert (row["state"], row["tries"], row["attempt"]) == ("succeeded", 1, 5)
+
+
+async def test_a_failure_on_a_full_disk_is_put_down_to_the_disk(runner, pool, make, engine, monkeypatch):
+    reduction = await make()
+    engine.behaviour[1] = lambda cwd: 1
+    full = SimpleNamespace(free=5 << 20)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: full)
+        with pytest.raises(TryAgainLater):
+            await runner.reduce(reduction.job_key)
+    row = await _row(pool, reduction)
+    assert (row["error_code"], row["tries"]) == ("disk_full", 0)
+    assert "only 5 MB left" in row["error"]
+    await runner.reduce(reduction.job_key)
+    assert (await _row(pool, reduction))["state"] == "succeeded"
 
 
 async def test_a_raw_file_that_changed_is_refused(runner, pool, make, engine, tmp_path):

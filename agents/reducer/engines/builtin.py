@@ -17,9 +17,11 @@ from agents.reducer.engines.base import (
     LONGEST_LINE,
     EngineDeadlineError,
     EngineDiedError,
+    EngineOutOfMemoryError,
     EngineResult,
     OnLine,
 )
+from agents.reducer.engines.memory import out_of_memory_kills
 from agents.reducer.engines.output import OutputFollower
 from paws.errors import ConfigurationError
 from paws.log import get_logger
@@ -164,6 +166,7 @@ class BuiltinEngine:
         deadline: float,
     ) -> EngineResult:
         started_at = datetime.now(UTC)
+        kills = out_of_memory_kills()
         try:
             async with asyncio.timeout(deadline):
                 await worker.send({"argv": list(command), "cwd": str(cwd)})
@@ -184,10 +187,17 @@ class BuiltinEngine:
             ) from None
         except (BrokenPipeError, ConnectionResetError):
             pass
+        tail = list(follower.tail)
+        if out_of_memory_kills() > kills:
+            raise EngineOutOfMemoryError(
+                f"Memory ran out during {command[0]}, and the kernel ended the reduction process. It is replaced and the "
+                "reduction is tried again; when this happens often, lower PAWS_RUNNER_SLOTS.",
+                tail=tail,
+            )
         raise EngineDiedError(
             f"The reduction process died during {command[0]}. It is replaced and the reduction is tried again; when "
-            "this happens often, look whether memory runs out.",
-            tail=list(follower.tail),
+            "this happens often, look into the runner's log.",
+            tail=tail,
         )
 
     async def _spawn(self) -> _WarmProcess:

@@ -17,9 +17,11 @@ from agents.reducer.engines.base import (
     NICENESS,
     EngineDeadlineError,
     EngineDiedError,
+    EngineOutOfMemoryError,
     EngineResult,
     OnLine,
 )
+from agents.reducer.engines.memory import out_of_memory_kills
 from agents.reducer.engines.output import OutputFollower, lines_of
 from paws.embedded import launch
 from paws.embedded.account import launch_command
@@ -74,6 +76,7 @@ class LocalEngine:
         scratch = Path(tempfile.mkdtemp(prefix="paws-imp-"))
         follower = OutputFollower(on_line)
         started_at = datetime.now(UTC)
+        kills = out_of_memory_kills()
         process = await asyncio.create_subprocess_exec(
             # The kernel kills the program when the runner dies, so that no two work on one reduction.
             *launch_command([self._found, *command], death_signal=signal.SIGKILL),
@@ -101,6 +104,12 @@ class LocalEngine:
         finally:
             await _end_group(process)
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+        if status == -signal.SIGKILL and out_of_memory_kills() > kills:
+            raise EngineOutOfMemoryError(
+                f"Memory ran out during {command[0]}, and the kernel ended {self._found}. It is tried again; when this "
+                "happens often, lower PAWS_RUNNER_SLOTS.",
+                tail=list(follower.tail),
+            )
         if status < 0 or status in (launch.CANNOT_EXECUTE, launch.PARENT_GONE):
             raise EngineDiedError(
                 f"{self._found} was ended from outside or crashed (status {status}) during {command[0]}. "

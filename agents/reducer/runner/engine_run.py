@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 from agents.reducer.check import judge
 from agents.reducer.engines import Engine, EngineResult
-from agents.reducer.engines.base import OnLine
+from agents.reducer.engines.base import EngineAwayError, OnLine
 from agents.reducer.runner.prepare import Prepared
 from agents.reducer.runner.progress import CommandLog
+from agents.reducer.store import DiskFullError
 from paws.clock import Clock
+from paws.errors import PawsError, RetriableError
 from schemas.reductions import Reduction
+
+LEAST_ROOM = 64 << 20
+"""Free bytes below which a failure is put down to the disk: less than the products of one command."""
 
 
 async def run_logged(
@@ -28,8 +34,39 @@ async def run_logged(
     Raises
     ------
     PawsError
-        If the command did not succeed; the last lines are in its context.
+        If the command did not succeed; command and last lines are in its context.
     """
+    try:
+        return await _run(engine, reduction, prepared, log_path, on_line, deadline, clock)
+    except PawsError as error:
+        error.context.setdefault("command", prepared.command)
+        if isinstance(error, RetriableError) and not isinstance(error, EngineAwayError):
+            await asyncio.to_thread(_refuse_full_disk, prepared.folder, error)
+        raise
+
+
+def _refuse_full_disk(folder: Path, error: PawsError) -> None:
+    """A program that finds no room fails in ways that look like its own faults."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return
+    if free < LEAST_ROOM:
+        raise DiskFullError(
+            f"{error.message.rstrip('.')}. There are only {free >> 20} MB left for {folder}. Make room; it is tried again.",
+            **error.context,
+        ) from error
+
+
+async def _run(
+    engine: Engine,
+    reduction: Reduction,
+    prepared: Prepared,
+    log_path: Path,
+    on_line: OnLine,
+    deadline: float,
+    clock: Clock,
+) -> EngineResult:
     command_log = await asyncio.to_thread(CommandLog, log_path)
 
     def line(text: str) -> None:

@@ -2,38 +2,86 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from agents.reducer.check import BadProductError, ReductionFailedError
+from agents.reducer.engines.base import EngineAwayError
+from agents.reducer.store import DiskFullError
 from paws.errors import PawsError
 from schemas.vocabulary import Outcome
 
 _TAIL_IN_REPORT = 5
+_LONGEST_COMMAND = 1000
+
+_NOBODYS_FAULT = (EngineAwayError, DiskFullError)
+_MAY_REPEAT = frozenset({ReductionFailedError.code, BadProductError.code})
+"""Codes of failures that a program ends in by itself, so that the same end twice means a third."""
 
 
 class Failure(NamedTuple):
-    """A failed try: what may be done next, its code, a sentence for people, the command's last lines."""
+    """A failed try.
+
+    Attributes
+    ----------
+    outcome
+        What may be done next.
+    sentence
+        For people.
+    tail
+        The command's last lines.
+    command
+        What was run, the verb first.
+    counts
+        Whether the reduction may be the reason; see `agents.reducer.retry.Trouble`.
+    """
 
     outcome: Outcome
     code: str
     sentence: str
     tail: Sequence[str] = ()
+    command: Sequence[str] = ()
+    counts: bool = True
 
 
 def classify(error: Exception) -> Failure:
     """What an error means."""
     if isinstance(error, PawsError):
-        tail = [str(line) for line in error.context.get("tail", [])]
-        return Failure(error.outcome, error.code, error.message, tail)
+        return Failure(
+            error.outcome,
+            error.code,
+            error.message,
+            [str(line) for line in error.context.get("tail", ())],
+            [str(part) for part in error.context.get("command", ())],
+            not isinstance(error, _NOBODYS_FAULT),
+        )
     if isinstance(error, OSError):
         return Failure(Outcome.RETRIABLE, "file_system", f"A file could not be read or written: {error}.")
     return Failure(Outcome.PERMANENT, "internal", f"An unexpected error ({type(error).__name__}): {error}.")
 
 
+def ends_alike(failure: Failure, code: str | None, told: str | None) -> bool:
+    """Whether a program ended by itself as it did in the try before.
+
+    Parameters
+    ----------
+    code, told
+        Code and report of that try, as they are recorded.
+    """
+    return failure.code in _MAY_REPEAT and failure.code == code and (told or "").startswith(_first(failure))
+
+
 def report(failure: Failure, then: str, log_path: str) -> str:
-    """What people read: what went wrong, what follows, the last lines, and where all of them are."""
-    sentence = failure.sentence.rstrip()
-    lines = [f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} {then}"]
+    """What people read: what went wrong, what follows, the command, its last lines, and where all of them are."""
+    lines = [f"{_first(failure)} {then}"]
+    if failure.command:
+        lines.append(f"Command: {shlex.join(('aaorun', *failure.command))[:_LONGEST_COMMAND]}")
     if failure.tail:
         lines += ["Last lines:", *(f"  {line[:200]}" for line in failure.tail[-_TAIL_IN_REPORT:])]
     return "\n".join([*lines, f"Log: {log_path}"]).replace("\x00", "")
+
+
+def _first(failure: Failure) -> str:
+    sentence = failure.sentence.replace("\x00", "").rstrip()
+    return f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'}"

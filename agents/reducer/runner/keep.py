@@ -13,7 +13,7 @@ from agents.reducer.provenance import Making, document
 from agents.reducer.runner.prepare import Prepared
 from agents.reducer.runner.quality import read_quality
 from agents.reducer.store import StoredFile
-from paws.errors import InvalidInputError
+from paws.errors import InvalidInputError, PawsError
 from schemas.layout import product_path
 from schemas.vocabulary import ProductKind
 
@@ -49,7 +49,11 @@ def keep(prepared: Prepared, making: Making, began: float, put: Put) -> list[New
     InvalidInputError
         If a product has no place in the tree.
     """
-    return [_keep_one(kind, prepared, making, began, put) for kind in making.reduction.products]
+    try:
+        return [_keep_one(kind, prepared, making, began, put) for kind in making.reduction.products]
+    except PawsError as error:
+        error.context.setdefault("command", prepared.command)
+        raise
 
 
 def _keep_one(kind: ProductKind, prepared: Prepared, making: Making, began: float, put: Put) -> NewProduct:

@@ -12,9 +12,9 @@ from agents.reducer.engines import Engine, EngineResult
 from agents.reducer.markers import Stage
 from agents.reducer.placing import place_slot
 from agents.reducer.provenance import Making
-from agents.reducer.retry import RetryPolicy, decide
+from agents.reducer.retry import RetryPolicy, Trouble, decide
 from agents.reducer.runner.engine_run import run_logged
-from agents.reducer.runner.failure import Failure, classify, report
+from agents.reducer.runner.failure import Failure, classify, ends_alike, report
 from agents.reducer.runner.keep import NewProduct, keep
 from agents.reducer.runner.prepare import Prepared, prepare
 from agents.reducer.runner.progress import StageReporter
@@ -192,8 +192,10 @@ class Runner:
 
     async def _settle_failure(self, begun: Begun, reduction: Reduction, error: Exception) -> None:
         failure = _classify(error)
-        outcome, code = failure.outcome, failure.code
-        decision = decide(outcome, begun.tries, self._policy)
+        same_end = begun.tries > 1 and ends_alike(failure, begun.previous_code, begun.previous_error)
+        trouble = Trouble(failure.outcome, begun.tries, begun.attempt, failure.counts, same_end)
+        decision = decide(trouble, self._policy)
+        outcome, code = (Outcome.PERMANENT if same_end else failure.outcome), failure.code
         log_path = str(self._log_path(begun, reduction))
         told = report(failure, decision.reason, log_path)
         log.log(
@@ -209,7 +211,9 @@ class Runner:
         )
         try:
             if decision.action == "retry":
-                await record_retry(self._pool, begun, outcome, code, told, log_path, self._clock())
+                await record_retry(
+                    self._pool, begun, outcome, code, told, log_path, self._clock(), counts=failure.counts
+                )
                 raise TryAgainLater(decision.wait)
             await record_failure(self._pool, begun, outcome, code, told, log_path, self._clock())
         except LostFenceError as lost:

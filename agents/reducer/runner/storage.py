@@ -27,7 +27,13 @@ class LostFenceError(PermanentError):
 
 @dataclass(frozen=True)
 class Begun:
-    """A reduction that this runner may now work on; `decision` tells if it may not."""
+    """A reduction that this runner may now work on; `decision` tells if it may not.
+
+    Attributes
+    ----------
+    previous_code, previous_error
+        How the try before went wrong, if it did.
+    """
 
     decision: StartDecision
     slot: str = ""
@@ -35,6 +41,8 @@ class Begun:
     attempt: int = 0
     tries: int = 0
     inputs: tuple[InputProduct, ...] = ()
+    previous_code: str | None = None
+    previous_error: str | None = None
 
 
 async def begin(
@@ -76,6 +84,7 @@ async def begin(
         if decision.action != "start":
             return Begun(decision, slot, reduction)
         inputs = await _find_inputs(connection, needed)
+        previous = (row["error_code"], row["error"])
         row = await connection.fetchrow(
             """
             UPDATE reduction SET state = 'running', attempt = attempt + 1, tries = tries + 1, runner = $2,
@@ -89,7 +98,7 @@ async def begin(
             at,
         )
         await announce_reduction(connection, reduction, at)
-    return Begun(decision, slot, reduction, row["attempt"], row["tries"], inputs)
+    return Begun(decision, slot, reduction, row["attempt"], row["tries"], inputs, *previous)
 
 
 async def report_stage(
@@ -112,16 +121,25 @@ async def report_stage(
 
 
 async def record_retry(
-    pool: Pool, begun: Begun, outcome: Outcome, code: str, error: str, log_path: str, at: datetime
+    pool: Pool,
+    begun: Begun,
+    outcome: Outcome,
+    code: str,
+    error: str,
+    log_path: str,
+    at: datetime,
+    *,
+    counts: bool,
 ) -> None:
-    """Record a try that went wrong and is followed by another."""
+    """Record a try that went wrong and is followed by another; `counts` tells whether it counts."""
     reduction = begun.reduction
     assert reduction is not None
     async with pool.acquire() as connection, connection.transaction():
         await hold_fence(connection, reduction, begun.attempt)
         await connection.execute(
             """
-            UPDATE reduction SET state = 'retrying', outcome = $2, error_code = $3, error = $4, log_path = $5
+            UPDATE reduction SET state = 'retrying', outcome = $2, error_code = $3, error = $4, log_path = $5,
+                tries = tries - $6
             WHERE job_key = $1
             """,
             reduction.job_key,
@@ -129,6 +147,7 @@ async def record_retry(
             code,
             error,
             log_path,
+            0 if counts else 1,
         )
         await announce_reduction(connection, reduction, at)
 

@@ -4,7 +4,14 @@ import pytest
 
 from agents.reducer.intake.service import Known
 from agents.reducer.intake.service import decide as decide_intake
-from agents.reducer.retry import LONGEST_WAIT, RetryPolicy, decide
+from agents.reducer.retry import (
+    LONGEST_OUTAGE_WAIT,
+    LONGEST_WAIT,
+    MOST_ATTEMPTS,
+    RetryPolicy,
+    Trouble,
+    decide,
+)
 from agents.reducer.runner.service import Situation, start_decision
 from agents.reducer.settle import WITHDRAWN, Settlement, settle_decision
 from schemas.vocabulary import Outcome, ReductionState
@@ -25,13 +32,32 @@ POLICY = RetryPolicy(tries=3, backoff=2.0)
     ],
 )
 def test_only_what_may_pass_by_itself_is_tried_again(outcome, tries, action, wait):
-    decision = decide(outcome, tries, POLICY)
+    decision = decide(Trouble(outcome, tries), POLICY)
     assert (decision.action, decision.wait) == (action, wait)
     assert decision.reason
 
 
 def test_the_wait_is_bounded():
-    assert decide(Outcome.RETRIABLE, 19, RetryPolicy(20, 2.0)).wait == LONGEST_WAIT
+    assert decide(Trouble(Outcome.RETRIABLE, 19), RetryPolicy(20, 2.0)).wait == LONGEST_WAIT
+
+
+@pytest.mark.parametrize(
+    ("trouble", "action", "wait", "words"),
+    [
+        (Trouble(Outcome.RETRIABLE, 2, 2, same_end=True), "fail", 0.0, "the same way twice"),
+        (Trouble(Outcome.RETRIABLE, 3, 3, counts=False), "retry", 8.0, "does not count"),
+        (Trouble(Outcome.RETRIABLE, 1, 40, counts=False), "retry", LONGEST_OUTAGE_WAIT, "does not count"),
+        (Trouble(Outcome.RETRIABLE, 3, MOST_ATTEMPTS, counts=False), "fail", 0.0, "3 tries"),
+        (Trouble(Outcome.RETRIABLE, 2, MOST_ATTEMPTS, counts=False), "retry", 4.0, "Try 3 of 3"),
+        (Trouble(Outcome.INVALID_INPUT, 1, 1, counts=False), "fail", 0.0, "the same way"),
+    ],
+)
+def test_what_is_nobodys_fault_does_not_count_and_what_repeats_itself_is_given_up(
+    trouble, action, wait, words
+):
+    decision = decide(trouble, POLICY)
+    assert (decision.action, decision.wait) == (action, wait)
+    assert words in decision.reason
 
 
 @pytest.mark.parametrize(
