@@ -100,14 +100,17 @@ def from_sky_lines(
     SkyModel
         The sky for unit throughput.
     """
-    spectra = (flux, variance, wavelength, sky_fibres, live, lamp, place)
-    lines, model = _iterate(*spectra, _LineRatio, "SKYLINE", live)
-    if lines.measured >= LEAST_FIBRES and nanmath.median(lines.error[np.isfinite(lines.error)]) < POOR:
-        return lines, model
+    spectra = (variance, wavelength, sky_fibres, live, lamp, place)
+    lines = _iterate(flux, *spectra, _LineRatio, "SKYLINE", live, POOR)
+    if lines[0].measured:
+        return lines
     sky = np.zeros_like(live)
     sky[sky_fibres] = live[sky_fibres]
-    continuum, other = _iterate(*spectra, _LightRatio, "SKYFLUX(SKY)", sky)
-    return (continuum, other) if continuum.measured else (lines, model)
+    alone = np.where(sky[:, np.newaxis], flux, np.nan)
+    continuum = _iterate(alone, *spectra, _LightRatio, "SKYFLUX(SKY)", sky, MAX_ERROR)
+    if continuum[0].measured:
+        return continuum
+    return _iterate(flux, *spectra, _LineRatio, "SKYLINE", live, MAX_ERROR)
 
 
 def from_sky_flux(
@@ -121,7 +124,7 @@ def from_sky_flux(
 ) -> tuple[Throughput, SkyModel]:
     """Throughput from all light (SKYFLUX): right for twilight and offset sky, or where objects are faint."""
     return _iterate(
-        flux, variance, wavelength, sky_fibres, live, lamp, place, _FluxRatio, "SKYFLUX(MED)", live
+        flux, variance, wavelength, sky_fibres, live, lamp, place, _FluxRatio, "SKYFLUX(MED)", live, MAX_ERROR
     )
 
 
@@ -148,10 +151,11 @@ def _iterate(
     ratio: _Ratio,
     method: str,
     telling: BoolArray,
+    worth: float,
 ) -> tuple[Throughput, SkyModel]:
     """The sky model needs the throughput of the sky fibres, and the throughput needs the model: iterate.
 
-    Only ``telling`` fibres are measured.
+    Only ``telling`` fibres are measured; when their typical error is beyond ``worth``, the lamp remains.
     """
     prior = np.where(np.isfinite(lamp), lamp, np.where(live, 1.0, np.nan))
     value, error = prior.copy(), np.full(len(prior), np.inf)
@@ -170,7 +174,7 @@ def _iterate(
             telling & np.isfinite(correction) & (error < MAX_ERROR) & (correction > 0.05) & (correction < 20)
         )
         measured = int(known.sum())
-        if measured < LEAST_FIBRES:
+        if measured < LEAST_FIBRES or np.median(error[known]) > worth:
             value, method, measured = prior.copy(), "LAMP", 0
             break
         correction /= np.median(correction[known])
@@ -276,26 +280,29 @@ class _LightRatio:
     """Least-squares ratio of all light, and its error from the scatter seen: for fibres that see only sky."""
 
     def __init__(self, flux: FloatImage, variance: FloatImage) -> None:
-        self.flux = flux
-        self.sound = np.isfinite(flux) & (variance > 0)
-        self.noise = smooth_variance(np.where(self.sound, variance, np.float32(0.0)), 3)
+        self.fibres = len(flux)
+        self.rows = np.nonzero((np.isfinite(flux) & (variance > 0)).any(axis=1))[0]
+        self.flux = flux[self.rows]
+        self.sound = np.isfinite(self.flux) & (variance[self.rows] > 0)
+        self.noise = smooth_variance(np.where(self.sound, variance[self.rows], np.float32(0.0)), 3)
 
     def __call__(self, expected: FloatImage) -> tuple[FloatArray, FloatArray]:
         """Compare with the model of the sky."""
-        good = self.sound & np.isfinite(expected)
-        sky = np.where(good, expected, np.float32(0.0))
+        good = self.sound & np.isfinite(expected[self.rows])
+        sky = np.where(good, expected[self.rows], np.float32(0.0))
+        data = np.where(good, self.flux, np.float32(0.0))
         weight = np.where(good, 1.0 / (self.noise + (0.02 * sky) ** 2), np.float32(0.0))
         with np.errstate(all="ignore"):
             for _ in range(2):
                 power = np.sum(weight * sky * sky, axis=1, dtype=np.float64)
-                ratio = (
-                    np.sum(weight * sky * np.where(good, self.flux, 0.0), axis=1, dtype=np.float64) / power
-                )
-                residual = np.abs(self.flux - np.asarray(ratio)[:, np.newaxis] * sky) * np.sqrt(weight)
+                ratio = np.asarray(np.sum(weight * sky * data, axis=1, dtype=np.float64) / power)
+                residual = np.abs(data - ratio[:, np.newaxis] * sky) * np.sqrt(weight)
                 scatter = np.maximum(1.0, 1.48 * _row_median(residual, weight > 0))
                 weight = np.where(residual > 5 * scatter[:, np.newaxis], np.float32(0.0), weight)
-            error = scatter / np.sqrt(power)
-        return np.asarray(ratio), np.asarray(np.where(power > 0, error, np.inf))
+            certain = scatter / np.sqrt(power)
+        result, error = np.full(self.fibres, np.nan), np.full(self.fibres, np.inf)
+        result[self.rows], error[self.rows] = ratio, np.where(power > 0, certain, np.inf)
+        return result, error
 
 
 class _FluxRatio:

@@ -157,3 +157,14 @@ def test_two_runs_are_identical_to_the_bit(frame, tramlines, spectra):
     again = extract(frame, tramlines)
     assert np.array_equal(again.flux, spectra.flux, equal_nan=True)
     assert np.array_equal(again.variance, spectra.variance, equal_nan=True)
+
+
+def test_faint_light_is_neither_low_nor_its_error_low_where_it_is(chip, tramlines):
+    electrons = 150.0 * np.ones((400, chip.n_columns)) * chip.lit[:, None]
+    spectra = extract(science(chip, electrons), tramlines, {"COSRAY_MTHD": "NONE"})
+    flux, sigma = spectra.flux[chip.lit].astype(float), np.sqrt(spectra.variance[chip.lit].astype(float))
+    error = flux - 150.0
+    # With weights from a column's own fit: one electron, and a correlation of 0.8.
+    assert abs(error.mean()) < 0.4
+    assert abs((error / sigma).mean()) < 0.03
+    assert abs(np.corrcoef(error.ravel(), sigma.ravel())[0, 1]) < 0.15

@@ -74,6 +74,25 @@ def test_throughput_from_sky_lines_despite_objects_and_a_tilted_lamp(night):
     assert found.measured > 350
 
 
+@pytest.mark.parametrize("sky_fibres", [SKY, SKY[::5]], ids=["25", "5"])
+def test_without_lines_the_sky_fibres_tell_how_the_lamp_lights_the_plate(sky_fibres):
+    rng = np.random.default_rng(21)
+    wavelength = true_wavelengths("1500V", seed=5)
+    angle, radius = rng.uniform(0, 2 * np.pi, 400), 2.3e5 * np.sqrt(rng.uniform(0, 1, 400))
+    place = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    throughput = np.clip(rng.normal(1.0, 0.12, 400), 0.5, 1.5)
+    lamp = throughput * (1.0 + 0.04 * place[:, 0] / 2.3e5 - 0.02 * place[:, 1] / 2.3e5)
+    objects = rng.uniform(0, 150, 400)
+    objects[sky_fibres] = 0.0
+    flux, variance = noisy(np.repeat(throughput * (60.0 + objects), 2048).reshape(400, 2048), read=8.0)
+    live = np.ones(400, dtype=bool)
+    found, _ = from_sky_lines(flux, variance, wavelength, sky_fibres, live, lamp, place)
+    assert found.method == "SKYFLUX(SKY)"
+    assert found.measured == len(sky_fibres)
+    before, after = (np.std(v / throughput / np.median(v / throughput)) for v in (lamp, found.value))
+    assert after < (0.3 if len(sky_fibres) > 10 else 0.8) * before
+
+
 @pytest.mark.parametrize("drift", [0.0, 0.5, -0.3])
 def test_drift_since_the_arc_is_measured_and_undone(night, drift):
     flux, variance, wavelength, _, _ = night
