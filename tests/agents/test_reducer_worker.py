@@ -114,7 +114,7 @@ async def test_a_killed_runner_s_work_is_finished_by_another(pool, database, ask
         )
     assert list(database.work_dir.iterdir()) == []
     # Only what was registered is in the store.
-    stored = [path for path in database.versions_dir.rglob("*") if path.is_file()]
+    stored = [path for path in database.versions_dir.rglob("*.fits") if path.is_file()]
     assert stored == [database.data_dir / products[0]["stored_path"]]
 
 

@@ -8,16 +8,42 @@ from typing import Any
 
 from agents.reducer.engines import EngineResult
 from agents.reducer.events import announce_finished
+from agents.reducer.record import Record, RecordedInput, RecordedProduct, recorded
 from agents.reducer.runner.keep import NewProduct
 from agents.reducer.runner.storage import Begun, announce_reduction, hold_fence
 from agents.reducer.settle import lock_slot, settle
 from paws.database import Connection, Pool
+from schemas.reductions import Reduction
 from schemas.vocabulary import ProductKind
 
 
 def product_id(job_key: str, kind: ProductKind) -> str:
     """Identifier of a product: derived, and short enough for an address."""
     return f"{job_key[:20]}-{kind.value}"
+
+
+def record_of(
+    begun: Begun, products: Sequence[NewProduct], result: EngineResult, log_path: str, at: datetime
+) -> Record:
+    """What is laid beside the products, so that they can be registered again from it alone."""
+    reduction = begun.reduction
+    assert reduction is not None
+    assert begun.times is not None, "it was started"
+    requested_at, queued_at, started_at = begun.times
+    return Record(
+        reduction=reduction,
+        attempt=begun.attempt,
+        tries=begun.tries,
+        inputs=tuple(RecordedInput(level=item.level, provisional=item.provisional) for item in begun.inputs),
+        products=recorded(products),
+        log_path=log_path,
+        requested_at=requested_at,
+        queued_at=queued_at,
+        started_at=started_at,
+        engine_started_at=result.started_at,
+        engine_finished_at=result.finished_at,
+        registered_at=at,
+    )
 
 
 async def register(
@@ -46,9 +72,10 @@ async def register(
     async with pool.acquire() as connection, connection.transaction():
         await lock_slot(connection, begun.slot)
         await hold_fence(connection, reduction, begun.attempt)
+        inputs = [RecordedInput(level=item.level, provisional=item.provisional) for item in begun.inputs]
         known: set[str] = set()
-        for product in products:
-            known |= await _write_product(connection, begun, product, at)
+        for product in recorded(products):
+            known |= await write_product_row(connection, reduction, inputs, product, at)
         await connection.execute(
             """
             UPDATE reduction SET state = 'succeeded', outcome = 'success', stage = 'done', progress = 1,
@@ -68,10 +95,22 @@ async def register(
     return known
 
 
-async def _write_product(connection: Connection, begun: Begun, product: NewProduct, at: datetime) -> set[str]:
-    """Write a product's row. A repetition of the same reduction keeps the identifier and counts a version."""
-    reduction = begun.reduction
-    assert reduction is not None
+async def write_product_row(
+    connection: Connection,
+    reduction: Reduction,
+    inputs: Sequence[RecordedInput],
+    product: RecordedProduct,
+    at: datetime,
+) -> set[str]:
+    """Write a product's row. A repetition of the same reduction keeps the identifier and counts a version.
+
+    Call it inside a transaction that holds the slot.
+
+    Returns
+    -------
+    set of str
+        Stored paths of this product that the database knows: the present one and replaced ones.
+    """
     layout = reduction.layout
     earlier = await connection.fetchrow(
         """
@@ -82,12 +121,12 @@ async def _write_product(connection: Connection, begun: Begun, product: NewProdu
         product.kind.value,
     )
     replaced = [] if earlier is None else [*earlier["provenance"].get("replaced", []), _replaced(earlier)]
-    levels = [item.level for item in begun.inputs if item.level is not None]
+    levels = [item.level for item in inputs if item.level is not None]
     if reduction.worst_level is not None:
         levels.append(int(reduction.worst_level))
     number = await connection.fetchval(
         "SELECT coalesce(max(version), 0) + 1 FROM product WHERE slot = $1 AND kind = $2",
-        begun.slot,
+        reduction.slot,
         product.kind.value,
     )
     identifier = product_id(reduction.job_key, product.kind)
@@ -103,13 +142,13 @@ async def _write_product(connection: Connection, begun: Begun, product: NewProdu
         """,
         identifier,
         reduction.job_key,
-        begun.slot,
+        reduction.slot,
         product.kind.value,
         reduction.night,
         reduction.arm.value if reduction.arm is not None else None,
         number,
-        str(product.path),
-        str(product.stored_path),
+        product.path,
+        product.stored_path,
         product.checksum,
         product.size_bytes,
         layout.plate,
@@ -117,7 +156,7 @@ async def _write_product(connection: Connection, begun: Begun, product: NewProdu
         layout.field,
         layout.run,
         max(levels, default=None),
-        reduction.provisional or any(item.provisional for item in begun.inputs),
+        reduction.provisional or any(item.provisional for item in inputs),
         product.quality,
         {**product.provenance, "replaced": replaced},
         at,
@@ -128,7 +167,7 @@ async def _write_product(connection: Connection, begun: Begun, product: NewProdu
         identifier,
         sorted(frames),
     )
-    return {str(product.stored_path), *(item["stored_path"] for item in replaced)}
+    return {product.stored_path, *(item["stored_path"] for item in replaced)}
 
 
 def _replaced(row: Any) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from agents.reducer.engines import Engine, EngineResult
 from agents.reducer.markers import Stage
 from agents.reducer.placing import place_slot
 from agents.reducer.provenance import Making
+from agents.reducer.record import confirm_record, write_record
 from agents.reducer.retry import RetryPolicy, Trouble, decide
 from agents.reducer.runner.engine_run import run_logged
 from agents.reducer.runner.failure import Failure, classify, ends_alike, report
 from agents.reducer.runner.keep import NewProduct, keep
 from agents.reducer.runner.prepare import Prepared, prepare
 from agents.reducer.runner.progress import StageReporter
-from agents.reducer.runner.registration import register
+from agents.reducer.runner.registration import record_of, register
 from agents.reducer.runner.service import POSTPONED
 from agents.reducer.runner.storage import (
     Begun,
@@ -30,7 +31,7 @@ from agents.reducer.runner.storage import (
     report_stage,
 )
 from agents.reducer.runner.workfolder import remove_work_folder
-from agents.reducer.store import StoredFile, remove_unregistered, store
+from agents.reducer.store import StoredFile, remove_unregistered, store, version_folder
 from paws.clock import Clock, utc_now
 from paws.database import Pool
 from paws.errors import PawsError
@@ -78,6 +79,7 @@ class Runner:
         self._policy = RetryPolicy(settings.runner_attempts, settings.runner_backoff)
         # Relative names in the database are resolved against it, also in other folders.
         self._data_dir = settings.data_dir.absolute()
+        self._versions_dir = settings.versions_dir.absolute()
 
     async def reduce(self, job_key: str, queue_job_id: int | None = None) -> None:
         """Carry out a reduction, once, whatever became of earlier tries.
@@ -122,7 +124,12 @@ class Runner:
             )
             result = await self._run_engine(begun, reduction, prepared)
             products = await asyncio.to_thread(self._keep, begun, reduction, prepared, result)
-            known = await register(self._pool, begun, products, result, str(log_path), self._clock())
+            at = self._clock()
+            version = version_folder(self._versions_dir, reduction.job_key, begun.attempt)
+            record = record_of(begun, products, result, str(log_path), at)
+            await asyncio.to_thread(write_record, version, record)
+            known = await register(self._pool, begun, products, result, str(log_path), at)
+            await asyncio.to_thread(confirm_record, version)
         finally:
             await asyncio.shield(asyncio.to_thread(remove_work_folder, folder))
         log.info(
@@ -186,7 +193,7 @@ class Runner:
         )
 
         def put(made: Path, _path: PurePosixPath) -> StoredFile:
-            return store(made, made.name, making, self._data_dir, self._settings.versions_dir.absolute())
+            return store(made, made.name, making, self._data_dir, self._versions_dir)
 
         return keep(prepared, making, result.started_at.timestamp(), put)
 

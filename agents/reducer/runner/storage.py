@@ -33,6 +33,8 @@ class Begun:
     ----------
     previous_code, previous_error
         How the try before went wrong, if it did.
+    times
+        When it was requested, queued and started.
     """
 
     decision: StartDecision
@@ -43,6 +45,7 @@ class Begun:
     inputs: tuple[InputProduct, ...] = ()
     previous_code: str | None = None
     previous_error: str | None = None
+    times: tuple[datetime, datetime, datetime] | None = None
 
 
 async def begin(
@@ -90,7 +93,7 @@ async def begin(
             UPDATE reduction SET state = 'running', attempt = attempt + 1, tries = tries + 1, runner = $2,
                 queue_job_id = coalesce($3, queue_job_id), started_at = $4, stage = 'preparing', progress = 0,
                 engine_started_at = NULL, engine_finished_at = NULL, finished_at = NULL
-            WHERE job_key = $1 RETURNING attempt, tries
+            WHERE job_key = $1 RETURNING attempt, tries, requested_at, queued_at, started_at
             """,
             job_key,
             runner,
@@ -98,7 +101,8 @@ async def begin(
             at,
         )
         await announce_reduction(connection, reduction, at)
-    return Begun(decision, slot, reduction, row["attempt"], row["tries"], inputs, *previous)
+    times = (row["requested_at"], row["queued_at"], row["started_at"])
+    return Begun(decision, slot, reduction, row["attempt"], row["tries"], inputs, *previous, times)
 
 
 async def report_stage(
