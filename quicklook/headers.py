@@ -112,5 +112,20 @@ def passed_on(header: fits.Header) -> fits.Header:
     return result
 
 
+def sound_table(hdu: fits.BinTableHDU) -> fits.BinTableHDU:
+    """Copy of a table without the header cards that FITS does not allow, so that it can be written again."""
+    result = hdu.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for i in range(len(result.header) - 1, -1, -1):
+            try:
+                card = result.header.cards[i]
+                card.verify("exception")
+                str(card)
+            except Exception:  # as many kinds as there are ways to spoil a card
+                del result.header[i]
+    return result
+
+
 def _printable(value: str) -> str:
     return "".join(c if " " <= c <= "~" else "?" for c in value).rstrip()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from quicklook.errors import InvalidInput
 from quicklook.fibres import FibreTable, find_fibres
-from quicklook.headers import passed_on
+from quicklook.headers import passed_on, sound_table
 
 _PRECISE = frozenset({"WAVELA", "SHIFTS", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS"})
 """Extensions kept in float64 when they come so: a float32 nanometre is 0.001 pixel of a fine grating, and a
@@ -149,7 +149,7 @@ def read_product(path: str | Path, *, only: Collection[str] | None = None) -> Pr
             elif name == "VARIANCE":
                 result.variance = _native(hdu.data)
             elif isinstance(hdu, fits.BinTableHDU):
-                result.extras[name] = hdu.copy()
+                result.extras[name] = sound_table(hdu)
             elif hdu.data is not None:
                 result.extras[name] = _native(hdu.data)
                 result.extra_headers[name] = {c.keyword: c.value for c in passed_on(hdu.header).cards}

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quicklook import nanmath
+from quicklook.dichroic import Summed, find_dichroic
 from quicklook.errors import InvalidInput
 from quicklook.rebin import scrunch
 from quicklook.types import LinearGrid
@@ -18,6 +19,9 @@ BoolArray = NDArray[np.bool_]
 
 EDGE = 8
 """Pixels at the end of an arm that are not trusted in the join."""
+
+BESIDE = 150
+"""Pixels on either side of the overlap through which spectra are taken to be smooth."""
 
 LARGEST_FACTOR = 50.0
 
@@ -58,8 +62,8 @@ def splice(
     """Join blue and red spectra of the same fibres.
 
     The red arm is rebinned to the blue dispersion and multiplied by one number, so that the spectra on both
-    sides of the overlap continue each other. Within the overlap each arm is corrected for what the dichroic
-    takes, as the sum of the well-exposed objects shows it, and the arms are averaged with weights that pass
+    sides of the overlap continue each other. Each arm is corrected for what the dichroic takes, as the sum of
+    the well-exposed objects shows it, and within the overlap the arms are averaged with weights that pass
     smoothly from blue to red.
 
     Parameters
@@ -106,7 +110,7 @@ def splice(
 
 @dataclass(frozen=True, eq=False)
 class _Corrections:
-    """Factors that make the arms agree: one number for red, smooth curves for both within the overlap."""
+    """Factors that make the arms agree: one number for red, smooth curves for both (one for each pixel)."""
 
     scale: float
     error: float
@@ -126,22 +130,36 @@ def _corrections(
 ) -> _Corrections:
     """Corrections from the sum of all well-exposed objects, which is smooth across the dichroic.
 
-    Beside the overlap the dichroic dims the arms little. There the logarithm of the summed spectrum is one
-    straight line, but for the arms' relative scale; inside, what each arm shows less than a line between the
-    ends is the dichroic's doing.
+    Where the overlap shows no dichroic, the logarithm of the summed spectrum beside it is taken as one
+    straight line but for the arms' relative scale.
     """
-    n = span.stop - span.start
-    beside = min(2 * n, 250)
+    n, n_pixels = span.stop - span.start, blue[0].shape[1]
+    beside = min(2 * n, BESIDE)
     left = slice(max(0, span.start - beside), span.start)
     right = slice(span.stop, min(blue[0].shape[1], span.stop + beside))
     chosen = objects & (_exposure(*blue, left) > 1.0) & (_exposure(*red, right) > 1.0)
-    nothing = _Corrections(1.0, 0.0, np.ones(n), np.ones(n))
+    even = np.ones(n_pixels)
+    nothing = _Corrections(1.0, 0.0, even, even)
     if chosen.sum() < MIN_BRIGHT:
         return nothing
+    # Every object counts alike: the lines of a few bright ones would pass for the dichroic's doing.
+    weight = 1.0 / (
+        nanmath.median(blue[0][chosen, left], axis=1) + nanmath.median(red[0][chosen, right], axis=1)
+    )
+    blue, red = _weighted(blue, chosen, weight), _weighted(red, chosen, weight)
+    chosen = np.ones(len(weight), dtype=bool)
     x_left, y_left, w_left = _log_sum(blue, left, chosen)
     x_right, y_right, w_right = _log_sum(red, right, chosen)
     if len(x_left) < 20 or len(x_right) < 20:
         return nothing
+    curves = [_log_curve(arm, span, chosen) for arm in (blue, red)]
+    if curves[0] is not None and curves[1] is not None:
+        summed = Summed(
+            (x_left, x_right), (y_left, y_right), (w_left, w_right), span.start, span.stop, curves[0], curves[1]
+        )  # fmt: skip
+        dichroic = find_dichroic(summed, n_pixels)
+        if dichroic is not None:
+            return _Corrections(dichroic.scale, dichroic.error, dichroic.blue, dichroic.red)
     middle = 0.5 * (span.start + span.stop)
     x = (np.concatenate([x_left, x_right]) - middle) / beside
     y, w = np.concatenate([y_left, y_right]), np.concatenate([w_left, w_right])
@@ -149,16 +167,15 @@ def _corrections(
     design = np.column_stack([np.ones(len(x)), x, -side])
     solution, error = _robust(design, y, w)
     scale = float(np.exp(np.clip(solution[2], -4, 4)))
-    curves = [_log_curve(arm, span, chosen) for arm in (blue, red)]
-    if curves[0] is None or curves[1] is None:
-        return _Corrections(scale, max(error, 1e-6), np.ones(n), np.ones(n))
-    first, second = curves[0], curves[1] + np.log(scale)
-    # The dichroic dims the arms a little outside the overlap as well: the line runs from what blue shows at
-    # one end to what red shows at the other, so that neither end gets a step.
-    line = np.linspace(first[0], second[-1], n)
-    limit = np.log(LARGEST_FACTOR)
-    lifted = [np.exp(np.clip(line - curve, -limit, limit)) for curve in (first, second)]
-    return _Corrections(scale, max(error, 1e-6), lifted[0], lifted[1])
+    return _Corrections(scale, max(error, 1e-6), even, even)
+
+
+def _weighted(
+    arm: tuple[FloatImage, FloatImage], chosen: BoolArray, weight: FloatArray
+) -> tuple[FloatImage, FloatImage]:
+    """Some spectra of an arm, each times a factor."""
+    factor = weight[:, np.newaxis].astype(np.float32)
+    return arm[0][chosen] * factor, arm[1][chosen] * factor**2
 
 
 def _exposure(flux: FloatImage, variance: FloatImage, where: slice) -> FloatArray:
@@ -243,13 +260,13 @@ def _joined(
     share: FloatArray,
     correction: _Corrections,
 ) -> tuple[FloatImage, FloatImage]:
-    scale = correction.scale
     first = np.arange(blue[0].shape[1]) < span.start
-    flux = np.where(first, blue[0], red[0] * np.float32(scale))
-    variance = np.where(first, blue[1], red[1] * np.float32(scale**2))
-    b, bv = blue[0][:, span] * correction.blue, blue[1][:, span] * correction.blue**2
-    factor = correction.red * scale
-    r, rv = red[0][:, span] * factor, red[1][:, span] * factor**2
+    lift = np.minimum(correction.blue, LARGEST_FACTOR).astype(np.float32)
+    factor = (np.minimum(correction.red, LARGEST_FACTOR) * correction.scale).astype(np.float32)
+    flux = np.where(first, blue[0] * lift, red[0] * factor)
+    variance = np.where(first, blue[1] * lift**2, red[1] * factor**2)
+    b, bv = blue[0][:, span] * lift[span], blue[1][:, span] * lift[span] ** 2
+    r, rv = red[0][:, span] * factor[span], red[1][:, span] * factor[span] ** 2
     both = np.isfinite(b) & np.isfinite(r)
     w = np.broadcast_to(share, b.shape)
     flux[:, span] = np.where(both, w * b + (1 - w) * r, np.where(np.isfinite(b), b, r))

@@ -19,7 +19,7 @@ from simulator.optics import Setup
 from simulator.plan import ExposurePlan, FieldPlan, Illumination, NightPlan
 from simulator.slit import FIBRES, Camera, Slit, make_camera, make_slit, trace_rows, wavelengths
 from simulator.targets import FieldTargets, make_targets, open_to_lamps, open_to_sky
-from simulator.throughput import arm_efficiency, atmosphere
+from simulator.throughput import arm_efficiency, atmosphere, dichroic_share
 from simulator.timescale import modified_julian_date
 
 FloatArray = NDArray[np.float64]
@@ -48,6 +48,8 @@ class Truth:
         Grey fibre transmission, mean 1 over fibres that work, 0 for those that do not.
     cosmic_rays : ndarray of int32, shape (n, 2)
         0-based row and column of every pixel a cosmic ray touched.
+    dichroic : ndarray of float32, shape (400, 2048)
+        Fraction of the light that the dichroic handed to this arm.
     """
 
     wavelength: FloatArray
@@ -56,6 +58,7 @@ class Truth:
     sky_electrons: NDArray[np.float32]
     throughput: FloatArray
     cosmic_rays: NDArray[np.int32]
+    dichroic: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,7 @@ class Observatory:
             sky_electrons=sky_electrons.astype(np.float32),
             throughput=self.slits[exposure.plate].throughput,
             cosmic_rays=cosmics.pixels,
+            dichroic=dichroic_share(arm, self.night.dichroic, geometry.wavelength).astype(np.float32),
         )
         return Frame(counts, truth)
 

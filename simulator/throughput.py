@@ -47,12 +47,14 @@ def arm_efficiency(arm: str, dichroic: str, wavelength: Any) -> FloatArray:
     if dichroic not in DICHROICS:
         raise InvalidPlanError(f"unknown dichroic {dichroic!r}: choose from {', '.join(DICHROICS)}")
     wave = np.asarray(wavelength, dtype=np.float64)
-    step = (wave - DICHROICS[dichroic]) / 45.0
-    if arm == "blue":
-        efficiency = np.interp(wave, _BLUE_A, _BLUE_EFFICIENCY) / (1.0 + np.exp(np.clip(step, -50, 50)))
-    else:
-        efficiency = np.interp(wave, _RED_A, _RED_EFFICIENCY) / (1.0 + np.exp(np.clip(-step, -50, 50)))
-    return np.asarray(efficiency)
+    table = (_BLUE_A, _BLUE_EFFICIENCY) if arm == "blue" else (_RED_A, _RED_EFFICIENCY)
+    return np.asarray(np.interp(wave, *table) * dichroic_share(arm, dichroic, wave))
+
+
+def dichroic_share(arm: str, dichroic: str, wavelength: Any) -> FloatArray:
+    """Fraction of the light that the dichroic hands to an arm; the other arm gets the rest."""
+    step = (np.asarray(wavelength, dtype=np.float64) - DICHROICS[dichroic]) / 45.0
+    return np.asarray(1.0 / (1.0 + np.exp(np.clip(step if arm == "blue" else -step, -50, 50))))
 
 
 def atmosphere(wavelength: Any, airmass: float) -> FloatArray:

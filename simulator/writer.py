@@ -130,6 +130,7 @@ def write_truth(truth_dir: Path, path: Path, truth: Truth) -> Path:
             sky_electrons=truth.sky_electrons,
             throughput=truth.throughput,
             cosmic_rays=truth.cosmic_rays,
+            dichroic=truth.dichroic,
         )
     temporary.replace(target)
     return target

@@ -220,6 +220,8 @@ def _reduce_arm(reducer: Reducer, arm: Arm, *, keep: bool, how: Sequence[str]) -
     for bias in frames["BIAS"]:
         run("reduce_bias", f"{bias}.fits")
     run("combine_image", _reduced(frames["BIAS"]), "-COMBINEDFILE", "BIAScombined.fits")
+    for bias in frames["BIAS"]:
+        (arm.folder / f"{bias}red.fits").unlink()
     use = ["-BIAS_FILENAME", "BIAScombined.fits"]
     arm.arc, arm.science = frames["MFARC"][0], frames["MFOBJECT"]
     arm.flat = max(frames["MFFFF"], key=lambda name: _light(arm.folder / f"{name}.fits"))

@@ -62,13 +62,13 @@ def test_different_grids_are_refused():
         combine([exposure(1, 0), short])
 
 
-def arms(red_throughput: float):
+def arms(red_throughput: float, width: float = 25.0):
     """Blue and red arms of flat sources with a dichroic at 5700 Angstrom."""
     rng = np.random.default_rng(3)
     blue, red = LinearGrid(3740.0, 1.03, 2048), LinearGrid(5630.0, 1.57, 2048)
     level = rng.uniform(200, 600, 40)[:, None]
-    passed = 1.0 / (1.0 + np.exp((blue.wavelengths - 5720) / 25))
-    kept = red_throughput / (1.0 + np.exp(-(red.wavelengths - 5720) / 25))
+    passed = 1.0 / (1.0 + np.exp((blue.wavelengths - 5720) / width))
+    kept = red_throughput / (1.0 + np.exp(-(red.wavelengths - 5720) / width))
     made = []
     for grid, response in ((blue, passed), (red, kept)):
         truth = level * grid.step * response
@@ -102,3 +102,23 @@ def test_exchanged_arms_and_other_fields_are_refused():
         splice(red, blue, np.ones(40, dtype=bool))
     with pytest.raises(InvalidInput, match="spectra"):
         splice(blue, (red[0][:20], red[1][:20], red[2]), np.ones(40, dtype=bool))
+
+
+@pytest.mark.parametrize("red_throughput", [1.0, 0.6])
+def test_what_the_dichroic_takes_is_given_back_where_one_arm_is_not_seen(red_throughput):
+    (blue, red), level = arms(red_throughput, width=45.0)
+    joined = splice(blue, red, np.ones(40, dtype=bool))
+    wavelength = joined.grid.wavelengths
+    scaled = joined.flux / (level * 1.03)
+    pieces = [(wavelength > w) & (wavelength < w + 20) for w in range(5400, 6100, 20)]
+    middle = np.array([np.nanmedian(scaled[:, piece]) for piece in pieces])
+    assert np.abs(middle - 1.0).max() < 0.02
+    assert joined.scale == pytest.approx(1 / red_throughput, rel=0.02)
+
+
+def test_arms_without_a_dichroic_between_them_are_joined_as_they_are():
+    (blue, red), level = arms(1.0, width=1e6)
+    joined = splice(blue, red, np.ones(40, dtype=bool))
+    assert joined.scale == pytest.approx(1.0, rel=0.01)
+    scaled = joined.flux / (0.5 * level * 1.03)
+    assert np.nanmedian(scaled, axis=0)[8:-20] == pytest.approx(1.0, abs=0.1)
