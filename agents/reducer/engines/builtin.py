@@ -183,7 +183,8 @@ class BuiltinEngine:
         except TimeoutError:
             raise EngineDeadlineError(
                 f"{command[0]} ran longer than {deadline:g} s and was ended. It is tried again; when this happens "
-                "often, raise PAWS_RUNNER_DEADLINE."
+                "often, raise PAWS_RUNNER_DEADLINE.",
+                tail=list(follower.tail),
             ) from None
         except (BrokenPipeError, ConnectionResetError):
             pass

@@ -100,6 +100,7 @@ class LocalEngine:
                 f"{command[0]} ran longer than {deadline:g} s and was ended. It is tried again; when this happens "
                 "often, raise PAWS_RUNNER_DEADLINE or look whether the disk is slow.",
                 program=self._found,
+                tail=list(follower.tail),
             ) from None
         finally:
             await _end_group(process)

@@ -139,11 +139,15 @@ class DockerEngine:
             await container.finish(cwd)
         except BaseException as error:
             # Whatever it was doing, it must not go on, nor leave anything to the next command.
-            await asyncio.shield(self._discard(slot, str(error) or type(error).__name__))
-            if isinstance(error, TimeoutError):
+            late = isinstance(error, TimeoutError)
+            await asyncio.shield(
+                self._discard(slot, "the deadline" if late else str(error) or type(error).__name__)
+            )
+            if late:
                 raise EngineDeadlineError(
                     f"{command[0]} ran longer than {deadline:g} s and was ended with its container. It is tried again; "
-                    "when this happens often, raise PAWS_RUNNER_DEADLINE or look whether the disk is slow."
+                    "when this happens often, raise PAWS_RUNNER_DEADLINE or look whether the disk is slow.",
+                    tail=list(follower.tail),
                 ) from None
             if isinstance(error, PawsError):
                 error.context.setdefault("tail", list(follower.tail))
