@@ -18,6 +18,7 @@ from quicklook.quality import signal_to_noise, sky_residuals, write_cards
 from quicklook.rebin import scrunch
 from quicklook.redframe import heliocentric_velocity, red_product, wavelength_shifts
 from quicklook.skycal import LIGHT_SPEED, SkyShift, apply_shift, measure_shift
+from quicklook.skyfibres import judge_fibres
 from quicklook.skymodel import MIN_SKY_FIBRES, SkyModel, fit_sky, slit_coordinate
 from quicklook.skypca import subtract_components
 from quicklook.throughput import Throughput, from_sky_flux, from_sky_lines, normalised
@@ -70,6 +71,7 @@ def _reduce(work: Work, *, twilight: bool) -> None:
     work.keep(path, "ex", extracted_product(spectra, image, wavelength, raw.ndf_class))
     fwhm = card_value(arc.header, "SPECFWHM")
     frame, shift = _calibrated(work, spectra, image, wavelength, flat, tramlines.lit, fwhm)
+    _believe_light(work, frame)
     grid = output_grid(work, wavelength)
     throughput, sky = _throughput(work, frame, twilight=twilight)
     subtract = work.settings.on("SKYSUB") and not twilight
@@ -133,6 +135,24 @@ def _calibrated(
     return _Frame(
         flux, variance, wavelength, live, live & image.fibres.sky, lamp, _plate(image), history
     ), shift
+
+
+def _believe_light(work: Work, frame: _Frame) -> None:
+    """Leave out fibres whose light contradicts the fibre table: dark ones, and sky fibres with an object."""
+    verdict = judge_fibres(frame.flux, frame.variance, frame.lamp, frame.live, frame.sky)
+    for wrong, what, key in (
+        (verdict.dark, "without light, left out", "fibres_dark"),
+        (verdict.bright, "brighter than the sky, not used as sky", "sky_fibres_dismissed"),
+    ):
+        work.figures[key] = int(wrong.sum())
+        if wrong.any():
+            line = f"Fibres {what}: {', '.join(str(i + 1) for i in np.flatnonzero(wrong)[:12])}"
+            frame.history.append(line)
+            work.say(f"Warning: {line}")
+    frame.live &= ~verdict.dark
+    frame.sky &= ~(verdict.dark | verdict.bright)
+    frame.flux[verdict.dark] = np.nan
+    frame.variance[verdict.dark] = np.nan
 
 
 def _plate(image: Image) -> FloatArray:
