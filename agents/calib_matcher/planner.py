@@ -117,6 +117,11 @@ class Planner:
                 reason = f"Night {night} could not be planned: {error}. The log of the worker tells more."
                 await notify(self._context, f"plan-{night}", Outcome.PERMANENT, reason, night)
 
+    async def plan_again(self, night: str) -> None:
+        """Plan a night that the database knows; for many nights, call it from the oldest to the newest."""
+        self._forget_before(night)
+        await self._plan(night)
+
     async def _plan(self, night: str) -> None:
         await self._read_around(night)
         now = self._context.clock()

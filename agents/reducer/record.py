@@ -49,6 +49,7 @@ class Record(Model):
     reduction: Reduction
     attempt: int
     tries: int
+    priority: int
     inputs: tuple[RecordedInput, ...] = ()
     products: tuple[RecordedProduct, ...]
     log_path: str

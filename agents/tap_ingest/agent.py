@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import faust
 
@@ -10,8 +11,10 @@ from agents.runtime import AgentContext, register_consumer
 from agents.tap_ingest.reading import read_arrays
 from agents.tap_ingest.service import SpectrumRow, spectrum_rows
 from agents.tap_ingest.storage import StoredProduct, find_products, write_spectra
+from paws.database import Pool
 from paws.errors import InvalidInputError, NotOursError
 from paws.log import get_logger
+from paws.settings import Settings
 from schemas.events import AnyEvent, ReductionFinished
 from schemas.topics import REDUCTIONS_FINISHED
 
@@ -49,17 +52,28 @@ async def take_in(context: AgentContext, event: ReductionFinished) -> int:
     wanted = [product.product_id for product in event.products if product.kind.has_spectra]
     if not wanted:
         raise NotOursError("it has no spectra of targets")
+    return await take_in_products(context.pool, context.settings, wanted)
+
+
+async def take_in_products(pool: Pool, settings: Settings, product_ids: Sequence[str]) -> int:
+    """Write the rows of products; raises as `take_in`.
+
+    Returns
+    -------
+    int
+        Number of spectra.
+    """
     count = 0
-    for product in await find_products(context.pool, wanted):
-        rows = await asyncio.to_thread(_rows, context, product)
-        if await write_spectra(context.pool, product, rows):
+    for product in await find_products(pool, product_ids):
+        rows = await asyncio.to_thread(_rows, settings, product)
+        if await write_spectra(pool, product, rows):
             count += len(rows)
             log.info("spectra taken in", product=product.product_id, spectra=len(rows))
     return count
 
 
-def _rows(context: AgentContext, product: StoredProduct) -> list[SpectrumRow]:
-    path = context.settings.data_dir / product.stored_path
+def _rows(settings: Settings, product: StoredProduct) -> list[SpectrumRow]:
+    path = settings.data_dir / product.stored_path
     try:
         return spectrum_rows(read_arrays(path), product.exposures)
     except ValueError as error:

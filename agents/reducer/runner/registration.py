@@ -34,6 +34,7 @@ def record_of(
         reduction=reduction,
         attempt=begun.attempt,
         tries=begun.tries,
+        priority=begun.priority,
         inputs=tuple(RecordedInput(level=item.level, provisional=item.provisional) for item in begun.inputs),
         products=recorded(products),
         log_path=log_path,

@@ -35,6 +35,8 @@ class Begun:
         How the try before went wrong, if it did.
     times
         When it was requested, queued and started.
+    priority
+        That it has now; it may have been raised since it was requested.
     """
 
     decision: StartDecision
@@ -46,6 +48,7 @@ class Begun:
     previous_code: str | None = None
     previous_error: str | None = None
     times: tuple[datetime, datetime, datetime] | None = None
+    priority: int = 0
 
 
 async def begin(
@@ -93,7 +96,7 @@ async def begin(
             UPDATE reduction SET state = 'running', attempt = attempt + 1, tries = tries + 1, runner = $2,
                 queue_job_id = coalesce($3, queue_job_id), started_at = $4, stage = 'preparing', progress = 0,
                 engine_started_at = NULL, engine_finished_at = NULL, finished_at = NULL
-            WHERE job_key = $1 RETURNING attempt, tries, requested_at, queued_at, started_at
+            WHERE job_key = $1 RETURNING attempt, tries, requested_at, queued_at, started_at, priority
             """,
             job_key,
             runner,
@@ -102,7 +105,17 @@ async def begin(
         )
         await announce_reduction(connection, reduction, at)
     times = (row["requested_at"], row["queued_at"], row["started_at"])
-    return Begun(decision, slot, reduction, row["attempt"], row["tries"], inputs, *previous, times)
+    return Begun(
+        decision,
+        slot,
+        reduction,
+        row["attempt"],
+        row["tries"],
+        inputs,
+        *previous,
+        times=times,
+        priority=row["priority"],
+    )
 
 
 async def report_stage(
