@@ -12,7 +12,14 @@ from quicklook.drift import NO_DRIFT, Drift, measure_drift
 from quicklook.errors import InvalidInput
 from quicklook.fibres import N_FIBRES
 from quicklook.profiles import profile_bank
-from quicklook.scattered import no_background, scattered_light
+from quicklook.scattered import (
+    COLUMN_CELLS,
+    ROW_CELLS,
+    VALLEY,
+    no_background,
+    remaining_light,
+    scattered_light,
+)
 from quicklook.solving import solve_columns
 from quicklook.tramlines import transposed, transposed_floor
 from quicklook.types import FloatArray, Image, Parameters, Spectra, Tramlines
@@ -126,21 +133,15 @@ def extract_with_mask(
         grid, grid_rows = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
     hit = np.zeros(frame.shape, dtype=np.bool_)
     flux, variance = (np.full((len(lit), n_columns), np.nan) for _ in range(2))
+    lift = np.zeros(flux.shape)
+    between, weight = (np.zeros((ROW_CELLS, COLUMN_CELLS)) for _ in range(2))
+    distance = VALLEY * float(np.median(np.diff(centre[:, n_columns // 2])))
     solve_columns(
-        frame,
-        floor,
-        centre,
-        bank,
-        *nodes,
-        grid,
-        grid_rows,
-        halo,
-        options.cosmics,
-        options.summed,
-        hit,
-        flux,
-        variance,
-    )
+        frame, floor, np.ascontiguousarray(centre), bank, *nodes, grid, grid_rows, halo, options.cosmics, options.summed,
+        distance, hit, flux, variance, lift, between, weight,
+    )  # fmt: skip
+    if options.scattered:
+        flux -= lift * remaining_light(between, weight, centre, n_rows)
     spikes = 0
     if options.cosmics:
         sharp = sharp_spikes(flux, variance)

@@ -116,7 +116,7 @@ def _subtract(
         floor = np.full(data.shape, raw.read_noise**2, dtype=np.float32)
     _subtract_kernel(
         data, variance, floor, calibration.data.astype(np.float32, copy=False),
-        own.astype(np.float32, copy=False), np.float32(factor),
+        own.astype(np.float32, copy=False), np.float32(factor), what == "dark",
     )  # fmt: skip
     return floor
 
@@ -166,8 +166,12 @@ def _convert(raw, level, gain, noise2, limit):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _subtract_kernel(data, variance, floor, calibration, own, factor):  # type: ignore[no-untyped-def]
-    """Subtract ``factor * calibration``; noise of the calibration goes into variance and floor."""
+def _subtract_kernel(data, variance, floor, calibration, own, factor, charge):  # type: ignore[no-untyped-def]
+    """Subtract ``factor * calibration``; noise of the calibration goes into variance and floor.
+
+    Where the calibration is ``charge``, its shot noise stays in the floor. The frame's own noise must not enter there:
+    pixels that came out low would weigh more.
+    """
     ny, nx = data.shape
     for y in range(ny):
         for x in range(nx):
@@ -178,11 +182,11 @@ def _subtract_kernel(data, variance, floor, calibration, own, factor):  # type: 
                 variance[y, x] = np.nan
                 continue
             extra = factor * factor * max(own[y, x], np.float32(0.0))
-            before = max(data[y, x], np.float32(0.0))
             data[y, x] -= factor * value
-            # What was dark current or bias structure is no light, but its shot noise stays.
             variance[y, x] += extra
-            floor[y, x] += extra + max(before - max(data[y, x], np.float32(0.0)), np.float32(0.0))
+            floor[y, x] += extra
+            if charge:
+                floor[y, x] += max(factor * value, np.float32(0.0))
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]

@@ -178,6 +178,40 @@ def fit_background(
     return np.ascontiguousarray(grid), grid_rows, halo
 
 
+def remaining_light(between: FloatArray, weight: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+    """Scattered light that the first estimate left, under each fibre.
+
+    The first estimate rests on a sample of columns, and the noise of its pixels between the fibres is larger than
+    an extracted sky's. Extraction sees all columns.
+
+    Parameters
+    ----------
+    between, weight : ndarray (ROW_CELLS, COLUMN_CELLS)
+        From `gather_between`: sum of weighted residuals, and of weights.
+    centre : ndarray (lit fibres, columns)
+    n_rows : int
+
+    Returns
+    -------
+    ndarray (lit fibres, columns)
+        Electrons per pixel; zero when too little was seen.
+    """
+    n_columns = centre.shape[1]
+    if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
+        return np.zeros(centre.shape)
+    across, along = _cell_basis(ROW_INTERVALS, COLUMN_INTERVALS)
+    mean = between / np.where(weight > 0, weight, 1.0)
+    coefficients, _ = robust_fit(_surface(across, along), mean.ravel(), weight.ravel())
+    net = coefficients.reshape(across.shape[1], along.shape[1])
+    # Over the few rows by which a fibre bends the light does not change.
+    height = np.clip(centre[:, n_columns // 2] / (n_rows - 1.0), 0.0, 1.0)
+    return np.asarray(
+        spline_basis(height, ROW_INTERVALS)
+        @ net
+        @ spline_basis(np.linspace(0.0, 1.0, n_columns), COLUMN_INTERVALS).T
+    )
+
+
 def _measured_halo(
     light_of: tuple[FloatImage, FloatImage, float, NDArray[np.int64], FloatArray],
     distance: float,
@@ -295,3 +329,26 @@ def light_between(residual, light, noise2, columns, centre, distance, n_columns,
                 wing[i, k] = far / s0
                 weight[i, k] = s0
     return value, wing, weight
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def gather_between(d, noise, background, model, w, centre, distance, between, weight):  # type: ignore[no-untyped-def]
+    """Add what the fit of one column leaves between its fibres to the cells of that column.
+
+    ``between`` and ``weight`` are (row cells,); outliers beyond four standard deviations are left out.
+    """
+    ny, n, cells = d.shape[0], centre.shape[0], between.shape[0]
+    for j in range(n + 1):
+        low = int(np.ceil(centre[j - 1] + distance)) if j > 0 else 0
+        high = int(np.floor(centre[j] - distance)) if j < n else ny - 1
+        for y in range(max(low, 0), min(high, ny - 1) + 1):
+            if w[y] == 0.0:
+                continue
+            v = noise[y] + max(background[y], 0.0) + max(model[y], 0.0)
+            r = d[y] - model[y]
+            if r * r > 16.0 * v:
+                continue
+            s = PROFILE_DOUBT * model[y]
+            cell = y * cells // ny
+            between[cell] += r / (v + s * s)
+            weight[cell] += 1.0 / (v + s * s)

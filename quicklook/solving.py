@@ -28,6 +28,7 @@ from quicklook.columns import (
     spread_halo,
 )
 from quicklook.cosmics import grow_hits, reject_pixels
+from quicklook.scattered import gather_between
 
 LEAST_PROFILE = 0.4
 """A fibre of whose squared profile less than this falls on good pixels is bad in that column."""
@@ -42,13 +43,14 @@ deviations of a difference whose two sides are alike."""
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
 def solve_columns(  # type: ignore[no-untyped-def]
-    frame, floor, centres, bank, row_nodes, column_nodes, grid, grid_rows, halo, reject, summed, hit, fluxes,
-    variances,
+    frame, floor, centres, bank, row_nodes, column_nodes, grid, grid_rows, halo, reject, summed, distance, hit, fluxes,
+    variances, lift, between, weight,
 ):  # fmt: skip
     """Solve all columns; see `quicklook.extraction.extract`.
 
-    ``hit`` (columns, rows) masks pixels on entry and, with ``reject``, gains those found; ``fluxes`` and
-    ``variances`` (fibres, columns) are results.
+    ``hit`` (columns, rows) masks pixels on entry and, with ``reject``, gains those found; ``fluxes``, ``variances``
+    and ``lift`` (fibres, columns) are results, the last what an electron of background in every pixel adds to a flux;
+    so are ``between`` and ``weight`` (row cells, column cells), what is left further than ``distance`` from all fibres.
     """
     nx, ny = frame.shape
     n = centres.shape[0]
@@ -120,7 +122,21 @@ def solve_columns(  # type: ignore[no-untyped-def]
                 solve(e[0], e[1], e[2], e[3], work, e[4])
                 if summed:
                     add_model(e[4], profile[s], first[s], model[s])
-        _finish(x, d[s], w[s], model[s], profile[s], first[s], e, expected[s], summed, fluxes, variances)
+        cell = x * between.shape[1] // nx
+        gather_between(
+            d[s],
+            noise[s],
+            background[s],
+            model[s],
+            w[s],
+            centres[:, x],
+            distance,
+            between[:, cell],
+            weight[:, cell],
+        )
+        _finish(
+            x, d[s], w[s], model[s], profile[s], first[s], e, expected[s], summed, fluxes, variances, lift
+        )
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
@@ -146,7 +162,9 @@ def _predict(early, x, expected):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _finish(x, d, w, model, profile, first, equations, expected, summed, fluxes, variances):  # type: ignore[no-untyped-def]
+def _finish(  # type: ignore[no-untyped-def]
+    x, d, w, model, profile, first, equations, expected, summed, fluxes, variances, lift
+):
     """Write down the fluxes of a column and their variances; NaN where too little of the profile was seen.
 
     The variance is that of the light predicted. It follows the fibre's own flux only as far as that differs from
@@ -156,17 +174,19 @@ def _finish(x, d, w, model, profile, first, equations, expected, summed, fluxes,
     diagonal, upper1, flux = equations[0], equations[1], equations[4]
     for j in range(flux.shape[0]):
         good, whole = 0.0, 0.0
-        extra, spread, photons = 0.0, 0.0, 0.0
+        extra, spread, photons, even, pixels = 0.0, 0.0, 0.0, 0.0, 0.0
         for k in range(PIXELS):
             y = first[j] + k
             p2 = profile[j, k] * profile[j, k]
             whole += p2
             if 0 <= y < ny and w[y] > 0.0:
                 good += p2
+                even += w[y] * profile[j, k]
                 photons += w[y] * w[y] * p2 * profile[j, k]
                 if summed and abs(k - HALF) <= CORE:
                     extra += d[y] - model[y]
                     spread += 1.0 / w[y]
+                    pixels += 1.0
         if good < LEAST_PROFILE * whole:
             fluxes[j, x], variances[j, x] = np.nan, np.nan
             continue
@@ -175,6 +195,7 @@ def _finish(x, d, w, model, profile, first, equations, expected, summed, fluxes,
         growth = 1.0 if summed else photons / (diagonal[j] * diagonal[j])
         # What the fit missed in the core is added: the sum, with bad pixels filled by the model.
         fluxes[j, x] = flux[j] + extra
+        lift[j, x] = pixels if summed else even / diagonal[j]
         gap = max(fluxes[j, x], 0.0) - expected[j]
         real = gap * (1.0 - DIFFERENT * variance / (gap * gap)) if gap * gap > DIFFERENT * variance else 0.0
         variances[j, x] = variance + growth * real
