@@ -33,10 +33,13 @@ def client_of(address: str = "") -> Any:
     OSError
         If it does not.
     """
+    client = None
     try:
         client = docker.DockerClient(base_url=address) if address else docker.from_env()
         client.ping()
     except Exception as error:
+        if client is not None:
+            client.close()
         raise OSError(f"no Docker daemon answers: {error}") from error
     return client
 
@@ -75,8 +78,8 @@ class OwnDaemon:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        for name in ("d.pid", "c/containerd.pid"):
-            # It was killed, so its files say that it runs.
+        for name in ("d.pid", "x/containerd/containerd.pid"):
+            # One that was killed left files that say it runs; zombies that nobody reaps confirm them.
             with contextlib.suppress(FileNotFoundError):
                 (self._folder / name).unlink()
         command = ["dockerd", "--host", self.address, "--data-root", f"{self._folder}/data"]

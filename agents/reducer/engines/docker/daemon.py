@@ -32,6 +32,7 @@ _Value = TypeVar("_Value")
 # Types of docker-py are published apart from it, and may or may not be installed.
 _library: Any = docker
 
+_DEFAULT = "unix:///var/run/docker.sock"
 _CONFLICT = 409
 _FRAME_HEADER = struct.Struct(">BxxxL")
 _LARGEST_READ = 1 << 16
@@ -137,6 +138,11 @@ class Daemon:
     threads
         Most calls at once, streams included.
 
+    Attributes
+    ----------
+    address
+        Where it is, for people.
+
     Raises
     ------
     ConfigurationError
@@ -145,13 +151,9 @@ class Daemon:
 
     def __init__(self, host: str, timeout: float, threads: int) -> None:
         self._api = connect(host, timeout)
+        self.address = host or os.environ.get("DOCKER_HOST") or _DEFAULT
         self._timeout = timeout
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="docker")
-
-    @property
-    def address(self) -> str:
-        """Where it is, for people."""
-        return str(self._api.base_url)
 
     async def ping(self) -> None:
         """Look whether it answers.

@@ -120,6 +120,8 @@ class DockerEngine:
             self._tidying.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._tidying
+        with contextlib.suppress(EngineDiedError, EngineAwayError):
+            await self._remove_condemned()
         for slot in self._slots:
             await self._discard(slot, "the runner ends")
         for container in self._condemned:
@@ -210,14 +212,17 @@ class DockerEngine:
         except (EngineDiedError, EngineAwayError):
             self._condemned.append(container)
 
+    async def _remove_condemned(self) -> None:
+        while self._condemned:
+            await self._condemned[-1].remove()
+            self._condemned.pop()
+
     async def _tidy(self) -> None:
         assert self._recipe is not None
         while True:
             await asyncio.sleep(TIDY_INTERVAL)
             try:
-                while self._condemned:
-                    await self._condemned[-1].remove()
-                    self._condemned.pop()
+                await self._remove_condemned()
                 await take_stock(self._daemon, self._recipe, self._instance, self._work_dir, 0)
             except Exception as error:
                 log.warning("tidying did not succeed; it is tried again", error=str(error))
