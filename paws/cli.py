@@ -14,7 +14,8 @@ SECTIONS = {
     "Start here": ("demo", "up"),
     "Look and act": ("status", "doctor", "reprocess", "junk", "backfill", "settings", "contracts"),
     "One part alone": ("worker", "ingest", "runner", "web", "migrate"),
-    "Without a running system": ("simulate", "reduce", "compare", "bench"),
+    "Keep it in order": ("tidy", "backup", "rebuild"),
+    "Without a running system": ("simulate", "reduce", "compare", "bench", "chaos"),
 }
 """Commands as people meet them, in this order."""
 

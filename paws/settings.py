@@ -151,6 +151,16 @@ class Settings(BaseSettings):
         default=120.0, ge=0, description="How long a daemon that is away is waited for"
     )
 
+    # Tidying up.
+    tidy_versions: float = Field(
+        default=0.0,
+        ge=0,
+        description="Days that superseded products are kept; 0 keeps them for ever. Current ones always stay",
+    )
+    tidy_logs: float = Field(
+        default=90.0, ge=0, description="Days that logs which nothing names are kept; 0 keeps them for ever"
+    )
+
     # Mail.
     mail_to: str = Field(default="observers@localhost", description="Who gets messages")
     mail_from: str = Field(default="paws@localhost", description="Who sends them")

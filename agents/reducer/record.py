@@ -83,6 +83,12 @@ def confirm_record(folder: Path) -> None:
         (folder / PENDING).replace(folder / RECORD)
 
 
+def unconfirm_records(home: Path) -> None:
+    """Take back what `confirm_record` did for every attempt of a reduction: it is about to be forgotten."""
+    for path in sorted(home.glob(f"*/{RECORD}")):
+        path.replace(path.with_name(PENDING))
+
+
 def read_record(path: Path) -> Record:
     """Read a record.
 

@@ -18,6 +18,8 @@ from schemas.vocabulary import Outcome, ReductionState
 log = get_logger(__name__)
 
 NOT_WANTED = "not_wanted"
+FORGOTTEN = "forgotten"
+"""Code of a reduction whose products were of no use for long and were removed; it is made again when wanted."""
 
 
 async def take_request(pool: Pool, event: ReductionRequested, at: datetime) -> IntakeDecision:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from agents.reducer.commands import input_keys
 from agents.reducer.events import announce_finished
-from agents.reducer.intake.storage import NOT_WANTED
+from agents.reducer.intake.storage import FORGOTTEN, NOT_WANTED, queue_again
 from agents.reducer.retry import RetryPolicy
 from agents.reducer.runner.prepare import InputProduct
 from agents.reducer.runner.service import Situation, StartDecision, start_decision
@@ -63,6 +63,7 @@ async def begin(
         reduction = Reduction.model_validate(row["document"])
         wanted = await connection.fetchval("SELECT job_key FROM slot WHERE slot = $1", slot)
         needed = input_keys(reduction)
+        await _make_forgotten_again(connection, needed, at)
         open_inputs = await _count_open(connection, needed)
         situation = Situation(
             state=ReductionState(row["state"]),
@@ -247,6 +248,20 @@ async def announce_reduction(connection: Connection, reduction: Reduction, at: d
     """Announce the present state of a reduction and of the frames that it decides."""
     await announce_reductions(connection, [reduction.job_key], at)
     await announce_frames(connection, reduction.subject_frame_ids, at)
+
+
+async def _make_forgotten_again(connection: Connection, needed: Sequence[ProductInput], at: datetime) -> None:
+    """Ask again for inputs that were of no use for so long that they were removed."""
+    rows = await connection.fetch(
+        "SELECT job_key FROM reduction WHERE job_key = ANY($1::text[]) AND state = 'cancelled' AND error_code = $2"
+        " FOR UPDATE",
+        [item.job_key for item in needed],
+        FORGOTTEN,
+    )
+    for row in rows:
+        await queue_again(connection, row["job_key"], at)
+        # Its slot may want another by now; this one is needed all the same.
+        await connection.execute("UPDATE reduction SET forced = true WHERE job_key = $1", row["job_key"])
 
 
 async def _count_open(connection: Connection, needed: Sequence[ProductInput]) -> int:

@@ -1,0 +1,133 @@
+"""Tidying up, step by step. May run beside a live system, and be ended at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from agents.rebuild.marks import gather_marks, marks_path, write_marks
+from agents.reducer.placing import place_slot
+from agents.reducer.record import unconfirm_records
+from agents.reducer.runner.workfolder import remove_stale_folders
+from agents.tidy import files, storage
+from agents.tidy.files import DAY
+from paws.clock import Clock, utc_now
+from paws.database import Pool
+from paws.log import get_logger
+from paws.settings import Settings
+
+log = get_logger(__name__)
+
+
+@dataclass
+class TidyReport:
+    """What was removed, or would be. Names are relative to the data folder."""
+
+    versions: list[str] = field(default_factory=list)
+    work_folders: list[str] = field(default_factory=list)
+    unregistered: list[str] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+    bytes: int = 0
+    marks: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return dict(vars(self))
+
+
+async def tidy(
+    pool: Pool, settings: Settings, *, dry_run: bool = False, clock: Clock = utc_now
+) -> TidyReport:
+    """Remove what is kept no longer, and save what no file can tell.
+
+    Parameters
+    ----------
+    dry_run
+        Only tell what would be done.
+    """
+    # Names in the database are relative to it.
+    settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+    report = TidyReport()
+    if not dry_run:
+        async with pool.acquire() as connection:
+            marks = await gather_marks(connection)
+        await asyncio.to_thread(write_marks, marks_path(settings), marks)
+        report.marks = str(marks_path(settings))
+    if settings.tidy_versions > 0:
+        await _versions(pool, settings, report, dry_run=dry_run, clock=clock)
+    registered, named = await storage.stored_folders(pool), await storage.named_logs(pool)
+    await asyncio.to_thread(_files, settings, report, registered, named, dry_run=dry_run)
+    log.info(
+        "tidied up",
+        **{name: len(value) for name, value in vars(report).items() if isinstance(value, list)},
+        megabytes=report.bytes // 1_000_000,
+        dry_run=dry_run,
+    )
+    return report
+
+
+async def _versions(
+    pool: Pool, settings: Settings, report: TidyReport, *, dry_run: bool, clock: Clock
+) -> None:
+    before = clock() - timedelta(days=settings.tidy_versions)
+    for version in await storage.old_versions(pool, before):
+        home = settings.versions_dir / version.job_key[:2] / version.job_key
+        if not dry_run:
+            # From now on the files count as left over, should we be ended before they are gone.
+            await asyncio.to_thread(unconfirm_records, home)
+            if not await storage.forget_version(pool, version):
+                continue
+            await place_slot(pool, settings, version.slot)
+            await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+        report.versions.append(home.relative_to(settings.data_dir).as_posix())
+        report.bytes += version.size_bytes
+
+
+def _files(
+    settings: Settings, report: TidyReport, registered: set[str], named: set[str], *, dry_run: bool
+) -> None:
+    now = time.time()
+    data_dir = settings.data_dir
+    # Three times as long as a reduction may take, so that a clock that is off by an hour does no harm.
+    work_age = max(DAY, 3 * settings.runner_deadline)
+    if not dry_run:
+        report.work_folders += [f"work/{name}" for name in remove_stale_folders(settings.work_dir)]
+    found: dict[str, Iterable[Path]] = {
+        "work_folders": files.left_work_folders(settings.work_dir, now, work_age),
+        "unregistered": files.unregistered_folders(settings.versions_dir, data_dir, registered, now),
+        "torn": files.torn_files(settings.products_dir, now),
+        "logs": files.old_logs(settings.logs_dir, data_dir, named, now, settings.tidy_logs * DAY)
+        if settings.tidy_logs > 0
+        else (),
+    }
+    for name, paths in found.items():
+        for path in list(paths):
+            report.bytes += _size(path)
+            getattr(report, name).append(path.relative_to(data_dir).as_posix())
+            if not dry_run:
+                _remove(path)
+
+
+def _size(path: Path) -> int:
+    try:
+        parts = path.rglob("*") if path.is_dir() else (path,)
+        # A further name of a file that stays frees nothing.
+        return sum(
+            status.st_size for part in parts if (status := part.lstat()).st_nlink == 1 and not part.is_dir()
+        )
+    except OSError:
+        return 0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
