@@ -1,7 +1,7 @@
 """The compiled heart of extraction: all columns of a frame solved, cosmic rays rejected on the way.
 
-A column is fitted twice. The first fit has no photon noise in its weights; the second has what the first fits of the
-columns on either side predict. **A pixel's own noise must not decide its weight**: with weights from its own first
+A column is fitted twice. First each fibre's core for itself, roughly; then all fibres together, with weights from the
+light that the first fits of the columns on either side predict. **A pixel's own noise must not decide its weight**: with weights from its own first
 fit every spectrum would come out one electron too faint, because light that noise made high would weigh less.
 
 Four columns are kept at a time: one is fitted first, one again, and one is finished when its neighbours have been
@@ -17,6 +17,7 @@ from quicklook.columns import (
     CORE,
     HALF,
     PIXELS,
+    SUMS,
     add_model,
     background_at_column,
     bank_at_column,
@@ -68,7 +69,6 @@ def solve_columns(  # type: ignore[no-untyped-def]
         x = step
         if x < nx:
             s = x % KEPT
-            e = equations[s]
             bank_at_column(bank, column_nodes, float(x), table)
             evaluate(centres[:, x], table, row_nodes, first[s], profile[s], slope[s])
             background_at_column(grid, grid_rows, x, background[s])
@@ -77,11 +77,8 @@ def solve_columns(  # type: ignore[no-untyped-def]
                 noise[s, y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
                 bad = np.isnan(value)
                 d[s, y] = 0.0 if bad else value
-                w[s, y] = 0.0 if bad else 1.0 / (noise[s, y] + max(background[s, y], 0.0))
-            normal_equations(d[s], w[s], profile[s], first[s], e[0], e[1], e[2], e[3])
-            solve(e[0], e[1], e[2], e[3], work, e[4])
-            for j in range(n):
-                early[x, j] = e[4, j] if e[0, j] > 0.0 else np.nan
+                w[s, y] = 0.0 if bad else 1.0
+            _fit_cores(d[s], w[s], profile[s], first[s], early[x])
         x = step - 2
         if 0 <= x < nx:
             s = x % KEPT
@@ -140,6 +137,22 @@ def solve_columns(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _fit_cores(d, w, profile, first, flux):  # type: ignore[no-untyped-def]
+    """Flux of each fibre from the pixels of its core alone; NaN where half of it is missing."""
+    ny = d.shape[0]
+    for j in range(profile.shape[0]):
+        good, whole, right = 0.0, 0.0, 0.0
+        for k in range(HALF - CORE, HALF + CORE + 1):
+            y = first[j] + k
+            p = profile[j, k]
+            whole += p * p
+            if 0 <= y < ny:
+                good += w[y] * p * p
+                right += w[y] * p * d[y]
+        flux[j] = right / good if good > 0.5 * whole else np.nan
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
 def _predict(early, x, expected):  # type: ignore[no-untyped-def]
     """Light of each fibre in column x from first fits of its neighbours: the cubic through two on either side.
 
@@ -161,7 +174,7 @@ def _predict(early, x, expected):  # type: ignore[no-untyped-def]
         expected[j] = max(value, 0.0)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@njit(cache=True, nogil=True, fastmath=SUMS)  # type: ignore[untyped-decorator,unused-ignore]
 def _finish(  # type: ignore[no-untyped-def]
     x, d, w, model, profile, first, equations, expected, summed, fluxes, variances, lift
 ):
@@ -173,17 +186,21 @@ def _finish(  # type: ignore[no-untyped-def]
     ny = d.shape[0]
     diagonal, upper1, flux = equations[0], equations[1], equations[4]
     for j in range(flux.shape[0]):
-        good, whole = 0.0, 0.0
-        extra, spread, photons, even, pixels = 0.0, 0.0, 0.0, 0.0, 0.0
+        good, whole, photons, even = 0.0, 0.0, 0.0, 0.0
+        low, high = max(0, -first[j]), max(min(PIXELS, ny - first[j]), 0)
+        values, weights = profile[j, low:high], w[first[j] + low : first[j] + high]
+        for k in range(values.shape[0]):
+            p, wp = values[k], weights[k] * values[k]
+            good += p * p if weights[k] > 0.0 else 0.0
+            even += wp
+            photons += wp * wp * p
         for k in range(PIXELS):
-            y = first[j] + k
-            p2 = profile[j, k] * profile[j, k]
-            whole += p2
-            if 0 <= y < ny and w[y] > 0.0:
-                good += p2
-                even += w[y] * profile[j, k]
-                photons += w[y] * w[y] * p2 * profile[j, k]
-                if summed and abs(k - HALF) <= CORE:
+            whole += profile[j, k] * profile[j, k]
+        extra, spread, pixels = 0.0, 0.0, 0.0
+        if summed:
+            for k in range(max(low, HALF - CORE), min(high, HALF + CORE + 1)):
+                y = first[j] + k
+                if w[y] > 0.0:
                     extra += d[y] - model[y]
                     spread += 1.0 / w[y]
                     pixels += 1.0
