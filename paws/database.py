@@ -22,6 +22,7 @@ Pool = Any
 log = get_logger(__name__)
 
 _MIGRATION_LOCK = 0x70617773  # "paws"
+_MIGRATION_DEADLINE = 3600.0
 
 
 def _dump(value: Any) -> str:
@@ -151,7 +152,8 @@ async def migrate(connection: Connection) -> list[str]:
                     )
                 continue
             async with connection.transaction():
-                await connection.execute(sql)
+                # Large archives take their time; the deadline of a connection is for questions.
+                await connection.execute(sql, timeout=_MIGRATION_DEADLINE)
                 await connection.execute(
                     "INSERT INTO migration (name, checksum) VALUES ($1, $2)", name, checksum
                 )
