@@ -108,6 +108,12 @@ class Settings(BaseSettings):
     )
     aaorun: str = Field(default="aaorun", description="Command of the local engine")
     runner_slots: int = Field(default=2, ge=1, le=64, description="Reductions at once in a runner")
+    runner_host_slots: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="Reductions at once on a machine, whatever the number of runners there; 0 sets no limit",
+    )
     runner_deadline: float = Field(default=1200.0, gt=0, description="Longest time for one reduction")
     runner_attempts: int = Field(
         default=3, ge=1, le=20, description="Tries before a reduction is reported as failed"

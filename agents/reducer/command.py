@@ -18,19 +18,28 @@ from schemas.vocabulary import ReductionKind
     "--slots", type=click.IntRange(1, 64), help="Reductions at once (PAWS_RUNNER_SLOTS).", metavar="N"
 )
 @click.option(
-    "--engine", metavar="NAME", help="What reduces frames: builtin, local or one of PAWS_ENGINES (PAWS_ENGINE)."
+    "--host-slots",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Reductions at once on this machine, whatever the number of runners (PAWS_RUNNER_HOST_SLOTS).",
 )
-def runner(data: Path | None, slots: int | None, engine: str | None) -> None:
+@click.option(
+    "--engine",
+    metavar="NAME",
+    help="What reduces frames: builtin, local or one of PAWS_ENGINES (PAWS_ENGINE).",
+)
+def runner(data: Path | None, slots: int | None, host_slots: int | None, engine: str | None) -> None:
     """Take reductions from the queue and carry them out.
 
-    Any number of runners may work side by side, on any number of machines that see the same data folder.
+    Any number of runners may work side by side, on any number of machines that see the same data folder. With
+    --host-slots, runners of a machine share so many slots; one that finds none free waits for one.
     Ctrl-C or SIGTERM hands back what is not done.
     """
     from agents.reducer.runner.worker import run_runner
     from paws.log import configure_logging
     from paws.running import mark_ready, running_settings
 
-    settings = running_settings(data, runner_slots=slots, engine=engine)
+    settings = running_settings(data, runner_slots=slots, runner_host_slots=host_slots, engine=engine)
     configure_logging(settings.log_format, settings.log_level, "runner")
     asyncio.run(run_runner(settings, ready=lambda: mark_ready(settings, "runner")))
 

@@ -1,0 +1,67 @@
+"""Slots of a host: shared by processes, freed with them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import subprocess
+import sys
+
+import pytest
+
+from agents.reducer.runner.host_slots import HostSlots, await_slots
+
+_HOLDER = """
+import sys, time
+from agents.reducer.runner.host_slots import HostSlots
+print(HostSlots(int(sys.argv[1]), sys.argv[2]).take(int(sys.argv[3])), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def system():
+    return secrets.token_hex(8)
+
+
+def test_slots_are_shared(system):
+    with HostSlots(5, system) as one, HostSlots(5, system) as other, HostSlots(5, system) as third:
+        assert one.take(3) == 3
+        assert other.take(4) == 2
+        assert third.take(1) == 0
+        one.free()
+        assert third.take(4) == 3
+    with HostSlots(5, system) as again:
+        assert again.take(9) == 5
+
+
+def test_other_systems_have_their_own(system):
+    with HostSlots(1, system) as one, HostSlots(1, f"{system}-other") as other:
+        assert (one.take(1), other.take(1)) == (1, 1)
+
+
+def test_a_killed_process_frees_its_slots(system):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, "2", system, "2"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout.readline().strip() == "2"
+        with HostSlots(2, system) as slots:
+            assert slots.take(1) == 0
+            holder.kill()
+            holder.wait()
+            assert slots.take(2) == 2
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+async def test_who_finds_none_waits(system, monkeypatch):
+    monkeypatch.setattr("agents.reducer.runner.host_slots.LOOK_INTERVAL", 0.01)
+    with HostSlots(2, system) as one, HostSlots(2, system) as other:
+        assert await await_slots(one, 2) == 2
+        waiting = asyncio.create_task(await_slots(other, 2))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        one.free()
+        assert await asyncio.wait_for(waiting, 5) == 2
