@@ -17,6 +17,7 @@ from typing import TextIO
 
 from quicklook import warm
 from quicklook.cli import REFUSED, run
+from quicklook.threads import keep_to_one_thread
 
 KILOBYTE = 1 if sys.platform == "darwin" else 1024
 """Unit in which the system counts a process's memory [byte]."""
@@ -45,5 +46,6 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
 
 if __name__ == "__main__":
+    keep_to_one_thread()
     warm()
     serve(sys.stdin, sys.stdout)

@@ -11,12 +11,14 @@ from typing import TextIO
 
 from quicklook.command import Command, parse
 from quicklook.errors import InvalidInput, QuicklookError
+from quicklook.threads import keep_to_one_thread
 
 SUCCESS, FAILED, REFUSED = 0, 1, 2
 
 
 def main() -> int:
     """Console script."""
+    keep_to_one_thread()
     try:
         return run(sys.argv[1:], cwd=Path.cwd(), stdout=sys.stdout)
     except BrokenPipeError:

@@ -21,7 +21,7 @@ PIXELS = 2 * HALF + 1
 PHASES = 20
 """Steps per pixel in the tabulated profile."""
 
-_SUMS = {"reassoc", "contract"}
+SUMS = {"reassoc", "contract"}
 """Sums may be taken in vector registers: an order fixed by the compiler, the same in every process."""
 
 PASSES = 2
@@ -81,7 +81,7 @@ def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[n
             slopes[k] = (low - high) * PHASES
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)  # type: ignore[untyped-decorator,unused-ignore]
+@njit(cache=True, nogil=True, fastmath=SUMS)  # type: ignore[untyped-decorator,unused-ignore]
 def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]
     """Weighted normal equations of a column; bandwidth two. ``d`` must be finite where it has no weight."""
     ny, n = d.shape[0], profile.shape[0]

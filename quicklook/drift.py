@@ -47,10 +47,12 @@ class Drift:
     error: float
     measured: bool
 
-    def shift(self, centre: FloatArray, n_rows: int) -> FloatArray:
-        """Shift at each point of tramlines (fibres, columns) [pixel]."""
-        x = np.linspace(-1.0, 1.0, centre.shape[1])
-        y = (centre - 0.5 * (n_rows - 1)) / (0.5 * (n_rows - 1))
+    def shift(
+        self, centre: FloatArray, n_rows: int, columns: NDArray[np.int64] | slice = slice(None)
+    ) -> FloatArray:
+        """Shift at each point of tramlines (fibres, columns), or at some of their columns [pixel]."""
+        x = np.linspace(-1.0, 1.0, centre.shape[1])[columns]
+        y = (centre[:, columns] - 0.5 * (n_rows - 1)) / (0.5 * (n_rows - 1))
         return np.asarray(self.offset + self.along * x[None, :] + self.across * y)
 
 
@@ -74,7 +76,7 @@ def measure_drift(image: FloatImage, floor: FloatImage, centre: FloatArray, prof
     best = NO_DRIFT
     current = Drift(_coarse(image, floor, columns[::4], centre, profile), 0.0, 0.0, np.inf, measured=False)
     for i in range(ROUNDS):
-        moved = centre + current.shift(centre, n_rows)
+        moved = _moved(centre, columns, current.shift(centre, n_rows, columns))
         _, shift, weight = _survey(image, floor, columns, moved, profile)
         step = _plane(columns, moved, shift, weight, n_columns, n_rows)
         if step is None:
@@ -100,10 +102,17 @@ def _coarse(
     trials = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
     score = np.empty(len(trials))
     for i, trial in enumerate(trials):
-        fluxes, _, weight = _survey(image, floor, columns, centre + trial, profile)
+        fluxes, _, weight = _survey(image, floor, columns, _moved(centre, columns, trial), profile)
         # Robust against single hits: the median over columns of the light gathered.
         score[i] = np.median(np.clip(fluxes, 0, None).sum(axis=0)) if (weight > 0).any() else 0.0
     return float(trials[int(np.argmax(score))])
+
+
+def _moved(centre: FloatArray, columns: NDArray[np.int64], shift: FloatArray | np.float64) -> FloatArray:
+    """Tramlines moved in some columns; what the others hold is not looked at."""
+    moved = np.empty_like(centre)
+    moved[:, columns] = centre[:, columns] + shift
+    return moved
 
 
 def _survey(

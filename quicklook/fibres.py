@@ -9,7 +9,6 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from quicklook.errors import InvalidInput
-from quicklook.headers import sound_table
 
 N_FIBRES = 400
 """Slit positions of 2dF+AAOmega, guides included."""
@@ -146,7 +145,7 @@ def read_fibres(hdu: fits.BinTableHDU) -> FibreTable:
         pivot=np.where(sound, pivot, 0).astype(np.int64),
         magnitude=number("MAGNITUDE"),
         comment=text("COMMENT"),
-        hdu=sound_table(hdu),
+        hdu=hdu.copy(),
     )
 
 

@@ -103,7 +103,14 @@ def write_product(path: str | Path, product: Product) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as stream:
-            hdus.writeto(stream, output_verify="silentfix")
+            try:
+                hdus.writeto(stream, output_verify="silentfix")
+            except fits.VerifyError:
+                # A table came with cards that FITS does not allow; to look at all of them always costs more.
+                stream.seek(0)
+                stream.truncate()
+                sound = [sound_table(hdu) if isinstance(hdu, fits.BinTableHDU) else hdu for hdu in hdus]
+                fits.HDUList(sound).writeto(stream, output_verify="silentfix")
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
@@ -149,7 +156,7 @@ def read_product(path: str | Path, *, only: Collection[str] | None = None) -> Pr
             elif name == "VARIANCE":
                 result.variance = _native(hdu.data)
             elif isinstance(hdu, fits.BinTableHDU):
-                result.extras[name] = sound_table(hdu)
+                result.extras[name] = hdu.copy()
             elif hdu.data is not None:
                 result.extras[name] = _native(hdu.data)
                 result.extra_headers[name] = {c.keyword: c.value for c in passed_on(hdu.header).cards}

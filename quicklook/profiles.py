@@ -267,8 +267,9 @@ def _accumulate(  # type: ignore[no-untyped-def]
                 if ra == 0.0:
                     continue
                 wa = w * ra
-                for b in range(a, high):
-                    matrix[a, b] += wa * regressor[b]
+                row, others = matrix[a, a:high], regressor[a:high]
+                for b in range(high - a):
+                    row[b] += wa * others[b]
                 matrix[a, m] += wa
                 right[a] += wa * value
             matrix[m, m] += w

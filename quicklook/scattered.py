@@ -350,5 +350,6 @@ def gather_between(d, noise, background, model, w, centre, distance, between, we
                 continue
             s = PROFILE_DOUBT * model[y]
             cell = y * cells // ny
-            between[cell] += r / (v + s * s)
-            weight[cell] += 1.0 / (v + s * s)
+            trust = 1.0 / (v + s * s)
+            between[cell] += r * trust
+            weight[cell] += trust

@@ -168,9 +168,9 @@ def _predict(early, x, expected):  # type: ignore[no-untyped-def]
         value = (4.0 * (a + b) - c - d) / 6.0
         if np.isnan(value):
             value = 0.5 * (a + b)
-        for other in (a, b, c, d, early[x, j], 0.0):
-            if np.isnan(value):
-                value = other
+            for other in (a, b, c, d, early[x, j], 0.0):
+                if np.isnan(value):
+                    value = other
         expected[j] = max(value, 0.0)
 
 

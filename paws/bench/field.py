@@ -22,7 +22,7 @@ CCDS = {"blue": 1, "red": 2}
 SPLICED = "spliced.fits"
 DATE = "20260312"
 BRIGHTEST = 55000.0
-"""Counts above which a flat is taken as saturated."""
+"""Counts above which a pixel of a flat is taken as saturated."""
 
 LONGEST = 1800.0
 """Seconds that a simulation may take."""
@@ -253,9 +253,10 @@ def _classified(folder: Path) -> dict[str, list[str]]:
 
 
 def _light(path: Path) -> float:
-    """Light of a flat, negative when it is saturated."""
-    level = float(np.percentile(fits.getdata(path)[::9, :2048:7], 99))
-    return level if level < BRIGHTEST else -level
+    """Light of a flat; minus its saturated part when that is more than a few pixels."""
+    counts = fits.getdata(path)[::9, :2048:7]
+    saturated = float((counts > BRIGHTEST).mean())
+    return float(np.percentile(counts, 99)) if saturated < 0.01 else -saturated
 
 
 @contextmanager

@@ -141,3 +141,13 @@ def test_absent_columns_are_tolerated():
     fibres = read_fibres(table)
     assert np.isnan(fibres.magnitude).all()
     assert fibres.ra[-1] == pytest.approx(0.2)
+
+
+def test_a_table_with_a_card_that_fits_forbids_is_written_without_it(tmp_path):
+    spoilt = product()
+    spoilt.fibres.hdu.header.append(fits.Card.fromstring("BAD?KEY = 'abc'".ljust(80)), end=True)
+    path = write_product(tmp_path / "x.fits", spoilt)
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+        assert not any(card.keyword.startswith("BAD") for card in hdus["FIBRES"].header.cards)
+    assert list(read_product(path).fibres.type) == ["P", "S"] * 200
