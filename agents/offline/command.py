@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 @click.option(
     "--keep-intermediate", is_flag=True, help="Also lay image and extracted frames (im, ex) beside products."
 )
-@click.option("--engine", type=click.Choice(["builtin", "local"]), help="What reduces frames (PAWS_ENGINE).")
+@click.option(
+    "--engine",
+    metavar="NAME",
+    help="What reduces frames: builtin, local or one of PAWS_ENGINES (PAWS_ENGINE).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 def reduce(
     night_dir: Path, out: Path, jobs: int | None, keep_intermediate: bool, engine: str | None, as_json: bool

@@ -9,6 +9,7 @@ reached, `docker build` alone does; see docs/how-to/docker.md.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.metadata
 import io
 import os
@@ -42,6 +43,9 @@ UNWANTED = (
     "/usr/lib/*/libz3.so*",
 )
 
+SOURCE = "org.paws-live.source"
+"""Label of an image: digest of our sources in it."""
+
 Fill = Callable[[tarfile.TarFile], None]
 
 
@@ -54,9 +58,14 @@ def main() -> None:
     parser.add_argument("--packages", default="", help="further Debian packages, separated by spaces")
     parser.add_argument("--invalid-status", default="", help="exit statuses of 2dFdr that mean a bad input")
     parser.add_argument("--mirror", default="", help="Debian mirror; that of this machine when left out")
+    parser.add_argument(
+        "--check", action="store_true", help="build nothing; end with status 1 if the image is missing or old"
+    )
     parser.add_argument("--renew-base", action="store_true", help=f"make {BASE} again even if there is one")
     options = parser.parse_args()
     client: Any = docker.from_env(timeout=600)
+    if options.check:
+        sys.exit(0 if is_new(client, options.tag or "paws-quicklook") else 1)
     packages = sorted({*PACKAGES, *options.packages.split()})
     base = make_base(client, packages, options.mirror, renew=options.renew_base)
     if options.image == "quicklook":
@@ -76,6 +85,26 @@ def main() -> None:
         DISTRIBUTION=f"2dfdr/{options.distribution.name}",
         INVALID_STATUS=options.invalid_status,
     )
+
+
+def is_new(client: Any, tag: str) -> bool:
+    """Whether an image was built from the sources as they are now."""
+    return any(
+        image.labels.get(SOURCE) == source_digest()
+        for image in client.images.list(tag)
+        if f"{tag}:latest" in image.tags
+    )
+
+
+def source_digest() -> str:
+    """Digest of everything of ours that goes into the image ``quicklook``."""
+    digest = hashlib.sha256()
+    for folder in (IMAGES / "engine", IMAGES / "quicklook", ROOT / "quicklook"):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = path.relative_to(ROOT).as_posix()
+            if "__pycache__" not in name and "/prepared/" not in name:
+                digest.update(f"{name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def make_base(client: Any, packages: list[str], mirror: str, *, renew: bool) -> str:
@@ -114,7 +143,7 @@ def build(client: Any, tag: str, dockerfile: str, fill: Fill, **arguments: str) 
     with os.fdopen(reading, "rb") as context:
         answers = client.api.build(
             fileobj=context, custom_context=True, dockerfile=dockerfile, tag=tag, buildargs=arguments, rm=True,
-            forcerm=True, network_mode="none", decode=True,
+            forcerm=True, network_mode="none", decode=True, labels={SOURCE: source_digest()},
         )  # fmt: skip
         for answer in answers:
             if "error" in answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from paws.settings import Settings, load_settings
 from tests.containers.daemons import (
     BUILD,
     QUICKLOOK,
+    ROOT,
     STAND_IN,
     OwnDaemon,
     build_stand_in,
@@ -33,9 +35,9 @@ def client() -> Iterator[Any]:
         client = client_of()
     except OSError as error:
         pytest.skip(str(error))
-    if not client.images.list(QUICKLOOK):
+    if subprocess.run([*BUILD, "--check"], cwd=ROOT, capture_output=True, timeout=60).returncode != 0:
         client.close()
-        pytest.skip(f"the image {QUICKLOOK} is missing; build it: {BUILD}")
+        pytest.skip(f"the image {QUICKLOOK} is missing, or older than quicklook; build it: {' '.join(BUILD)}")
     yield client
     client.close()
 

@@ -22,7 +22,7 @@ STAND_IN = "paws-test-2dfdr"
 INVALID = 3
 """Exit status by which the stand-in says that its input is bad."""
 
-BUILD = f"{sys.executable} infra/images/build.py quicklook"
+BUILD = (sys.executable, "infra/images/build.py", "quicklook")
 
 
 def client_of(address: str = "") -> Any:
