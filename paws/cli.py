@@ -15,7 +15,8 @@ SECTIONS = {
     "Look and act": ("status", "doctor", "reprocess", "junk", "backfill", "settings", "contracts"),
     "One part alone": ("worker", "ingest", "runner", "web", "migrate"),
     "Keep it in order": ("tidy", "backup", "rebuild"),
-    "Without a running system": ("simulate", "reduce", "compare", "bench", "chaos"),
+    "People": ("user", "group"),
+    "Without a running system": ("simulate", "reduce", "compare", "bench", "chaos", "vendor"),
 }
 """Commands as people meet them, in this order."""
 

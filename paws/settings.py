@@ -186,6 +186,41 @@ class Settings(BaseSettings):
     web_queue: int = Field(
         default=256, ge=8, description="Status events kept for a slow websocket before it is resynchronised"
     )
+    web_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#@]+)?/?$",
+        description="Address under which people reach the pages, such as https://paws.example.org; for links in mails",
+    )
+
+    # Who may see what.
+    access: Literal["open", "accounts", "open-to-everyone"] = Field(
+        default="open",
+        description="'open' asks nobody who they are and serves this machine alone; 'accounts' shows proprietary"
+        " data to their proposals only; 'open-to-everyone' is open on any address",
+    )
+    session_idle: float = Field(
+        default=43_200.0, ge=60, description="How long a session lasts without being used"
+    )
+    session_lifetime: float = Field(
+        default=1_209_600.0, ge=60, description="How long a session lasts in any case"
+    )
+    oidc_issuer: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#@]+)?$",
+        description="Issuer of OpenID Connect, such as https://login.example.org; empty: local accounts only",
+    )
+    oidc_client_id: str = Field(default="", description="Our name at the issuer")
+    oidc_client_secret: SecretStr = Field(default=SecretStr(""), description="Our secret at the issuer")
+    oidc_name: str = Field(
+        default="your institution", description="What the issuer is called on the sign-in page"
+    )
+    oidc_create: bool = Field(
+        default=False, description="Whether people the issuer vouches for get an account by themselves"
+    )
+    vendor_dir: Path | None = Field(
+        default=None,
+        description="Folder of the libraries that `paws vendor` brings for the pages; by default in the environment",
+    )
 
     # Logs.
     log_format: Literal["text", "json"] = Field(default="text", description="'json' for programs")
@@ -236,6 +271,11 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """Locks and the runtime file of a running system."""
         return self.data_dir / "run"
+
+    @property
+    def needs_accounts(self) -> bool:
+        """Whether people have to say who they are."""
+        return self.access == "accounts"
 
     def topic(self, name: str) -> str:
         """Full name of a topic."""

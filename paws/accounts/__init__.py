@@ -1,0 +1,1 @@
+"""Accounts, groups and secrets: what the pages and the command line both need."""
