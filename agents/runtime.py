@@ -18,6 +18,7 @@ import faust
 import structlog
 from pydantic import ValidationError
 
+from agents.repeats import Repeats
 from paws.clock import Clock, night_of, utc_now
 from paws.database import Pool
 from paws.errors import InvalidInputError, NotOursError, PawsError, RetriableError
@@ -71,12 +72,15 @@ class AgentContext:
         Seconds for which a retriable error is retried before the process gives up.
     give_up
         Ends the process; another in tests.
+    repeats
+        Which events came before.
     """
 
     settings: Settings
     clock: Clock = utc_now
     retry_deadline: float = 20.0
     give_up: Callable[[str], None] = exit_at_once
+    repeats: Repeats = field(default_factory=Repeats)
     _pool: Pool | None = field(default=None, repr=False)
 
     @property
@@ -138,6 +142,7 @@ async def deliver(context: AgentContext, handler: Handler, payload: bytes | None
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         return await _refuse(context, "", f"The message is no event we know: {where}: {first['msg']}.")
+    context.repeats.take(structlog.contextvars.get_contextvars().get("agent", ""), event.event_id)
     with structlog.contextvars.bound_contextvars(event_id=event.event_id, night=event.night):
         try:
             await persist(context, lambda: handler(event))

@@ -15,6 +15,7 @@ from agents.app import AGENTS, changelog_topics, create_app, declare_topics, fet
 from agents.faust_driver import fetch_promptly
 from agents.runtime import EXIT_STATUS, AgentContext
 from paws.database import open_pool
+from paws.database_clock import DatabaseClock
 from paws.errors import ServiceUnavailableError
 from paws.log import get_logger
 from paws.settings import Settings
@@ -49,10 +50,12 @@ async def run_worker(
         If the broker or the database does not answer.
     """
     stop = asyncio.Event()
-    context = AgentContext(settings)
+    clock = DatabaseClock(settings, "worker")
+    context = AgentContext(settings, clock.now)
     with _signals_set(stop):
-        async with open_pool(settings) as pool:
+        async with open_pool(settings) as pool, asyncio.TaskGroup() as beside:
             context.pool = pool
+            await clock.look(pool)
             app = create_app(settings, context, agents)
             app.finalize()
             fetch_promptly(app, fetch_wait(await _declare(settings, app)))
@@ -61,11 +64,17 @@ async def run_worker(
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
+            watches = [
+                beside.create_task(clock.follow(pool)),
+                beside.create_task(context.repeats.follow(pool, settings, clock.now)),
+            ]
             try:
                 ready()
                 log.info("worker ready", agents=len(agents))
                 return await _until_stopped(app, stop)
             finally:
+                for watch in watches:
+                    watch.cancel()
                 await _stop(app)
 
 

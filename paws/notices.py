@@ -20,7 +20,7 @@ from typing import Any
 import asyncpg
 
 from paws.clock import Clock, night_of, utc_now
-from paws.database import connect
+from paws.database import Connection, connect
 from paws.errors import PawsError
 from paws.log import get_logger
 from paws.outbox import announce, status
@@ -61,6 +61,20 @@ class Notice:
     text: str
     at: str
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+async def announce_notice(
+    connection: Connection,
+    settings: Settings,
+    subject: str,
+    state: str,
+    text: str,
+    at: datetime,
+    **facts: Any,
+) -> None:
+    """Announce a notice in the transaction that is open, where the database is at hand anyway."""
+    notice = Notice(subject, state, text, at.isoformat(), facts)
+    await announce(connection, [_status_event(notice, settings.site_longitude)])
 
 
 class NoticeDesk:

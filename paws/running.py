@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,22 @@ def running_settings(data_dir: Path | None = None, **overrides: Any) -> Settings
     )
 
 
-def ready_path(settings: Settings, process: str) -> Path:
-    """File that a process writes when it is ready; it holds the process id."""
+READY_FILE = "SUPERVISOR_READY_FILE"
+"""Variable by which a supervisor tells a process where to say that it is ready."""
+
+
+def supervised_ready_path(settings: Settings, process: str) -> Path:
+    """File by which a process tells its supervisor that it is ready."""
     return settings.run_dir / f"{process}.ready"
+
+
+def ready_path(settings: Settings, process: str) -> Path:
+    """File that this process writes when it is ready; it holds the process id.
+
+    Without a supervisor the host stands in its name: machines share the data folder.
+    """
+    given = os.environ.get(READY_FILE)
+    return Path(given) if given else settings.run_dir / f"{process}@{socket.gethostname()}.ready"
 
 
 def mark_ready(settings: Settings, process: str) -> None:

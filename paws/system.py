@@ -27,7 +27,7 @@ from paws.embedded.runtime import was_killed
 from paws.embedded.supervisor import Supervisor
 from paws.errors import ConfigurationError
 from paws.notices import NoticeDesk
-from paws.running import ready_path
+from paws.running import READY_FILE, supervised_ready_path
 from paws.settings import Settings, as_environment
 
 Broker = EmbeddedBroker | KafkaBroker
@@ -102,7 +102,8 @@ class WebAddress:
     def environment(self) -> dict[str, str]:
         """Variables for the web process that is about to start."""
         self.port = choose_web_port(self._settings.web_host, self.port)
-        return as_environment(self._settings.model_copy(update={"web_port": self.port}))
+        settings = self._settings.model_copy(update={"web_port": self.port})
+        return {**as_environment(settings), READY_FILE: str(supervised_ready_path(settings, "web"))}
 
 
 def unchanged(spec: ProcessSpec) -> ProcessSpec:
@@ -233,12 +234,13 @@ def _with_incarnation(broker: Broker, supervisor: Supervisor) -> ProcessSpec:
 
 def _process(name: str, settings: Settings, *, embedded_broker: bool) -> ProcessSpec:
     """A process of ours. What speaks to the embedded broker starts anew with it: its topics are gone."""
+    ready = supervised_ready_path(settings, name)
     return ProcessSpec(
         name=name,
         argv=[sys.executable, "-m", "paws", name],
         log_file=settings.logs_dir / f"{name}.log",
-        environment=as_environment(settings),
-        ready=file_ready(ready_path(settings, name)),
+        environment={**as_environment(settings), READY_FILE: str(ready)},
+        ready=file_ready(ready),
         ready_deadline=READY_DEADLINE,
         follows=("broker",) if embedded_broker and name in ("worker", "web") else (),
     )

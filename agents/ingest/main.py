@@ -13,8 +13,9 @@ import asyncpg
 
 from agents.ingest.process import Ingest
 from agents.ingest.raw_folders import RawFolders
-from paws.clock import Clock, utc_now
+from paws.clock import Clock
 from paws.database import Pool, open_pool
+from paws.database_clock import DatabaseClock
 from paws.errors import ServiceUnavailableError
 from paws.log import get_logger
 from paws.running import mark_ready
@@ -26,12 +27,14 @@ _LONGEST_PAUSE = 5.0
 
 
 async def run_ingest(
-    settings: Settings, clock: Clock = utc_now, on_ready: Callable[[], None] | None = None
+    settings: Settings, clock: Clock | None = None, on_ready: Callable[[], None] | None = None
 ) -> None:
     """Watch the raw folders until cancelled.
 
     Parameters
     ----------
+    clock
+        What tells the time; the database's when not given.
     on_ready
         Called once nothing can be missed any more; marks the process ready when not given.
 
@@ -41,6 +44,9 @@ async def run_ingest(
         If a setting is wrong, such as a database that refuses us.
     """
     async with _patient_pool(settings) as pool:
+        shared = DatabaseClock(settings, "ingest")
+        await _patiently(lambda: _read(shared, pool))
+        clock = clock or shared.now
         ingest = Ingest(settings, pool, clock)
         await _patiently(ingest.remember_rejections)
         folders = RawFolders(settings, pool, ingest, clock)
@@ -53,7 +59,12 @@ async def run_ingest(
 
         async with asyncio.TaskGroup() as group:
             group.create_task(ingest.run())
+            group.create_task(shared.follow(pool))
             group.create_task(folders.run(on_ready or ready))
+
+
+async def _read(clock: DatabaseClock, pool: Pool) -> None:
+    await clock.look(pool)
 
 
 @asynccontextmanager

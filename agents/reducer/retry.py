@@ -28,10 +28,18 @@ class RetryPolicy:
         Most tries, the first included.
     backoff
         Seconds before the second try; doubles with each.
+    deaths
+        Most tries when engine or runner were killed in them. More than otherwise, since whoever kills them
+        seldom means the reduction; not without end, since a reduction can exhaust a machine's memory.
     """
 
     tries: int
     backoff: float
+    deaths: int = 10
+
+    def limit(self, killed: bool) -> int:
+        """Most tries, by whether the last one was killed."""
+        return max(self.tries, self.deaths) if killed else self.tries
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class Trouble:
         Whether the reduction itself may be the reason: not when the Docker daemon or the disk's room was away.
     same_end
         Whether the engine ended in the very same way as in the try before.
+    killed
+        Whether the engine was ended from outside.
     """
 
     outcome: Outcome
@@ -66,6 +76,7 @@ class Trouble:
     attempts: int = 1
     counts: bool = True
     same_end: bool = False
+    killed: bool = False
 
 
 def decide(trouble: Trouble, policy: RetryPolicy) -> RetryDecision:
@@ -81,9 +92,13 @@ def decide(trouble: Trouble, policy: RetryPolicy) -> RetryDecision:
         return RetryDecision("retry", wait, f"This try does not count; the next follows in {wait:g} s.")
     if trouble.same_end:
         return RetryDecision("fail", 0.0, "It ended the same way twice, so another try would as well.")
-    if trouble.tries >= policy.tries:
+    limit = policy.limit(trouble.killed)
+    if trouble.tries >= limit:
         return RetryDecision("fail", 0.0, f"Given up after {trouble.tries} tries.")
-    wait = min(policy.backoff * 2.0 ** (trouble.tries - 1), LONGEST_WAIT)
+    wait = min(
+        policy.backoff * 2.0 ** min(trouble.tries - 1, 30),
+        LONGEST_OUTAGE_WAIT if trouble.killed else LONGEST_WAIT,
+    )
     return RetryDecision(
-        "retry", wait, f"Try {trouble.tries + 1} of {policy.tries} follows in {wait:g} s, in a clean folder."
+        "retry", wait, f"Try {trouble.tries + 1} of {limit} follows in {wait:g} s, in a clean folder."
     )

@@ -18,6 +18,7 @@ from paws.clock import Clock, utc_now
 from paws.database import Connection, connect
 from paws.errors import PawsError, RetriableError
 from paws.log import get_logger
+from paws.notices import announce_notice
 from paws.outbox import OUTBOX_CHANNEL
 from paws.settings import Settings
 from schemas.topics import STATUS_EVENTS
@@ -29,6 +30,8 @@ POLL_INTERVAL = 0.5
 
 PRUNE_INTERVAL = 3600.0
 RECONNECT_FIRST, RECONNECT_MOST = 0.2, 5.0
+WORTH_TELLING = 2.0
+"""Shorter interruptions of publishing are not told of, s."""
 
 
 class BrokerForgotError(RetriableError):
@@ -69,6 +72,8 @@ class Relay:
         self._make_publisher = make_publisher
         self._forgot = False
         self._failures = 0
+        self._away_since: datetime | None = None
+        self._problem = ""
 
     async def run(self) -> None:
         """Publish for ever."""
@@ -81,6 +86,8 @@ class Relay:
             except (PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 pause = min(RECONNECT_FIRST * 2**self._failures, RECONNECT_MOST)
                 self._failures += 1
+                self._away_since = self._away_since or self._clock()
+                self._problem = str(error)
                 log.warning("publishing is interrupted", error=str(error), pause=pause)
                 await asyncio.sleep(pause)
             except Exception as error:
@@ -116,9 +123,23 @@ class Relay:
             rows = await storage.next_batch(session.connection)
             if rows:
                 await self._publish_batch(session, rows)
-            self._failures = 0
+            await self._tell_return(session)
             if len(rows) < storage.BATCH:
                 return
+
+    async def _tell_return(self, session: _Session) -> None:
+        """Publishing works. Let people know if it did not for a while: pages stood still meanwhile."""
+        self._failures = 0
+        since, self._away_since = self._away_since, None
+        if since is None:
+            return
+        now = self._clock()
+        seconds = (now - since).total_seconds()
+        if seconds >= WORTH_TELLING:
+            text = f"Nothing was published for {seconds:.0f} s: {self._problem[:300]} All of it follows now."
+            await announce_notice(
+                session.connection, self._settings, "publishing", "resumed", text, now, seconds=seconds
+            )
 
     async def _publish_batch(self, session: _Session, rows: list[OutboxRow]) -> None:
         # The agents first, who work on: the numbering of what people watch waits for the disk.
@@ -147,6 +168,12 @@ class Relay:
         if decision.replay or self._forgot:
             count = await self._replay(session)
             log.warning("state published again", reason=decision.reason, events=count)
+            text = (
+                f"The broker had lost its memory; {count} events were published again. Nothing is done twice."
+            )
+            await announce_notice(
+                session.connection, self._settings, "broker:memory", "new", text, self._clock(), events=count
+            )
         await storage.set_published_into(session.connection, incarnation)
         self._forgot = False
 

@@ -134,7 +134,8 @@ def decide_restart(policy: RestartPolicy, ending: Ending, *, stopping: bool) -> 
     if ending.status in policy.done_codes and not ending.overdue:
         return RestartDecision(RestartAction.LEAVE, 0.0, 0, f"{how}; its work is done")
     recovered = ending.was_ready and ending.lifetime >= policy.healthy_after
-    failures = 1 if recovered else ending.failures_before + 1
+    # Whoever kills it from outside may do so again; waiting longer each time would not keep him from it.
+    failures = 1 if recovered else max(1, ending.failures_before + (0 if ending.from_outside else 1))
     failed_starts = _failed_starts(ending)
 
     def give_up(why: str) -> RestartDecision:

@@ -10,7 +10,7 @@ from astropy.io import fits
 from blake3 import blake3
 
 from agents.reducer.engines import EngineDiedError
-from agents.reducer.engines.base import EngineAwayError
+from agents.reducer.engines.base import EngineAwayError, EngineDeadlineError
 from agents.reducer.placing import reconcile_links
 from agents.reducer.runner.identity import here, runner_identity
 from agents.reducer.runner.mend import mend
@@ -151,16 +151,30 @@ async def test_a_dying_engine_is_tried_again(runner, pool, make, engine):
 async def test_it_gives_up_after_its_tries(runner, pool, make, engine):
     reduction = await make()
 
-    def die(cwd):
-        raise EngineDiedError("The process died.")
+    def linger(cwd):
+        raise EngineDeadlineError("It ran too long.")
 
-    engine.behaviour = {1: die, 2: die}
+    engine.behaviour = {1: linger, 2: linger}
     with pytest.raises(TryAgainLater):
         await runner.reduce(reduction.job_key)
     await runner.reduce(reduction.job_key)
     assert (await _row(pool, reduction))["state"] == "failed"
     (finished,) = await events_of(pool, "reductions.finished")
     assert (finished["state"], finished["outcome"], finished["attempts"]) == ("failed", "retriable", 2)
+
+
+async def test_killed_engines_are_forgiven_more_often(runner, pool, make, engine):
+    reduction = await make()
+
+    def die(cwd):
+        raise EngineDiedError("The process died.")
+
+    engine.behaviour = dict.fromkeys(range(1, 6), die)
+    for _ in range(5):
+        with pytest.raises(TryAgainLater):
+            await runner.reduce(reduction.job_key)
+    await runner.reduce(reduction.job_key)
+    assert (await _row(pool, reduction))["state"] == "succeeded"
 
 
 async def test_bad_input_is_not_tried_again(runner, pool, make, engine):

@@ -198,7 +198,10 @@ async def test_a_new_incarnation_is_given_the_state_again_before_what_is_new(dat
     async with running(settings, broker):
         await until_all_published(pool)
     assert [event["event_id"] for event in broker.all("frames.junked")] == [recent.event_id, newest.event_id]
-    assert broker.all("status.events") == []
+    # What people watched is not shown again; they are told why the state was published again.
+    (notice,) = broker.all("status.events")
+    assert (notice["entity_id"], notice["state"]) == ("broker:memory", "new")
+    assert "published again" in notice["payload"]["text"]
     async with running(settings, broker):
         await asyncio.sleep(0.2)
     assert len(broker.all("frames.junked")) == 2

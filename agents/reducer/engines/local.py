@@ -23,10 +23,15 @@ from agents.reducer.engines.base import (
 )
 from agents.reducer.engines.memory import out_of_memory_kills
 from agents.reducer.engines.output import OutputFollower, lines_of
+from agents.reducer.runner.identity import runner_identity
+from agents.reducer.runner.workfolder import own, remove_stale_folders
 from paws.embedded import launch
 from paws.embedded.account import launch_command
 from paws.embedded.priority import give_way
 from paws.errors import ConfigurationError
+
+SCRATCH = "paws-imp-"
+"""Beginning of the names of scratch folders."""
 
 _TERM_GRACE = 2.0
 
@@ -68,12 +73,15 @@ class LocalEngine:
                 f"There is no program {self._program!r} on PATH. Install 2dFdr and put its bin folder on PATH, set "
                 "PAWS_AAORUN to its aaorun, or set PAWS_ENGINE=builtin."
             )
+        # What a runner left that was killed.
+        await asyncio.to_thread(remove_stale_folders, Path(tempfile.gettempdir()), f"{SCRATCH}*")
         # Commands run in other folders. A link keeps its name: programs may look at how they are called.
         self._found = await asyncio.to_thread(os.path.abspath, found)
 
     async def run(self, command: Sequence[str], cwd: Path, on_line: OnLine, deadline: float) -> EngineResult:
         """Run a command in a process group of its own; see `Engine`."""
-        scratch = Path(tempfile.mkdtemp(prefix="paws-imp-"))
+        scratch = Path(tempfile.mkdtemp(prefix=SCRATCH))
+        await asyncio.to_thread(own, scratch, runner_identity())
         follower = OutputFollower(on_line)
         started_at = datetime.now(UTC)
         kills = out_of_memory_kills()

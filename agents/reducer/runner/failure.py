@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from agents.reducer.check import BadProductError, ReductionFailedError
-from agents.reducer.engines.base import EngineAwayError
+from agents.reducer.engines.base import EngineAwayError, EngineDiedError, EngineOutOfMemoryError
+from agents.reducer.runner.workfolder import InputGoneError
 from agents.reducer.store import DiskFullError
 from paws.errors import PawsError
 from schemas.vocabulary import Outcome
@@ -15,7 +17,8 @@ from schemas.vocabulary import Outcome
 _TAIL_IN_REPORT = 5
 _LONGEST_COMMAND = 1000
 
-_NOBODYS_FAULT = (EngineAwayError, DiskFullError)
+_NOBODYS_FAULT = (EngineAwayError, DiskFullError, InputGoneError)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _MAY_REPEAT = frozenset({ReductionFailedError.code, BadProductError.code})
 """Codes of failures that a program ends in by itself, so that the same end twice means a third."""
 
@@ -35,6 +38,8 @@ class Failure(NamedTuple):
         What was run, the verb first.
     counts
         Whether the reduction may be the reason; see `agents.reducer.retry.Trouble`.
+    killed
+        Whether the engine was ended from outside, and not for want of memory.
     """
 
     outcome: Outcome
@@ -43,6 +48,7 @@ class Failure(NamedTuple):
     tail: Sequence[str] = ()
     command: Sequence[str] = ()
     counts: bool = True
+    killed: bool = False
 
 
 def classify(error: Exception) -> Failure:
@@ -55,6 +61,11 @@ def classify(error: Exception) -> Failure:
             [str(line) for line in error.context.get("tail", ())],
             [str(part) for part in error.context.get("command", ())],
             not isinstance(error, _NOBODYS_FAULT),
+            isinstance(error, EngineDiedError) and not isinstance(error, EngineOutOfMemoryError),
+        )
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return Failure(
+            Outcome.RETRIABLE, DiskFullError.code, f"There is no room: {error}. Make room.", counts=False
         )
     if isinstance(error, OSError):
         return Failure(Outcome.RETRIABLE, "file_system", f"A file could not be read or written: {error}.")

@@ -40,7 +40,7 @@ def keep(prepared: Prepared, making: Making, began: float, put: Put) -> list[New
     Parameters
     ----------
     began
-        Unix time at which the command started.
+        Unix time at which the command started, at the earliest.
 
     Raises
     ------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -14,10 +16,12 @@ from agents.reducer.queue import (
     take_back,
     take_back_stalled,
 )
-from agents.reducer.runner.identity import here, is_dead
+from agents.reducer.runner.identity import is_dead
+from agents.reducer.runner.workfolder import attempt_folders, remove_abandoned
 from agents.reducer.settle import lock_slot, settle
 from paws.database import Pool
 from paws.log import get_logger
+from paws.notices import announce_notice
 from paws.settings import Settings
 
 log = get_logger(__name__)
@@ -39,6 +43,8 @@ class Mended:
         Waiting reductions that are wanted no more.
     settled
         Slots whose current version was not the wanted one.
+    cleared
+        Work folders in which nobody works any more.
     """
 
     taken_back: int = 0
@@ -46,6 +52,7 @@ class Mended:
     requeued: int = 0
     cancelled: int = 0
     settled: int = 0
+    cleared: int = 0
 
     def __bool__(self) -> bool:
         return any(getattr(self, item.name) for item in fields(self))
@@ -54,19 +61,20 @@ class Mended:
 async def mend(pool: Pool, settings: Settings, at: datetime) -> Mended:
     """Mend once. What several runners mend at the same time is mended once."""
     mended = Mended(
-        taken_back=await take_back_jobs(pool, settings),
+        taken_back=await take_back_jobs(pool, settings, at),
         revived=await _revive(pool, at),
         requeued=await _requeue(pool),
         cancelled=await _cancel(pool, at),
         settled=await _settle(pool, settings, at),
+        cleared=await _clear_work(pool, settings),
     )
     if mended:
         log.warning("mended", **{item.name: getattr(mended, item.name) for item in fields(mended)})
     return mended
 
 
-async def take_back_jobs(pool: Pool, settings: Settings) -> int:
-    """Put the jobs of dead and silent runners back into the queue.
+async def take_back_jobs(pool: Pool, settings: Settings, at: datetime) -> int:
+    """Put the jobs of dead and silent runners back into the queue, and tell people of it.
 
     Returns
     -------
@@ -79,13 +87,18 @@ async def take_back_jobs(pool: Pool, settings: Settings) -> int:
         running = await connection.fetch(
             """
             SELECT queue_job_id, runner FROM reduction
-            WHERE state = 'running' AND queue_job_id IS NOT NULL AND starts_with(runner, $1)
-            """,
-            f"{here()}/",
+            WHERE state = 'running' AND queue_job_id IS NOT NULL
+            """
         )
-        dead = [row["queue_job_id"] for row in running if is_dead(row["runner"])]
+        runner_of = {row["queue_job_id"]: row["runner"] for row in running}
+        dead = [job for job, runner in runner_of.items() if is_dead(runner)]
         taken = await take_back(connection, dead)
         taken += await take_back_stalled(connection, queues, settings.runner_lease)
+        for runner, number in Counter(runner_of.get(job, "unknown") for job in taken).items():
+            text = f"Runner {runner} is dead or silent; {number} job(s) of it were put back into the queue."
+            await announce_notice(
+                connection, settings, f"runner:{runner}", "taken back", text, at, jobs=number
+            )
     return len(taken)
 
 
@@ -157,3 +170,26 @@ async def _settle(pool: Pool, settings: Settings, at: datetime) -> int:
             await settle(connection, row["slot"], at)
         await place_slot(pool, settings, row["slot"])
     return len(rows)
+
+
+async def _clear_work(pool: Pool, settings: Settings) -> int:
+    """Remove work folders of attempts that do not run, whichever machine's runner left them.
+
+    An attempt is counted before its folder is made, so a folder that was there before we asked, and whose
+    attempt is not the running one, is nobody's; or that of a runner which lost its lease without knowing.
+    """
+    names = await asyncio.to_thread(attempt_folders, settings.work_dir)
+    if not names:
+        return 0
+    rows = await pool.fetch(
+        """
+        SELECT left(job_key, 16) AS job, attempt FROM reduction
+        WHERE state = 'running' AND left(job_key, 16) = ANY($1::text[])
+        """,
+        [name.partition("-")[0] for name in names],
+    )
+    running = {f"{row['job']}-{row['attempt']}" for row in rows}
+    abandoned = [name for name in names if name not in running]
+    for name in abandoned:
+        await asyncio.to_thread(remove_abandoned, settings.work_dir / name)
+    return len(abandoned)

@@ -8,7 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from agents.reducer.commands import WorkFiles, command_line, input_keys, plain_names
 from agents.reducer.provenance import InputFile
-from agents.reducer.runner.workfolder import InputGoneError, ManifestEntry, make_work_folder, plain_name
+from agents.reducer.runner.workfolder import (
+    InputNotRegisteredError,
+    ManifestEntry,
+    make_work_folder,
+    plain_name,
+)
 from schemas.reductions import ProductInput, Reduction
 
 
@@ -66,8 +71,10 @@ def prepare(
 
     Raises
     ------
+    InputNotRegisteredError
+        If the database does not know a product.
     InputGoneError
-        If a product or a file is missing.
+        If a file is missing.
     InvalidInputError
         If the reduction cannot be carried out, or a raw frame has changed.
     """
@@ -113,7 +120,7 @@ def _in_order(reduction: Reduction, found: Sequence[InputProduct]) -> list[Input
     missing = [item for item in wanted if item not in by_product]
     if missing:
         what = ", ".join(f"{item.kind.value} of {item.job_key[:16]}" for item in missing)
-        raise InputGoneError(
+        raise InputNotRegisteredError(
             f"Products that are needed are not registered: {what}. Reprocess what makes them."
         )
     return [by_product[item] for item in wanted]

@@ -14,6 +14,7 @@ from agents.reducer.placing import place_slot
 from agents.reducer.provenance import Making
 from agents.reducer.record import confirm_record, write_record
 from agents.reducer.retry import RetryPolicy, Trouble, decide
+from agents.reducer.runner.disk import DiskNotices
 from agents.reducer.runner.engine_run import run_logged
 from agents.reducer.runner.failure import Failure, classify, ends_alike, report
 from agents.reducer.runner.keep import NewProduct, keep
@@ -30,8 +31,8 @@ from agents.reducer.runner.storage import (
     record_retry,
     report_stage,
 )
-from agents.reducer.runner.workfolder import remove_work_folder
-from agents.reducer.store import StoredFile, remove_unregistered, store, version_folder
+from agents.reducer.runner.workfolder import prepared_at, remove_work_folder
+from agents.reducer.store import DiskFullError, StoredFile, remove_unregistered, store, version_folder
 from paws.clock import Clock, utc_now
 from paws.database import Pool
 from paws.errors import PawsError
@@ -76,6 +77,7 @@ class Runner:
         self._engine = engine
         self._identity = identity
         self._clock = clock
+        self._disk = DiskNotices(settings, pool, identity)
         self._policy = RetryPolicy(settings.runner_attempts, settings.runner_backoff)
         # Relative names in the database are resolved against it, also in other folders.
         self._data_dir = settings.data_dir.absolute()
@@ -109,6 +111,7 @@ class Runner:
         except Exception as error:
             await self._settle_failure(begun, begun.reduction, error)
             return
+        await self._disk.room(self._clock())
         await self._show(begun, registered)
 
     async def place(self, slot: str) -> None:
@@ -195,12 +198,15 @@ class Runner:
         def put(made: Path, _path: PurePosixPath) -> StoredFile:
             return store(made, made.name, making, self._data_dir, self._versions_dir)
 
-        return keep(prepared, making, result.started_at.timestamp(), put)
+        # Not by our clock, which may have been stepped since, or differ from the file server's.
+        return keep(prepared, making, prepared_at(prepared.folder), put)
 
     async def _settle_failure(self, begun: Begun, reduction: Reduction, error: Exception) -> None:
         failure = _classify(error)
         same_end = begun.tries > 1 and ends_alike(failure, begun.previous_code, begun.previous_error)
-        trouble = Trouble(failure.outcome, begun.tries, begun.attempt, failure.counts, same_end)
+        trouble = Trouble(
+            failure.outcome, begun.tries, begun.attempt, failure.counts, same_end, failure.killed
+        )
         decision = decide(trouble, self._policy)
         outcome, code = (Outcome.PERMANENT if same_end else failure.outcome), failure.code
         log_path = str(self._log_path(begun, reduction))
@@ -216,6 +222,8 @@ class Runner:
             next=decision.reason,
             exc_info=error if not isinstance(error, PawsError) else None,
         )
+        if code == DiskFullError.code:
+            await self._disk.full(failure.sentence, self._clock())
         try:
             if decision.action == "retry":
                 await record_retry(
@@ -245,5 +253,5 @@ class Runner:
 
 def _classify(error: Exception) -> Failure:
     if isinstance(error, _DATABASE_AWAY):
-        return Failure(Outcome.RETRIABLE, "database", f"The database went away: {error}.")
+        return Failure(Outcome.RETRIABLE, "database", f"The database went away: {error}.", counts=False)
     return classify(error)

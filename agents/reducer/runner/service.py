@@ -52,7 +52,7 @@ def start_decision(situation: Situation, policy: RetryPolicy) -> StartDecision:
         return StartDecision("nothing", f"It is {situation.state.value}.")
     if not situation.wanted and not situation.forced:
         return StartDecision("cancel", "A better reduction of the same slot is wanted by now.")
-    if situation.tries >= policy.tries:
+    if situation.tries >= policy.limit(killed=True):
         # Only a try that ended with the runner is not settled by the retry decision.
         return StartDecision("fail", f"The runner died in each of {situation.tries} tries.")
     if situation.open_inputs:

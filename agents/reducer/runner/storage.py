@@ -63,8 +63,10 @@ async def begin(
         reduction = Reduction.model_validate(row["document"])
         wanted = await connection.fetchval("SELECT job_key FROM slot WHERE slot = $1", slot)
         needed = input_keys(reduction)
-        await _make_forgotten_again(connection, needed, at)
-        open_inputs = await _count_open(connection, needed)
+        open_inputs = 0
+        if needed:
+            await _make_forgotten_again(connection, needed, at)
+            open_inputs = await _count_open(connection, needed)
         situation = Situation(
             state=ReductionState(row["state"]),
             forced=row["forced"],
@@ -90,7 +92,7 @@ async def begin(
             )
         if decision.action != "start":
             return Begun(decision, slot, reduction)
-        inputs = await _find_inputs(connection, needed)
+        inputs = await _find_inputs(connection, needed) if needed else ()
         previous = (row["error_code"], row["error"])
         row = await connection.fetchrow(
             """

@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import procrastinate
@@ -15,12 +16,14 @@ from procrastinate import exceptions
 from agents.reducer.engines import Engine, create_engine
 from agents.reducer.placing import reconcile_links
 from agents.reducer.queue import PLACE_QUEUE, PLACE_TASK, REDUCE_TASK, queue_of
+from agents.reducer.runner.host_slots import HostSlots, await_slots
 from agents.reducer.runner.identity import runner_identity
 from agents.reducer.runner.mend import mend, take_back_jobs
 from agents.reducer.runner.runner import Runner, TryAgainLater
 from agents.reducer.runner.workfolder import remove_stale_folders
-from paws.clock import utc_now
+from paws.clock import Clock, utc_now
 from paws.database import Pool, open_pool
+from paws.database_clock import LOOK_INTERVAL, DatabaseClock
 from paws.log import get_logger
 from paws.settings import Settings
 
@@ -36,24 +39,45 @@ MEND_INTERVAL = 20.0
 POLL_INTERVAL = 1.0
 """The queue wakes us for new jobs, not for those that come back after a wait."""
 
+KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A database on another machine may vanish without a word; the kernel alone would wait a quarter of an hour."""
+
 _RECONNECT_FIRST, _RECONNECT_MOST = 0.5, 5.0
 
 
+DUE = datetime(2000, 1, 1, tzinfo=UTC)
+"""A time that has passed by any clock."""
+
+
 class Strategy(procrastinate.BaseRetryStrategy):
-    """How jobs come back: the reduction's own decision, made and recorded before, is carried out here."""
+    """How jobs come back: the reduction's own decision, made and recorded before, is carried out here.
+
+    Parameters
+    ----------
+    clock
+        The database's time, by which the queue wakes jobs.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
 
     def get_retry_decision(
         self, *, exception: BaseException, job: procrastinate.jobs.Job
     ) -> procrastinate.RetryDecision | None:
         """Wait as the reduction says; at once when the runner stops; soon when the database went away."""
         if isinstance(exception, TryAgainLater):
-            return procrastinate.RetryDecision(retry_at=utc_now() + exception.wait)
+            return procrastinate.RetryDecision(retry_at=self._clock() + exception.wait)
         if isinstance(exception, asyncio.CancelledError):
-            return procrastinate.RetryDecision(retry_at=utc_now())
-        return procrastinate.RetryDecision(retry_in={"seconds": 2})
+            return procrastinate.RetryDecision(retry_at=DUE)
+        return procrastinate.RetryDecision(retry_at=self._clock() + timedelta(seconds=2))
 
 
-def create_queue_app(settings: Settings, runner: Runner) -> procrastinate.App:
+def create_queue_app(settings: Settings, runner: Runner, clock: Clock = utc_now) -> procrastinate.App:
     """Queue's app with our two tasks; its pool is opened by the caller."""
     connector = procrastinate.PsycopgConnector(
         conninfo=settings.require_database(),
@@ -61,15 +85,15 @@ def create_queue_app(settings: Settings, runner: Runner) -> procrastinate.App:
         # The listener, the heartbeat, and one for each reduction that begins or ends.
         max_size=settings.runner_slots + 3,
         timeout=settings.database_deadline,
-        kwargs={"connect_timeout": max(2, int(settings.database_deadline))},
+        kwargs={"connect_timeout": max(2, int(settings.database_deadline)), **KEEPALIVE},
     )
     app = procrastinate.App(connector=connector)
 
-    @app.task(name=REDUCE_TASK, queue=queue_of(settings.engine), retry=Strategy(), pass_context=True)
+    @app.task(name=REDUCE_TASK, queue=queue_of(settings.engine), retry=Strategy(clock), pass_context=True)
     async def reduce(context: procrastinate.JobContext, job_key: str) -> None:
         await runner.reduce(job_key, context.job.id)
 
-    @app.task(name=PLACE_TASK, queue=PLACE_QUEUE, retry=Strategy())
+    @app.task(name=PLACE_TASK, queue=PLACE_QUEUE, retry=Strategy(clock))
     async def place(slot: str) -> None:
         await runner.place(slot)
 
@@ -94,29 +118,43 @@ async def run_runner(
         If the engine or the database cannot be used.
     """
     stop = asyncio.Event()
-    engine = engine or create_engine(settings)
-    async with _signals_set(stop), open_pool(settings) as pool:
+    with HostSlots.of(settings) as host_slots:
+        async with _signals_set(stop):
+            if settings.runner_host_slots:
+                waiting = asyncio.ensure_future(await_slots(host_slots, settings.runner_slots))
+                if await _unless_stopped(waiting, stop):
+                    return
+                settings = settings.model_copy(update={"runner_slots": waiting.result()})
+            await _run(settings, engine or create_engine(settings), stop, ready)
+
+
+async def _run(settings: Settings, engine: Engine, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    async with open_pool(settings) as pool:
         try:
             if await _unless_stopped(engine.start(), stop):
                 return
-            runner = Runner(settings=settings, pool=pool, engine=engine, identity=runner_identity())
+            clock = DatabaseClock(settings, "runner")
+            await clock.look(pool)
+            identity = runner_identity()
+            runner = Runner(settings=settings, pool=pool, engine=engine, identity=identity, clock=clock.now)
             await asyncio.to_thread(remove_stale_folders, settings.work_dir)
             async with (
-                _repeated(lambda: take_back_jobs(pool, settings), TAKE_BACK_INTERVAL),
-                _repeated(lambda: mend(pool, settings, utc_now()), MEND_INTERVAL),
+                _repeated(lambda: take_back_jobs(pool, settings, clock.now()), TAKE_BACK_INTERVAL),
+                _repeated(lambda: mend(pool, settings, clock.now()), MEND_INTERVAL),
+                _repeated(lambda: clock.look(pool), LOOK_INTERVAL),
                 _once(pool, settings),
             ):
                 ready()
-                await _work_until(stop, settings, runner)
+                await _work_until(stop, settings, runner, clock.now)
         finally:
             await engine.close()
 
 
-async def _work_until(stop: asyncio.Event, settings: Settings, runner: Runner) -> None:
+async def _work_until(stop: asyncio.Event, settings: Settings, runner: Runner, clock: Clock) -> None:
     pause = _RECONNECT_FIRST
     while not stop.is_set():
         try:
-            async with create_queue_app(settings, runner).open_async() as app:
+            async with create_queue_app(settings, runner, clock).open_async() as app:
                 pause = _RECONNECT_FIRST
                 await _unless_stopped(_take_jobs(app, settings), stop)
         except (exceptions.ConnectorException, OSError) as error:

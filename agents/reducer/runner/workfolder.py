@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ from paws.errors import InvalidInputError, RetriableError
 
 _OWNER = ".owner.json"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_ATTEMPT = re.compile(r"[0-9a-f]{16}-[0-9]+")
+OWNERLESS_S = 300.0
+"""Age at which a folder without an owner is taken for one whose maker died while making it, s."""
+
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP)
 
 
@@ -27,6 +32,12 @@ class InputGoneError(RetriableError):
     """A file that a reduction reads is not where it should be: a disk is away, or somebody moved it."""
 
     code = "input_gone"
+
+
+class InputNotRegisteredError(RetriableError):
+    """A product that a reduction reads is not known to the database."""
+
+    code = "input_not_registered"
 
 
 class InputChangedError(InvalidInputError):
@@ -84,7 +95,7 @@ def make_work_folder(folder: Path, owner: str, manifest: Sequence[ManifestEntry]
     # database that was put back to an earlier state counts anew.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / _OWNER).write_text(json.dumps({"runner": owner}))
+    own(folder, owner)
     for entry in manifest:
         try:
             if entry.verify and _checksum(entry.source) != entry.checksum:
@@ -100,13 +111,43 @@ def make_work_folder(folder: Path, owner: str, manifest: Sequence[ManifestEntry]
             ) from error
 
 
+def own(folder: Path, owner: str) -> None:
+    """Say in a folder whose it is, so that it can be cleared away after its owner's death."""
+    (folder / _OWNER).write_text(json.dumps({"runner": owner}))
+
+
+def prepared_at(folder: Path) -> float:
+    """When a work folder was ready, Unix time by the clock of its file system, as the times of its files are."""
+    return (folder / _OWNER).stat().st_mtime
+
+
 def remove_work_folder(folder: Path) -> None:
     """Remove a work folder, whatever is in it."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_stale_folders(work_dir: Path) -> list[str]:
-    """Remove work folders of dead runners, after ending whatever still works in them.
+def attempt_folders(work_dir: Path) -> list[str]:
+    """Names of the work folders that are there now."""
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(path.name for path in work_dir.iterdir() if _ATTEMPT.fullmatch(path.name))
+    return []
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove a work folder in which nobody has any business, after ending whatever still works in it here."""
+    _end_processes_in(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_stale_folders(work_dir: Path, pattern: str = "*") -> list[str]:
+    """Remove folders of dead runners, after ending whatever still works in them.
+
+    Parameters
+    ----------
+    work_dir
+        Where they lie.
+    pattern
+        Of their names.
 
     Returns
     -------
@@ -115,12 +156,21 @@ def remove_stale_folders(work_dir: Path) -> list[str]:
     """
     removed: list[str] = []
     with contextlib.suppress(FileNotFoundError):
-        for folder in sorted(work_dir.iterdir()):
-            if folder.is_dir() and is_dead(_owner(folder)):
-                _end_processes_in(folder)
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in sorted(work_dir.glob(pattern)):
+            if folder.is_dir() and _is_stale(folder):
+                remove_abandoned(folder)
                 removed.append(folder.name)
     return removed
+
+
+def _is_stale(folder: Path) -> bool:
+    owner = _owner(folder)
+    if owner:
+        return is_dead(owner)
+    try:
+        return time.time() - folder.stat().st_mtime > OWNERLESS_S
+    except FileNotFoundError:
+        return False
 
 
 def _owner(folder: Path) -> str:

@@ -34,7 +34,9 @@ ONCE = RestartPolicy(enabled=False, done_codes=frozenset({0}))
         # A long healthy life forgets what was before it; a long life without readiness does not.
         (POLICY, Ending(-9, 31, True, failures_before=3), False, "restart", 0.5, 1, "killed by SIGKILL"),
         # Whoever kills it while it starts cannot make us give up.
-        (POLICY, Ending(-9, 31, False, False, 3, 3), False, "restart", 1.5, 4, "killed by SIGKILL"),
+        (POLICY, Ending(-9, 31, False, False, 3, 3), False, "restart", 1.5, 3, "killed by SIGKILL"),
+        # Nor does it make the pause longer.
+        (POLICY, Ending(-9, 5, True, failures_before=1), False, "restart", 0.5, 1, "killed by SIGKILL"),
         # Nothing else ends by itself with status 0 unless it was told so.
         (POLICY, Ending(0, 5, True), False, "restart", 0.5, 1, "ended with status 0"),
         (ONCE, Ending(0, 5, True), False, "leave", 0, 0, "its work is done"),

@@ -50,6 +50,10 @@ def test_the_wait_is_bounded():
         (Trouble(Outcome.RETRIABLE, 3, MOST_ATTEMPTS, counts=False), "fail", 0.0, "3 tries"),
         (Trouble(Outcome.RETRIABLE, 2, MOST_ATTEMPTS, counts=False), "retry", 4.0, "Try 3 of 3"),
         (Trouble(Outcome.INVALID_INPUT, 1, 1, counts=False), "fail", 0.0, "the same way"),
+        # Whoever kills engines seldom means the reduction: more tries, and shorter waits.
+        (Trouble(Outcome.RETRIABLE, 3, 3, killed=True), "retry", 8.0, "Try 4 of 10"),
+        (Trouble(Outcome.RETRIABLE, 9, 9, killed=True), "retry", LONGEST_OUTAGE_WAIT, "Try 10 of 10"),
+        (Trouble(Outcome.RETRIABLE, 10, 10, killed=True), "fail", 0.0, "10 tries"),
     ],
 )
 def test_what_is_nobodys_fault_does_not_count_and_what_repeats_itself_is_given_up(
@@ -91,7 +95,8 @@ def test_intake_decision(state, force, wanted, action):
         ("queued", False, True, 0, 0, "start"),
         ("retrying", False, True, 2, 0, "start"),
         ("running", False, True, 1, 0, "start"),  # its runner died
-        ("running", False, True, 3, 0, "fail"),  # its runners died
+        ("running", False, True, 3, 0, "start"),  # its runners died
+        ("running", False, True, 10, 0, "fail"),  # all of its runners died
         ("queued", False, False, 0, 0, "cancel"),
         ("queued", True, False, 0, 0, "start"),
         ("queued", False, True, 0, 2, "postpone"),

@@ -17,7 +17,7 @@ from agents.reducer.engines.base import (
     EngineOutOfMemoryError,
 )
 from agents.reducer.runner.failure import classify, ends_alike, report
-from agents.reducer.runner.workfolder import InputChangedError, InputGoneError
+from agents.reducer.runner.workfolder import InputChangedError, InputGoneError, InputNotRegisteredError
 from agents.reducer.store import DiskFullError
 from schemas.vocabulary import Outcome
 
@@ -37,7 +37,9 @@ TAIL = [f"line {number}" for number in range(9)]
         (EngineDeadlineError("x"), Outcome.RETRIABLE, "engine_deadline", True),
         (EngineAwayError("x"), Outcome.RETRIABLE, "engine_away", False),
         (DiskFullError("x"), Outcome.RETRIABLE, "disk_full", False),
-        (InputGoneError("x"), Outcome.RETRIABLE, "input_gone", True),
+        (InputGoneError("x"), Outcome.RETRIABLE, "input_gone", False),
+        (InputNotRegisteredError("x"), Outcome.RETRIABLE, "input_not_registered", True),
+        (OSError(28, "No space left on device"), Outcome.RETRIABLE, "disk_full", False),
         (InputChangedError("x"), Outcome.INVALID_INPUT, "input_changed", True),
         (OSError(5, "Input/output error"), Outcome.RETRIABLE, "file_system", True),
         (ZeroDivisionError("x"), Outcome.PERMANENT, "internal", True),

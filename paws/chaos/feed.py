@@ -1,0 +1,88 @@
+"""Whether the status feed tells of a disturbance. Pure, on the feed's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from paws.chaos.faults import CONTAINER, DAEMON, ENGINE, FAR_RUNNER, SYSTEM, FaultKind
+from paws.chaos.running import SystemUnderTest
+from paws.chaos.strikes import Strike
+
+SLACK = timedelta(seconds=1)
+"""By how much the clocks of two processes on one machine may seem to differ."""
+
+HUSHED = timedelta(seconds=20)
+"""A supervisor that is killed this soon after a disturbance may not have told of it; its successor tells of it."""
+
+_RETRIED = {ENGINE: ("engine_died", "engine_failed"), CONTAINER: ("engine_died",), DAEMON: ("docker_away",)}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A row of the status feed."""
+
+    entity: str
+    subject: str
+    state: str
+    at: datetime
+    payload: dict[str, Any]
+
+
+async def read_feed(system: SystemUnderTest) -> list[Told]:
+    """Notices, and reductions that are tried again, oldest first.
+
+    Raises
+    ------
+    AwayError
+        If the database does not answer.
+    """
+    rows = await system.rows(
+        """
+        SELECT entity, entity_id, state, at, payload -> 'payload' AS payload FROM status_event
+        WHERE entity = 'notice' OR (entity = 'reduction' AND state = 'retrying') ORDER BY seq
+        """
+    )
+    return [
+        Told(row["entity"], row["entity_id"], row["state"], row["at"], row["payload"] or {}) for row in rows
+    ]
+
+
+def is_visible(strike: Strike, feed: Sequence[Told]) -> bool:
+    """Whether the feed tells of a disturbance that was carried out."""
+    fault, pid = strike.fault, strike.pid
+    after = [row for row in feed if row.at >= strike.at - SLACK]
+    if any(
+        row.subject == SYSTEM and row.state == "started again" and row.at <= strike.at + HUSHED
+        for row in after
+    ):
+        return True
+    if fault.target == SYSTEM:
+        return any(row.subject == SYSTEM for row in after)
+    if fault.kind is FaultKind.KILL and fault.target in _RETRIED:
+        codes = _RETRIED[fault.target]
+        return any(row.entity == "reduction" and row.payload.get("error_code") in codes for row in after)
+    if fault.target == FAR_RUNNER:
+        return any(row.subject.startswith("runner:") for row in after)
+    if fault.kind is FaultKind.KILL:
+        return _process(after, fault.target, "ended", pid)
+    if fault.kind is FaultKind.PAUSE:
+        return _process(after, fault.target, "paused", pid)
+    if fault.kind is FaultKind.DISK_FULL:
+        return any(row.subject.startswith("disk:") and row.state == "full" for row in after)
+    if fault.kind is FaultKind.FOLDER_AWAY:
+        states = {row.state for row in after if row.subject.startswith("raw_folder:")}
+        return states >= {"away", "present"}
+    if fault.kind is FaultKind.CLOCK_STEP:
+        # Told with the wrong time itself, so by its subject alone.
+        return any(row.subject == f"clock:{fault.target}" and row.state == "wrong" for row in feed)
+    return any(row.subject.startswith("repeats:") for row in after)
+
+
+def _process(feed: Sequence[Told], name: str, state: str, pid: int) -> bool:
+    return any(
+        row.subject == f"process:{name}" and row.state == state and row.payload.get("pid") == pid
+        for row in feed
+    )

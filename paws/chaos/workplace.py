@@ -1,0 +1,93 @@
+"""Where a campaign works: its folder, its settings, and what can be done on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paws.chaos import far_host, light_aaorun
+from paws.chaos.faults import CONTAINER, FAR_RUNNER, FaultKind
+from paws.chaos.plan import KAFKA, NightPlan
+from paws.chaos.strikes import Disturber
+from paws.chaos.system import find_faketime
+from paws.settings import Settings, as_environment, load_settings
+
+
+@dataclass
+class Workplace:
+    """A folder for a campaign, on one file system.
+
+    Attributes
+    ----------
+    jars
+        Of Apache Kafka; None where there are none.
+    image
+        Docker image whose ``aaorun`` is used; empty where there is no daemon.
+    docker_host
+        The daemon.
+    disturbers
+        Those of targets outside the system, by target.
+    """
+
+    folder: Path
+    jars: Path | None = None
+    image: str = ""
+    docker_host: str = ""
+    disturbers: dict[str, Disturber] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Make the folder, and in it the program that the light nights reduce with."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # The database server of root's runs as another account, which must be able to enter.
+        self.folder.chmod(0o755)
+        source = Path(light_aaorun.__file__)
+        self.program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{source}" "$@"\n')
+        self.program.chmod(0o755)
+
+    @property
+    def program(self) -> Path:
+        """The light ``aaorun``."""
+        return self.folder / "aaorun"
+
+    def settings(self, plan: NightPlan, data: Path, raw: Path) -> Settings:
+        """Settings of a night's system: the defaults, but for what is reduced where and by what."""
+        chosen: dict[str, object] = {
+            "data_dir": data,
+            "raw_dirs": (raw,),
+            "web_port": 0,
+            "kafka_jars": self.jars if plan.kafka else None,
+        }
+        if plan.engine == "light":
+            chosen |= {"engine": "local", "aaorun": str(self.program), "engine_version": "light 1"}
+        elif plan.engine == "docker":
+            chosen |= {
+                "engine": "chaos",
+                "engines": {"chaos": f"docker:{self.image}"},
+                "docker_host": self.docker_host,
+            }
+        return load_settings(**chosen)
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        """Variables of the system: those of this process without its own settings, and the night's settings."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PAWS_")}
+        return {**kept, **as_environment(settings)}
+
+    def refused(self) -> Mapping[str, str]:
+        """What cannot be done here, with the reason."""
+        reasons: dict[str, str] = {}
+        if os.geteuid() != 0 or shutil.which("mount") is None:
+            reasons[FaultKind.DISK_FULL.value] = "a small disk can be mounted by root only"
+        if not find_faketime():
+            reasons[FaultKind.CLOCK_STEP.value] = "libfaketime is not installed"
+        why = far_host.why_not()
+        if why:
+            reasons[FAR_RUNNER] = why
+        if self.jars is None:
+            reasons[KAFKA] = "there are no jars of Apache Kafka (`make kafka`)"
+        if not self.image:
+            reasons[CONTAINER] = "no Docker daemon of the suite's own is running"
+        return reasons
