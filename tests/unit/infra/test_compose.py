@@ -80,11 +80,3 @@ def test_production_and_test_kafka_are_one_version_and_agree_on_topics():
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{version}"
     assert "auto.create.topics.enable=false" in PROPERTIES
     assert SERVICES["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
-
-
-@pytest.mark.parametrize("path", sorted(INFRA.glob("images/*/Dockerfile")), ids=lambda path: path.parent.name)
-def test_images_copy_only_what_exists(path):
-    root = INFRA.parent if path.parent.name == "paws" else path.parent
-    for line in re.findall(r"^COPY (?!--from)(.*)$", path.read_text(), re.MULTILINE):
-        for source in line.split()[:-1]:
-            assert (root / source).exists(), source

@@ -1,0 +1,110 @@
+"""What can be checked of the engines' images without a container engine."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+IMAGES = ROOT / "infra" / "images"
+DOCKERFILES = sorted(IMAGES.glob("*/Dockerfile"))
+SCRIPTS = [
+    IMAGES / "engine" / "entrypoint",
+    IMAGES / "engine" / "install-packages",
+    IMAGES / "2dfdr" / "settle",
+]
+
+
+@pytest.fixture(scope="module")
+def build():
+    spec = importlib.util.spec_from_file_location("build_images", IMAGES / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_shell_and_can_be_run(script):
+    subprocess.run(["sh", "-n", str(script)], check=True)
+    assert script.stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("engine", ["2dfdr", "quicklook"])
+def test_an_engine_s_image_works_without_rights_and_tells_its_health(engine):
+    text = (IMAGES / engine / "Dockerfile").read_text()
+    assert re.search(r"^USER 65534:65534$", text, re.MULTILINE)
+    assert re.search(r'^HEALTHCHECK .*CMD \["aaorun", "help"\]$', text, re.MULTILINE)
+    assert re.search(r'^ENTRYPOINT \["tini", "--", "/opt/engine/entrypoint"\]$', text, re.MULTILINE)
+    assert "org.paws-live.invalid-status=" in text
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_what_is_copied_exists(dockerfile):
+    top = {"2dfdr": IMAGES, "postgres": dockerfile.parent}.get(dockerfile.parent.name, ROOT)
+    for line in re.findall(r"^COPY (?!--from)(.*)$", dockerfile.read_text(), re.MULTILINE):
+        for source in line.split()[:-1]:
+            assert "*" in source or (top / source).exists(), line
+
+
+def test_quicklook_s_requirements_are_the_project_s():
+    wanted = {
+        line
+        for line in (IMAGES / "quicklook" / "requirements.txt").read_text().splitlines()
+        if not line.startswith("#")
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert wanted <= set(project["dependencies"])
+    imported = {
+        match
+        for path in (ROOT / "quicklook").glob("*.py")
+        for match in re.findall(
+            r"^(?:import|from) (astropy|erfa|numba|numpy|scipy|\w+)", path.read_text(), re.MULTILINE
+        )
+    }
+    known = {"astropy": "astropy", "erfa": "pyerfa", "numba": "numba", "numpy": "numpy", "scipy": "scipy"}
+    needed = {known[name] for name in imported & known.keys()}
+    assert needed == {re.split(r"[<>=]", line)[0] for line in wanted}
+
+
+def test_libraries_are_found_with_what_they_need(build):
+    found = {
+        item.metadata["Name"].lower() for item in build.needed(IMAGES / "quicklook" / "requirements.txt")
+    }
+    assert {"numba", "llvmlite", "numpy", "scipy", "astropy", "pyerfa", "pyyaml"} <= found
+    assert not {"pytest", "matplotlib", "docker"} & found
+
+
+def test_the_digest_follows_the_sources(build, monkeypatch, tmp_path):
+    (tmp_path / "quicklook").mkdir()
+    (tmp_path / "quicklook" / "a.py").write_text("1")
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "IMAGES", tmp_path)
+    before = build.source_digest()
+    (tmp_path / "quicklook" / "__pycache__").mkdir()
+    (tmp_path / "quicklook" / "__pycache__" / "a.pyc").write_text("x")
+    assert build.source_digest() == before
+    (tmp_path / "quicklook" / "a.py").write_text("2")
+    assert build.source_digest() != before
+
+
+def test_a_distribution_without_aaorun_is_refused(tmp_path):
+    (tmp_path / "2dfdr" / "bin").mkdir(parents=True)
+    settled = subprocess.run(
+        ["sh", str(IMAGES / "2dfdr" / "settle"), str(tmp_path)], capture_output=True, text=True
+    )
+    assert settled.returncode == 1
+    assert "holds no bin/aaorun" in settled.stderr
+
+
+def test_a_distribution_is_settled_whatever_its_top_folder(tmp_path):
+    program = tmp_path / "2dfdr_install-7.2" / "bin" / "aaorun"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    subprocess.run(["sh", str(IMAGES / "2dfdr" / "settle"), str(tmp_path)], check=True, capture_output=True)
+    assert (tmp_path / "bin" / "aaorun").samefile(program)
+    assert program.stat().st_mode & 0o555 == 0o555
