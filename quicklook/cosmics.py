@@ -165,7 +165,7 @@ def sharp_spikes(flux, variance):  # type: ignore[no-untyped-def]
     """Spectral pixels that stand out from both neighbours more than any line can; (fibres, columns) bool."""
     n, nx = flux.shape
     spikes = np.zeros((n, nx), dtype=np.bool_)
-    around = np.empty(6)
+    around, noise = np.empty(6), np.empty(6)
     for j in range(n):
         for x in range(1, nx - 1):
             f = flux[j, x]
@@ -178,13 +178,13 @@ def sharp_spikes(flux, variance):  # type: ignore[no-untyped-def]
             m = 0
             for k in (-4, -3, -2, 2, 3, 4):
                 if 0 <= x + k < nx and not np.isnan(flux[j, x + k]):
-                    around[m] = flux[j, x + k]
+                    around[m], noise[m] = flux[j, x + k], variance[j, x + k]
                     m += 1
             if m < 3:
                 continue
             level = median_of(around, m)
-            # The variance of a hit holds its own photons: judge by what should be there.
-            expected = np.sqrt(max(variance[j, x] - max(f - max(level, 0.0), 0.0), 1.0))
+            # The variance of a hit holds some of its own photons: judge by what should be there.
+            expected = np.sqrt(max(median_of(noise, m), 1.0))
             height = f - level
             if height > SPIKE_SIGMA * expected and height > SPIKE_RATIO * max(beside - level, 2.0 * expected):
                 spikes[j, x] = True
