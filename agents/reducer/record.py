@@ -7,7 +7,6 @@ store is never behind the database, and what was stored without being registered
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -68,12 +67,13 @@ class UnreadableRecordError(InvalidInputError):
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Lay a record into the folder of an attempt, as pending; on the disk when this returns."""
+    """Lay a record into the folder of an attempt, as pending.
+
+    The disk is not waited for: a record that a loss of power takes away means that, should the database be lost as
+    well, its frames are reduced again.
+    """
     temporary = folder / f"{PENDING}.new"
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(record.model_dump_json())
-        stream.flush()
-        os.fsync(stream.fileno())
+    temporary.write_text(record.model_dump_json(), encoding="utf-8")
     temporary.replace(folder / PENDING)
 
 

@@ -89,21 +89,25 @@ async def settle(connection: Connection, slot: str, at: datetime) -> Settlement:
     )
     settlement = settle_decision(wanted, rows)
     # First down, then up: only one version of a slot may be current at any moment.
-    await connection.execute(
-        "UPDATE product SET current = false, superseded_at = $2 WHERE product_id = ANY($1::text[])",
-        settlement.superseded,
-        at,
-    )
-    await connection.execute(
-        "UPDATE product SET current = true, superseded_at = NULL WHERE product_id = ANY($1::text[])",
-        settlement.current,
-    )
+    if settlement.superseded:
+        await connection.execute(
+            "UPDATE product SET current = false, superseded_at = $2 WHERE product_id = ANY($1::text[])",
+            settlement.superseded,
+            at,
+        )
+    if settlement.current:
+        await connection.execute(
+            "UPDATE product SET current = true, superseded_at = NULL WHERE product_id = ANY($1::text[])",
+            settlement.current,
+        )
     await announce_products(connection, [*settlement.superseded, *settlement.current], at)
     return settlement
 
 
 async def announce_products(connection: Connection, product_ids: Sequence[str], at: datetime) -> None:
     """Announce the present state of products to people."""
+    if not product_ids:
+        return
     rows = await connection.fetch(
         f"SELECT {PRODUCT_COLUMNS} FROM product WHERE product_id = ANY($1::text[]) ORDER BY current, product_id",  # noqa: S608 - constant columns
         list(product_ids),

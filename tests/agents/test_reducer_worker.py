@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from paws.settings import as_environment
-from schemas.vocabulary import ReductionKind
+from schemas.vocabulary import Priority, ReductionKind
 from tests.support.reductions import ask_for, events_of, reduction_of, stored_frame
 
 DEADLINE = 40.0
@@ -19,9 +19,9 @@ DEADLINE = 40.0
 
 @pytest.fixture
 async def ask(pool, tmp_path):
-    async def make(run):
+    async def make(run, priority=Priority.LIVE):
         frame = await stored_frame(pool, tmp_path / "raw", run)
-        return await ask_for(pool, reduction_of(ReductionKind.REDUCE_BIAS, [frame]))
+        return await ask_for(pool, reduction_of(ReductionKind.REDUCE_BIAS, [frame], priority=priority))
 
     return make
 
@@ -49,8 +49,8 @@ class RunnerProcess:
 async def start(database):
     started = []
 
-    async def start(seconds):
-        settings = database.model_copy(update={"runner_lease": 3.0, "runner_heartbeat": 0.5})
+    async def start(seconds, awaited="ready", **changes):
+        settings = database.model_copy(update={"runner_lease": 3.0, "runner_heartbeat": 0.5, **changes})
         environment = as_environment(settings)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.runner_process", str(seconds)),
@@ -60,7 +60,8 @@ async def start(database):
         )
         started.append(process)
         runner = RunnerProcess(process)
-        await runner.expect("ready")
+        if awaited:
+            await runner.expect(awaited)
         return runner
 
     yield start
@@ -158,3 +159,56 @@ async def test_a_runner_outlives_its_database_connections(pool, ask, start):
     await ask(2)
     await _until_states(pool, {"succeeded": 2})
     assert await runner.end(signal.SIGTERM) == 0
+
+
+async def test_runners_of_a_host_share_its_slots(pool, ask, start):
+    """Two processes of four slots each, on a host of three: never more than three at work, and all is done."""
+    limits = {"runner_host_slots": 3, "runner_slots": 4}
+    first = await start(0.3, **limits)
+    # It finds none free, and waits.
+    second = await start(0.3, awaited="", **limits)
+    for run in range(12):
+        await ask(run)
+    most = 0
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            async with pool.acquire() as connection:
+                row = await connection.fetchrow(
+                    "SELECT count(*) FILTER (WHERE state = 'running') AS running,"
+                    " count(*) FILTER (WHERE state = 'succeeded') AS done FROM reduction"
+                )
+            most = max(most, row["running"])
+            if row["done"] >= 6:
+                break
+            await asyncio.sleep(0.02)
+    # The first ends, and its slots go over to the second.
+    await first.end(signal.SIGKILL)
+    await second.expect("ready")
+    await _until_states(pool, {"succeeded": 12})
+    assert 1 <= most <= 3
+    await second.end(signal.SIGTERM)
+
+
+async def test_the_most_urgent_comes_first_with_several_runners(pool, ask, start):
+    """Jobs are queued while nobody works; whoever starts takes them by priority."""
+    slow = [await ask(run, priority=Priority.FINAL) for run in range(4)]
+    live = [await ask(run, priority=Priority.LIVE) for run in range(4, 8)]
+    runners = [await start(0.05, runner_slots=1) for _ in range(2)]
+    await _until_states(pool, {"succeeded": 8})
+    for runner in runners:
+        await runner.end(signal.SIGTERM)
+    async with pool.acquire() as connection:
+        rows = await connection.fetch("SELECT job_key, started_at FROM reduction ORDER BY started_at")
+    order = [row["job_key"] for row in rows]
+    assert set(order[:4]) == {item.job_key for item in live}
+    assert set(order[4:]) == {item.job_key for item in slow}
+
+
+async def test_a_stopped_runner_lets_what_is_nearly_done_end(pool, ask, start):
+    await ask(11)
+    first = await start(0.5)
+    await first.expect("begun")
+    assert await first.end(signal.SIGTERM) == 0
+    async with pool.acquire() as connection:
+        row = await connection.fetchrow("SELECT state, attempt FROM reduction")
+    assert (row["state"], row["attempt"]) == ("succeeded", 1)

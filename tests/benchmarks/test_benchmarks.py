@@ -27,6 +27,32 @@ def test_fidelity_gives_every_figure(tmp_path):
         assert all(math.isfinite(value) for value in arm["figures"].values())
 
 
+def test_conditions_are_measured_and_refusals_told(tmp_path):
+    result = CliRunner().invoke(
+        bench,
+        [
+            "fidelity",
+            "--gratings",
+            "580V,385R",
+            "--exposures",
+            "1",
+            "--conditions",
+            "red-only,mistyped",
+            "--json",
+        ],
+        catch_exceptions=False,
+    )
+    assert result.exit_code == 0, result.output
+    fields = json.loads(result.output)
+    assert [(f["condition"], f["grating"]) for f in fields] == [
+        ("red-only", "385R"), ("mistyped", "580V"), ("mistyped", "385R"),
+    ]  # fmt: skip
+    for field in fields:
+        print(field)
+        assert "failed" not in field
+        assert field["figures"]["pull_std"] is not None
+
+
 def test_speed_times_every_verb(tmp_path):
     result = CliRunner().invoke(
         bench, ["speed", "--exposures", "4", "--work", str(tmp_path), "--json"], catch_exceptions=False
@@ -39,3 +65,4 @@ def test_speed_times_every_verb(tmp_path):
     )
     assert all(0 < seconds < 600 for seconds in report["verbs"].values())
     assert report["run"]["exposures"] == 4
+    assert 1e8 < report["run"]["peak"] < 4e9

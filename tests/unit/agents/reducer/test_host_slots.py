@@ -14,7 +14,8 @@ from agents.reducer.runner.host_slots import HostSlots, await_slots
 _HOLDER = """
 import sys, time
 from agents.reducer.runner.host_slots import HostSlots
-print(HostSlots(int(sys.argv[1]), sys.argv[2]).take(int(sys.argv[3])), flush=True)
+slots = HostSlots(int(sys.argv[1]), sys.argv[2])
+print(slots.take(int(sys.argv[3])), flush=True)
 time.sleep(60)
 """
 
