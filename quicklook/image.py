@@ -169,8 +169,8 @@ def _convert(raw, level, gain, noise2, limit):  # type: ignore[no-untyped-def]
 def _subtract_kernel(data, variance, floor, calibration, own, factor, charge):  # type: ignore[no-untyped-def]
     """Subtract ``factor * calibration``; noise of the calibration goes into variance and floor.
 
-    Where the calibration is ``charge``, its shot noise stays in the floor. The frame's own noise must not enter there:
-    pixels that came out low would weigh more.
+    Where the calibration is ``charge``, its shot noise stays; an offset has none. The frame's own noise must not enter
+    the floor: pixels that came out low would weigh more.
     """
     ny, nx = data.shape
     for y in range(ny):
@@ -182,11 +182,14 @@ def _subtract_kernel(data, variance, floor, calibration, own, factor, charge):  
                 variance[y, x] = np.nan
                 continue
             extra = factor * factor * max(own[y, x], np.float32(0.0))
+            before = max(data[y, x], np.float32(0.0))
             data[y, x] -= factor * value
             variance[y, x] += extra
             floor[y, x] += extra
             if charge:
                 floor[y, x] += max(factor * value, np.float32(0.0))
+            else:
+                variance[y, x] += max(data[y, x], np.float32(0.0)) - before
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
