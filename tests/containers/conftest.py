@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import shutil
 import subprocess
@@ -24,20 +25,18 @@ from tests.containers.daemons import (
     OwnDaemon,
     build_stand_in,
     client_of,
+    has_base,
     may_start_one,
 )
 
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[Any]:
-    """The daemon of this machine, with the image of quicklook."""
+    """The daemon of this machine."""
     try:
         client = client_of()
     except OSError as error:
         pytest.skip(str(error))
-    if subprocess.run([*BUILD, "--check"], cwd=ROOT, capture_output=True, timeout=60).returncode != 0:
-        client.close()
-        pytest.skip(f"the image {QUICKLOOK} is missing, or older than quicklook; build it: {' '.join(BUILD)}")
     yield client
     client.close()
 
@@ -45,8 +44,18 @@ def client() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def stand_in(client: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Image of 2dFdr with a stand-in for its program."""
+    if not has_base(client) and shutil.which("mmdebstrap") is None:
+        pytest.skip("there is neither a base image nor mmdebstrap to make one")
     build_stand_in(tmp_path_factory.mktemp("distribution"))
     return STAND_IN
+
+
+@pytest.fixture(scope="session")
+def quicklook_image(client: Any) -> str:
+    """Image of quicklook as it is now."""
+    if subprocess.run([*BUILD, "--check"], cwd=ROOT, capture_output=True, timeout=60).returncode != 0:
+        pytest.skip(f"the image {QUICKLOOK} is missing, or older than quicklook; build it: {' '.join(BUILD)}")
+    return QUICKLOOK
 
 
 @pytest.fixture
@@ -76,13 +85,11 @@ class Bench:
     def __init__(self, engine: DockerEngine, folder: Path) -> None:
         self.engine = engine
         self.lines: list[str] = []
-        self._folder = folder
-        self._number = 0
+        self._folders = (folder / f"0123456789abcdef-{number}" for number in itertools.count(1))
 
     def folder(self, **files: str) -> Path:
         """A work folder with files."""
-        self._number += 1
-        folder = self._folder / f"0123456789abcdef-{self._number}"
+        folder = next(folder for folder in self._folders if not folder.exists())
         folder.mkdir(parents=True)
         for name, content in files.items():
             (folder / f"{name}.fits").write_text(content)

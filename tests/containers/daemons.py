@@ -44,6 +44,11 @@ def client_of(address: str = "") -> Any:
     return client
 
 
+def has_base(client: Any) -> bool:
+    """Whether there is an image to build engines' images upon."""
+    return any(tag.startswith("paws-engine-base:") for image in client.images.list() for tag in image.tags)
+
+
 def build_stand_in(folder: Path) -> None:
     """Build the image of 2dFdr from a distribution that holds the stand-in only."""
     distribution = folder / "2dfdr-0.0.tar.gz"

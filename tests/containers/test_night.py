@@ -48,7 +48,14 @@ def _reduce(night, out, engine):
     return json.loads(found.stdout.splitlines()[-1])
 
 
-def test_a_field_gives_the_same_products_in_docker(night, tmp_path, client, ours):
+def _content(hdu):
+    if hdu.name == "REDUCTION_ARGS":
+        # The one argument that differs: what is not a product is not even written without Docker.
+        return [tuple(row) for row in hdu.data if row[0] != "KEEP_INTERMEDIATE"]
+    return hdu.data.tobytes()
+
+
+def test_a_field_gives_the_same_products_in_docker(quicklook_image, night, tmp_path, ours):
     told = {engine: _reduce(night, tmp_path / engine, engine) for engine in ("builtin", "quicklook")}
     for name in ("frames", "reduced", "failed", "waiting", "products", "reductions_made"):
         assert told["quicklook"][name] == told["builtin"][name]
@@ -67,13 +74,13 @@ def test_a_field_gives_the_same_products_in_docker(night, tmp_path, client, ours
             different += [
                 (name, hdu.name)
                 for hdu, again in zip(one, other, strict=True)
-                if hdu.data is not None and hdu.data.tobytes() != again.data.tobytes()
+                if hdu.data is not None and _content(hdu) != _content(again)
             ]
     assert different == []
     assert ours() == []
 
 
-async def test_a_runner_reduces_in_a_container(database, client, settings_of, tmp_path):
+async def test_a_runner_reduces_in_a_container(database, quicklook_image, settings_of, tmp_path):
     settings = settings_of(QUICKLOOK, docker_memory=2048, docker_scratch=64)
     engine = DockerEngine(settings, engine_reference(settings))
     path = tmp_path / "raw frames" / "12mar20001.fits"
