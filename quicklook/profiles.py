@@ -26,6 +26,9 @@ FINE = 60
 """Steps per pixel of the tabulated B-splines."""
 
 N_ENTRIES = PIXELS * PHASES + 1
+LARGEST_SHARE = 10.0
+"""No pixel holds a larger share of a fibre's light, nor a more negative one."""
+
 OFFSETS: FloatArray = -HALF - 0.5 + np.arange(N_ENTRIES) / PHASES
 """Offsets at which profiles are tabulated [pixel]."""
 
@@ -36,6 +39,21 @@ def gaussian_profile(fwhm: float) -> ProfileModel:
     edge = (OFFSETS[:, None] + np.array([-0.5, 0.5])) / (np.sqrt(2) * sigma)
     values = 0.5 * (erf(edge[:, 1]) - erf(edge[:, 0]))
     return ProfileModel(values[None, None, :], np.array([0.0]), np.array([0.0]), OFFSETS[0], 1 / PHASES)
+
+
+def sound_profile(profile: ProfileModel) -> bool:
+    """Whether a profile read from a file can be one: finite, its nodes in order, its table as fine as usual."""
+    nodes = (profile.row_nodes, profile.column_nodes)
+    return bool(
+        profile.table.ndim == 3
+        and profile.table.shape == (len(nodes[0]), len(nodes[1]), len(OFFSETS))
+        and all(len(each) > 0 and np.isfinite(each).all() and (np.diff(each) > 0).all() for each in nodes)
+        and (np.abs(profile.table) < LARGEST_SHARE).all()
+        and abs(profile.first_offset - OFFSETS[0]) < 1e-6
+        and abs(profile.offset_step - (OFFSETS[1] - OFFSETS[0])) < 1e-6
+        and 0.0 <= profile.halo_fraction < 1.0
+        and 1.0 <= profile.halo_length < 1e4
+    )
 
 
 def profile_bank(model: ProfileModel) -> FloatArray:

@@ -15,6 +15,9 @@ from quicklook.types import FloatImage
 MOST_IMAGES = 60
 """Keeps the stack of full frames within two gigabytes."""
 
+BAND = 128
+"""Rows that are combined at a time."""
+
 CLIP = 4.0
 """Pixels this many standard deviations from the median of the stack are left out."""
 
@@ -70,15 +73,19 @@ def combine_images(images: Sequence[FloatImage], variances: Sequence[FloatImage 
         raise InvalidInput(
             f"{len(images)} images are too many to combine at once; the limit is {MOST_IMAGES}"
         )
-    cube = np.stack([np.asarray(image, dtype=np.float32) for image in images])
-    known = all(v is not None for v in variances)
-    spread = (
-        np.stack([np.asarray(v, dtype=np.float32) for v in variances])
-        if known
-        else np.full((1, 1, 1), np.nan, dtype=np.float32)
-    )
-    data, variance, rejected = _clipped_mean(cube, spread, CLIP)
-    return Stack(data, variance, int(rejected), tuple(_level(image) for image in cube))
+    data, variance = (np.empty(shape, dtype=np.float32) for _ in range(2))
+    known = [v for v in variances if v is not None]
+    nothing = np.full((1, 1, 1), np.nan, dtype=np.float32)
+    rejected = 0
+    # Band by band: a second copy of ten whole frames would be the largest thing in memory.
+    for first in range(0, shape[0], BAND):
+        band = slice(first, first + BAND)
+        cube = np.stack([np.asarray(image[band], dtype=np.float32) for image in images])
+        whole = len(known) == len(images)
+        spread = np.stack([np.asarray(v[band], dtype=np.float32) for v in known]) if whole else nothing
+        data[band], variance[band], lost = _clipped_mean(cube, spread, CLIP)
+        rejected += int(lost)
+    return Stack(data, variance, rejected, tuple(_level(image) for image in images))
 
 
 def _level(image: FloatImage) -> float:

@@ -11,9 +11,17 @@ from quicklook.badpixels import along_fibres, find_bad_columns
 from quicklook.columns import survey_columns
 from quicklook.errors import InvalidInput, Saturated
 from quicklook.fibres import N_FIBRES
+from quicklook.geometry import N_ROWS
 from quicklook.headers import number
 from quicklook.products import Product
-from quicklook.profiles import fit_profile, gaussian_profile, profile_bank, profile_width, width_along
+from quicklook.profiles import (
+    fit_profile,
+    gaussian_profile,
+    profile_bank,
+    profile_width,
+    sound_profile,
+    width_along,
+)
 from quicklook.scattered import no_background, scattered_light_and_halo
 from quicklook.slitmatch import SlitMatch, match_slit
 from quicklook.smoothing import SmoothLines, fill_unlit, smooth_lines
@@ -34,6 +42,9 @@ LARGEST_SHIFT = 1.5
 
 MAP_PARTS = ("SIGMAPRF", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS", "BADPIX")
 """Extensions of a map's file, beside those that all products have."""
+
+BEYOND = 200.0
+"""Dark fibres' lines may run so far beside the chip [pixel]."""
 
 MOST_SATURATED = 0.5
 """With more of the fibres' light than this saturated, a flat is refused."""
@@ -301,6 +312,13 @@ def tramlines_to_product(tramlines: Tramlines, image: Image) -> Product:
     )
 
 
+def _possible(centre: FloatArray, lit: NDArray[np.bool_]) -> bool:
+    """Whether tramlines lie on the chip or a little beside it, those of lit fibres in order."""
+    with np.errstate(invalid="ignore"):
+        on_chip = bool((np.abs(centre - 0.5 * N_ROWS) < 0.5 * N_ROWS + BEYOND).all())
+    return on_chip and bool((np.diff(centre[lit], axis=0) > 0).all())
+
+
 def product_to_tramlines(product: Product) -> Tramlines:
     """Read a map back from a ``tlm.fits`` of `tramlines_to_product`.
 
@@ -340,14 +358,13 @@ def product_to_tramlines(product: Product) -> Tramlines:
     centre = np.asarray(product.data, dtype=np.float64)
     width = np.asarray(parts["SIGMAPRF"], dtype=np.float64)
     masked = product.image("BADPIX")
-    sound = table.ndim == 3 and table.shape[:2] == (len(profile.row_nodes), len(profile.column_nodes))
-    if (
-        not sound
-        or trace.shape != (2, N_FIBRES)
-        or width.shape != centre.shape
-        or not np.isfinite(centre).all()
-    ):
+    if trace.shape != (2, N_FIBRES) or width.shape != centre.shape:
         raise InvalidInput("the parts of this tramline map do not fit together", path=product.path)
+    if not (_possible(centre, trace[0] > 0.5) and sound_profile(profile)):
+        raise InvalidInput(
+            "the tramline map holds positions or profiles that no flat shows; make it again with make_tlm",
+            path=product.path,
+        )
     return Tramlines(
         centre,
         width,

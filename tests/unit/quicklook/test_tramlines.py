@@ -101,3 +101,26 @@ def test_two_runs_are_identical_to_the_bit(flat, tramlines):
     again = find_tramlines(flat)
     assert np.array_equal(again.centre, tramlines.centre)
     assert np.array_equal(again.profile.table, tramlines.profile.table)
+
+
+@pytest.mark.parametrize(
+    ("part", "place", "value"),
+    [
+        ("centre", (7, 30), 1e243),
+        ("centre", (7, 30), -4.7e224),
+        ("centre", (7, 30), np.nan),
+        ("PROFILE", (0, 0, 5), np.inf),
+        ("PROFROWS", 3, -1e300),
+        ("PROFCOLS", 0, np.nan),
+    ],
+)
+def test_a_map_that_no_flat_shows_is_refused(flat, tramlines, part, place, value):
+    product = tramlines_to_product(tramlines, flat)
+    spoilt = (product.data if part == "centre" else product.extras[part]).copy()
+    spoilt[place] = value
+    if part == "centre":
+        product.data = spoilt
+    else:
+        product.extras[part] = spoilt
+    with pytest.raises(InvalidInput, match="no flat shows"):
+        product_to_tramlines(product)
