@@ -42,7 +42,7 @@ CASES = (
          _told("mistyped=4")),
     Case("permuted", "twelve slitlets in each other's place", _told("exchanged=6")),
     Case("saturated-arc", "arc lines twenty times as bright", _told("arc_level=20")),
-    Case("weak-arc", "arc lines thirty times fainter", _told("arc_level=0.033")),
+    Case("weak-arc", "arc lines ten times fainter", _told("arc_level=0.1")),
     Case("saturated-flat", "a flat saturated in places", _told("flat_level=6")),
     Case("drift", "spectra half a pixel from where flat and arc had them, in x and y",
          _told("drift_x=0.5", "drift_y=-0.5")),
