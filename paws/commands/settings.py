@@ -51,7 +51,8 @@ def reference_page() -> str:
         "|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        default = as_text(field.default) if field.default not in (None, {}, ()) else ""
+        value = field.get_default(call_default_factory=True)
+        default = as_text(value) if value not in (None, {}, ()) else ""
         meaning = (field.description or "").replace("|", "\\|")
         lines.append(f"| `PAWS_{name.upper()}` | {f'`{default}`' if default else '–'} | {meaning} |")
     return "\n".join(lines) + "\n"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+
+from paws.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 IMAGES = ROOT / "infra" / "images"
@@ -108,3 +112,17 @@ def test_a_distribution_is_settled_whatever_its_top_folder(tmp_path):
     subprocess.run(["sh", str(IMAGES / "2dfdr" / "settle"), str(tmp_path)], check=True, capture_output=True)
     assert (tmp_path / "bin" / "aaorun").samefile(program)
     assert program.stat().st_mode & 0o555 == 0o555
+
+
+def test_the_runner_in_compose_speaks_of_folders_as_the_daemon_knows_them():
+    text = (IMAGES.parent / "compose.docker.yaml").read_text()
+    services = yaml.safe_load(text)["services"]
+    runner = services["runner"]["environment"]
+    known = {f"PAWS_{field.upper()}" for field in Settings.model_fields}
+    assert runner.keys() | services["worker"]["environment"].keys() <= known
+    assert json.loads(runner["PAWS_DOCKER_PATHS"]) == {"/data": "${PAWS_DATA_FOLDER}"}
+    # What makes a reduction's key is the same for who plans and who reduces.
+    assert all(
+        services["worker"]["environment"][name] == runner[name] for name in ("PAWS_ENGINE", "PAWS_ENGINES")
+    )
+    assert services.keys() <= yaml.safe_load((IMAGES.parent / "compose.yaml").read_text())["services"].keys()
