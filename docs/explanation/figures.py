@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from paws.bench.field import Arm, Reducer, opened, reduce_field, simulate
+from paws.bench.field import SPLICED, Arm, Reducer, opened, reduce_field, simulate
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -77,7 +77,7 @@ def main() -> None:
             "slit": along_the_slit(arms, truth),
             "profile": profiles(arms),
             "sky": sky_residuals(arms[1]),
-            "spliced": spliced(root, truth),
+            "spliced": spliced(arms, truth),
         }
         for name, figure in figures.items():
             save(figure, options.out / f"quicklook-{name}.png")
@@ -90,9 +90,9 @@ def field(root: Path, seed: int) -> list[Arm]:
         return [Arm(Path(a.pop("folder")), **a) for a in json.loads(kept.read_text())]
     night = simulate(root, GRATINGS, seed, 2, truth=True)
     with Reducer() as reducer:
-        arms = reduce_field(reducer, night, GRATINGS, keep=True)
-        both = " ".join(str(arm.folder / "combined.fits") for arm in arms)
-        reducer.run(root, "splice", both, "-OUTPUT_FILE", "spliced.fits")
+        arms = reduce_field(
+            reducer, night, dict(zip(("blue", "red"), GRATINGS.split(","), strict=True)), keep=True
+        )
     table = [
         {"folder": str(a.folder), "grating": a.grating, "flat": a.flat, "arc": a.arc, "science": a.science}
         for a in arms
@@ -293,9 +293,9 @@ def sky_residuals(arm: Arm) -> Figure:
     return figure
 
 
-def spliced(root: Path, truth: Path) -> Figure:
+def spliced(arms: list[Arm], truth: Path) -> Figure:
     """The spliced spectrum of a galaxy with emission lines, and the same at the join."""
-    with opened(root / "spliced.fits") as product:
+    with opened(arms[0].folder.parent / SPLICED) as product:
         flux, variance = (product[i].data.astype(np.float64) for i in (0, 1))
         names = np.char.strip(product["FIBRES"].data["NAME"].astype(str))
         header = product[0].header
@@ -315,7 +315,7 @@ def spliced(root: Path, truth: Path) -> Figure:
         raise SystemExit("this seed has no emission-line galaxy to draw; choose another with --seed")
     row = targets[best]
     index = int(np.flatnonzero(names == best)[0])
-    overlap = json.loads((root / "spliced.quality.json").read_text())["overlap"]
+    overlap = json.loads((arms[0].folder.parent / "spliced.quality.json").read_text())["overlap"]
     figure, axis = plt.subplots(figsize=(8.6, 3.6), layout="constrained")
     kept = np.isfinite(flux[index])
     noise = np.sqrt(variance[index])
