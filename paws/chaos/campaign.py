@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -92,11 +94,17 @@ class CampaignReport:
 async def run_campaign(workplace: Workplace, seed: int, goal: Goal, tell: Tell) -> CampaignReport:
     """Observe disturbed nights until the goal is reached.
 
+    Whatever ends it, what it started and mounted is taken away.
+
     Raises
     ------
     PawsError
         If a system cannot be started at all, or the frames cannot be simulated.
     """
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     began = time.monotonic()
     refused = workplace.refused()
     report = CampaignReport(seed, refused)

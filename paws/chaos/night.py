@@ -36,6 +36,9 @@ LOOK_EVERY = 0.5
 QUIET = 6.0
 """So long all must stay done, s: a group of biases is combined after a quiet time of three."""
 
+STUCK = 90.0
+"""Without any change for so long nothing more is expected, s: longer than any wait between two tries."""
+
 TIDYING = 45.0
 """Longest wait for what is tidied up in the background, s."""
 
@@ -239,8 +242,9 @@ class Night:
                 problems, state = await self._look(system, expected)
                 if state != last:
                     last, since = state, time.monotonic()
-                if not problems and time.monotonic() - since > QUIET:
-                    return []
+                unchanged = time.monotonic() - since
+                if (not problems and unchanged > QUIET) or unchanged > STUCK:
+                    return problems
             await asyncio.sleep(LOOK_EVERY)
         return problems
 

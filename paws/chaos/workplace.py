@@ -16,6 +16,12 @@ from paws.chaos.strikes import Disturber
 from paws.chaos.system import find_faketime
 from paws.settings import Settings, as_environment, load_settings
 
+# libfaketime, which steps the runner's clock, makes Python's sleep fail: the engine keeps the machine's clock.
+_WRAPPER = """#!/bin/sh
+unset LD_PRELOAD
+exec "{python}" -I -S "{source}" "$@"
+"""
+
 
 @dataclass
 class Workplace:
@@ -45,7 +51,7 @@ class Workplace:
         # The database server of root's runs as another account, which must be able to enter.
         self.folder.chmod(0o755)
         source = Path(light_aaorun.__file__)
-        self.program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{source}" "$@"\n')
+        self.program.write_text(_WRAPPER.format(python=sys.executable, source=source))
         self.program.chmod(0o755)
 
     @property

@@ -74,9 +74,12 @@ def chaos(
     folder = work or Path(tempfile.mkdtemp(prefix="paws-chaos-"))
     workplace = Workplace(folder.absolute(), jars=kafka_jars and kafka_jars.absolute(), image=image)
     workplace.prepare()
-    report = asyncio.run(
-        run_campaign(workplace, seed, Goal(minutes, kills, only), lambda line: click.echo(line, err=True))
-    )
+    try:
+        report = asyncio.run(
+            run_campaign(workplace, seed, Goal(minutes, kills, only), lambda line: click.echo(line, err=True))
+        )
+    except asyncio.CancelledError:
+        raise click.Abort from None
     if as_json:
         click.echo(json.dumps(report.as_dict()))
     else:
