@@ -44,6 +44,7 @@ _MARKERS: tuple[tuple[re.Pattern[str], Stage], ...] = tuple(
         (r"cosmic ray", Stage("cosmic rays", 0.2)),
         (r"Debiasing|bias frame|overscan|Bad Pixel Mask|dark frame", Stage("detector", 0.1)),
         (r"RAW file\s*=|Executing 2DFdr Command", Stage("reading", 0.03)),
+        (r"^Waiting for Docker", Stage("waiting for Docker", 0.01)),
     )
 )
 

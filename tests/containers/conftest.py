@@ -138,7 +138,7 @@ def ours(client: Any, tmp_path: Path) -> Any:
         def is_ours(container: Any) -> bool:
             return any(str(tmp_path) in mount["Source"] for mount in container.attrs["Mounts"])
 
-        return [item for item in client.containers.list(all=True) if is_ours(item)]
+        return [item for item in client.containers.list(all=True, ignore_removed=True) if is_ours(item)]
 
     return find
 

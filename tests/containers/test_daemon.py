@@ -69,7 +69,7 @@ async def test_it_is_killed_in_the_middle_of_a_command(own_daemon, bench_of, mon
     assert (await bench.run("help")).exit_status == 0
     # The one that could not be removed at once is removed later.
     client = client_of(own_daemon.address)
-    await until(lambda: len(client.containers.list(all=True)) == 1)
+    await until(lambda: len(client.containers.list(all=True, ignore_removed=True)) == 1)
     client.close()
 
 

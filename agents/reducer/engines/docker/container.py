@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agents.reducer.engines.base import LONGEST_LINE, EngineAwayError
+from agents.reducer.engines.base import LONGEST_LINE, EngineAwayError, EngineDiedError
 from agents.reducer.engines.docker.daemon import (
     STDOUT,
     ContainerGoneError,
@@ -157,10 +157,20 @@ class WarmContainer:
             raise error
         return report
 
-    async def finish(self, folder: Path) -> None:
-        """Take the products out, into the work folder, and be idle again."""
+    async def finish(self, folder: Path) -> bool:
+        """Take the products out, into the work folder, and be idle again.
+
+        Returns
+        -------
+        bool
+            Whether the container is still there: the command has ended well all the same.
+        """
         await asyncio.to_thread(self.room.collect, folder)
-        await self._daemon.rename(self.identifier, idle_name(self.room))
+        try:
+            await self._daemon.rename(self.identifier, idle_name(self.room))
+        except (EngineDiedError, EngineAwayError):
+            return False
+        return True
 
     async def remove(self) -> None:
         """End everything in it, and remove it with its room.

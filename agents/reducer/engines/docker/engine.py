@@ -138,13 +138,11 @@ class DockerEngine:
             async with asyncio.timeout(deadline):
                 report = await container.run(command[0], ready, follower)
             finished_at = datetime.now(UTC)
-            await container.finish(cwd)
+            still_there = await container.finish(cwd)
         except BaseException as error:
             # Whatever it was doing, it must not go on, nor leave anything to the next command.
             late = isinstance(error, TimeoutError)
-            await asyncio.shield(
-                self._discard(slot, "the deadline" if late else str(error) or type(error).__name__)
-            )
+            await self._discard(slot, "the deadline" if late else str(error) or type(error).__name__)
             if late:
                 raise EngineDeadlineError(
                     f"{command[0]} ran longer than {deadline:g} s and was ended with its container. It is tried again; "
@@ -155,8 +153,10 @@ class DockerEngine:
                 error.context.setdefault("tail", list(follower.tail))
             raise
         reason = worn(report, container.commands, container.held_at_first, self._wear)
+        if not still_there:
+            reason = "it went away after the command had ended"
         if reason is not None:
-            await asyncio.shield(self._discard(slot, reason))
+            await self._discard(slot, reason)
         return EngineResult(
             exit_status=report.status,
             exit_marker=follower.exit_marker,
@@ -179,7 +179,7 @@ class DockerEngine:
             except (EngineDiedError, EngineAwayError) as error:
                 # Nothing has begun yet: a container that died while it was idle is no failure of this command.
                 known = slot.container is not None
-                await asyncio.shield(self._discard(slot, error.message))
+                await self._discard(slot, error.message)
                 refusals += isinstance(error, EngineDiedError) and not known
                 if refusals >= _MOST_REFUSALS or loop.time() >= give_up:
                     raise
@@ -202,11 +202,17 @@ class DockerEngine:
     async def _discard(self, slot: _Slot, reason: str) -> None:
         """Empty a slot. A container that cannot be removed now is removed when the daemon is back."""
         container, slot.container = slot.container, None
-        if container is None:
-            return
-        log.info(
-            "container replaced", container=container.room.name, commands=container.commands, reason=reason
-        )
+        if container is not None:
+            log.info(
+                "container replaced",
+                container=container.room.name,
+                commands=container.commands,
+                reason=reason,
+            )
+            # Before the first wait the slot is empty: whoever is cancelled here leaves no container to the next.
+            await asyncio.shield(self._dispose(container))
+
+    async def _dispose(self, container: WarmContainer) -> None:
         try:
             await container.remove()
         except (EngineDiedError, EngineAwayError):

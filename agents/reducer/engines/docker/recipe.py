@@ -178,6 +178,9 @@ def creation(recipe: Recipe, room: Path, labels: Mapping[str, str]) -> dict[str,
         "AttachStdout": False,
         "AttachStderr": False,
         "StopSignal": "SIGKILL",
+        # The image's own look at its health would run among the commands. The engine looks at its start, and
+        # each command tells more.
+        "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "NetworkMode": "none",
             "ReadonlyRootfs": True,

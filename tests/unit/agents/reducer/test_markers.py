@@ -15,6 +15,7 @@ from agents.reducer.markers import advance, is_exit_marker, stage_of
         ("CENWAVE= 4699.17 , DISP= 1.04 , DIST= 0.1", "wavelengths"),
         ('Action "REDUCE_FFLAT", Task "CMD05014", completed.', "writing"),
         ('Action "EXIT", Task "CMD05014", completed.', "done"),
+        ("Waiting for Docker: the daemon does not answer.", "waiting for Docker"),
         ("Configuring for default koala.idx", None),
         ("", None),
     ],

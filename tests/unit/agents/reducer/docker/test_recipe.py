@@ -33,6 +33,7 @@ def test_a_container_may_do_nothing_but_work():
     host = body["HostConfig"]
     assert body["User"] == "1000:1001"
     assert body["Labels"] == {"a": "b"}
+    assert body["Healthcheck"] == {"Test": ["NONE"]}
     assert (host["NetworkMode"], host["CapDrop"], host["ReadonlyRootfs"]) == ("none", ["ALL"], True)
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert (host["Memory"], host["MemorySwap"]) == (1 << 30, 1 << 30)
