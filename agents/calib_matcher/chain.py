@@ -16,6 +16,7 @@ from agents.calib_matcher.choose import (
     Candidate,
     MatchDecision,
     Progress,
+    Refusal,
     nearby_fibre_frames,
     nearby_sessions,
     pick,
@@ -28,6 +29,9 @@ from agents.calib_matcher.state import NightState
 from agents.calib_matcher.task import Task
 from schemas.frames import FibreKey
 from schemas.vocabulary import CalibrationLevel, CalibrationRole, FrameClass, ProductKind, ReductionKind
+
+_Place = tuple[CalibrationRole, str, tuple[object, ...], FibreKey | None]
+"""For which role, where: all frames there may have the same calibration."""
 
 _SESSION_PRODUCTS = {
     FrameClass.BIAS: ProductKind.COMBINED_BIAS,
@@ -73,7 +77,7 @@ class Chain:
         self._of_frame: dict[tuple[str, ProductKind], Task] = {}
         self._of_session: dict[int, Task] = {}
         self._classes = {kind for index in self._indices.values() for kind in index.classes}
-        self._sure: dict[tuple[CalibrationRole, str, tuple[object, ...], FibreKey | None], Candidate] = {}
+        self._sure: dict[_Place, tuple[Candidate, tuple[Refusal, ...]]] = {}
         self.looks_abroad: set[FrameClass] = set()
 
     def closed(self, night: str) -> bool:
@@ -293,11 +297,12 @@ class Chain:
         place = (role, sighting.frame.night, sighting.camera, sighting.fibres)
         sure = self._sure.get(place)
         if sure is not None:
-            return MatchDecision(role, again := _moved(sure, sighting), again)
+            return MatchDecision(role, again := _moved(sure[0], sighting), again, sure[1])
         nearby = nearby_fibre_frames(sighting, kind, self._indices, self._policy)
         if role is CalibrationRole.THPUT:
             # Elsewhere the sky fibres lie differently in the field, so it tells nothing of these fibres.
             nearby = takewhile(lambda item: item.level is CalibrationLevel.SAME_FIELD, nearby)
+        refused = refused_in_field(self._indices[sighting.frame.night], sighting, role)
         decision = pick(
             role,
             (
@@ -306,21 +311,25 @@ class Chain:
                 )
                 for item in nearby
             ),
-            refused_in_field(self._indices[sighting.frame.night], sighting, role),
+            refused,
             _MISSING[role],
         )
         self._note_distance(decision)
         if self._indices[sighting.frame.night].one_serves(sighting, kind):
-            self._remember(place, decision)
+            self._remember(place, decision, len(refused))
         return decision
 
-    def _remember(
-        self, place: tuple[CalibrationRole, str, tuple[object, ...], FibreKey | None], decision: MatchDecision
-    ) -> None:
-        """Keep a choice that is the same for all frames of a field: most are, and most frames ask."""
+    def _remember(self, place: _Place, decision: MatchDecision, refused: int = 0) -> None:
+        """Keep a choice that is the same for all frames of a field: most are, and most frames ask.
+
+        Parameters
+        ----------
+        refused
+            Number of refusals that are the same for the whole field.
+        """
         chosen = decision.chosen
-        if chosen is not None and not decision.refused and chosen.maker.progress is Progress.DONE:
-            self._sure[place] = chosen
+        if chosen is not None and len(decision.refused) == refused and chosen.maker.progress is Progress.DONE:
+            self._sure[place] = chosen, decision.refused
 
     def _nothing(self, role: CalibrationRole) -> MatchDecision:
         self.looks_abroad.add(_FIBRE_CLASSES.get(role) or _SESSION_ROLES[role])
@@ -338,7 +347,7 @@ class Chain:
         place = (role, sighting.frame.night, sighting.detector, None)
         sure = self._sure.get(place)
         if sure is not None:
-            return MatchDecision(role, again := _moved(sure, sighting), again)
+            return MatchDecision(role, again := _moved(sure[0], sighting), again)
         decision = pick(role, self._sessions_near(sighting, kind))
         self._note_distance(decision)
         if len(self._indices[sighting.frame.night].sessions.get((kind, sighting.detector), ())) == 1:

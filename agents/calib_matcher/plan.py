@@ -205,17 +205,9 @@ def _closure(tasks: Iterable[Task]) -> list[Task]:
 def _add_with_sources(task: Task, found: dict[str, Task]) -> None:
     if task.slot in found:
         return
-    for source in sources(task):
+    for source in task.sources:
         _add_with_sources(source, found)
     found[task.slot] = task
-
-
-def sources(task: Task) -> Iterator[Task]:
-    """Tasks whose products a task needs."""
-    yield from task.members
-    for decision in task.decisions:
-        if decision.chosen is not None and isinstance(decision.chosen.maker, Task):
-            yield decision.chosen.maker
 
 
 def _urgent(tasks: Iterable[Task]) -> set[str]:
@@ -228,7 +220,7 @@ def _urgent(tasks: Iterable[Task]) -> set[str]:
 
 
 def _mark_sources(task: Task, urgent: set[str]) -> None:
-    for source in sources(task):
+    for source in task.sources:
         if source.progress is Progress.COMING and source.slot not in urgent:
             urgent.add(source.slot)
             _mark_sources(source, urgent)

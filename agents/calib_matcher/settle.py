@@ -9,7 +9,7 @@ from agents.calib_matcher.choose import Candidate, Offer, Progress
 from agents.calib_matcher.policy import MatchPolicy
 from agents.calib_matcher.state import Finished, NightState
 from agents.calib_matcher.task import Recipe, Task, make_recipe
-from schemas.vocabulary import CalibrationRole
+from schemas.vocabulary import CalibrationLevel, CalibrationRole
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -68,7 +68,8 @@ def settle(task: Task, state: NightState, moment: Moment, patience: Patience) ->
     task.moved_at = _moved_at(task)
     if not _complete(task):
         return task
-    task.ideal = ideal = _ideal(task, moment.policy)
+    ideal = _ideal(task, moment.policy)
+    task.aim(ideal)
     finished = state.finished.get(ideal.job_key)
     if finished is not None:
         _end(task, finished, patience)
@@ -82,7 +83,7 @@ def settle(task: Task, state: NightState, moment: Moment, patience: Patience) ->
         _start(task, patience)
         task.request = False
         return task
-    waiting = [source for source in _sources(task) if source.progress is not Progress.DONE]
+    waiting = [source for source in task.sources if source.progress is not Progress.DONE]
     held = _is_far(task) and not moment.past(patience.hold_until)
     growing = not moment.past(patience.gate)
     if not (waiting or held or growing):
@@ -150,10 +151,6 @@ def _ideal(task: Task, policy: MatchPolicy) -> Recipe:
     )
 
 
-def _sources(task: Task) -> list[Task]:
-    return [*task.members, *(_task(item.chosen) for item in task.decisions if item.chosen is not None)]
-
-
 def _task(candidate: Candidate) -> Task:
     assert isinstance(candidate.maker, Task), "in a chain, tasks make the calibrations"
     return candidate.maker
@@ -161,13 +158,18 @@ def _task(candidate: Candidate) -> Task:
 
 def _moved_at(task: Task) -> datetime:
     times = [item.seen_at for item in task.subjects]
-    times += [source.moved_at for source in _sources(task) if source.moved_at is not None]
+    times += [source.moved_at for source in task.sources if source.moved_at is not None]
     return max(times, default=NEVER)
 
 
 def _is_far(task: Task) -> bool:
     """Whether a mandatory calibration is not of the frame's own field."""
-    return any(item.far for item in task.decisions)
+    # Asked of every frame at every plan, hence no property and no generator.
+    for item in task.decisions:
+        chosen = item.chosen
+        if chosen is not None and chosen.level is not CalibrationLevel.SAME_FIELD and item.mandatory:
+            return True
+    return False
 
 
 def _usable(task: Task, policy: MatchPolicy) -> Recipe | None:
@@ -229,7 +231,7 @@ def _after(source: Task, pause: timedelta) -> datetime:
 
 
 def _is_provisional(task: Task, patience: Patience) -> bool:
-    return any(source.provisional for source in _sources(task)) or (not patience.closed and _is_far(task))
+    return any(source.provisional for source in task.sources) or (not patience.closed and _is_far(task))
 
 
 def _waiting_reason(task: Task, waiting: list[Task], patience: Patience, *, held: bool, growing: bool) -> str:

@@ -26,16 +26,13 @@ class Sighting:
     camera: CameraKey = field(init=False, compare=False, repr=False)
     detector: DetectorKey = field(init=False, compare=False, repr=False)
     fibres: FibreKey | None = field(init=False, compare=False, repr=False)
+    frame_id: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "camera", self.frame.camera_key)
         object.__setattr__(self, "detector", self.frame.detector_key)
         object.__setattr__(self, "fibres", self.frame.fibre_key)
-
-    @property
-    def frame_id(self) -> str:
-        """Identifier of the frame."""
-        return self.frame.frame_id
+        object.__setattr__(self, "frame_id", self.frame.frame_id)
 
 
 @dataclass(frozen=True, slots=True)

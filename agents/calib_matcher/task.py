@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
@@ -66,6 +66,8 @@ class Task:
         When something last moved, in this task or in those it needs.
     now
         Product that can be used now.
+    sources
+        Tasks whose products it needs.
     culprit
         Member that stands in the way.
     """
@@ -89,12 +91,24 @@ class Task:
     moved_at: datetime | None = None
     culprit: Task | None = None
     now: Offer | None = None
+    sources: tuple[Task, ...] = field(init=False, repr=False)
+    _offer: Offer | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        # Asked for again and again while a night is planned, so it is put together once.
+        makers = [item.chosen.maker for item in self.decisions if item.chosen is not None]
+        self.sources = (*self.members, *(maker for maker in makers if isinstance(maker, Task)))
+
+    def aim(self, ideal: Recipe) -> None:
+        """Set the best version."""
+        self.ideal = ideal
+        self._offer = Offer(ideal.job_key, self.product)
 
     @property
     def offer(self) -> Offer:
         """Product of the best version."""
-        assert self.ideal is not None, f"{self.slot} is blocked"
-        return Offer(self.ideal.job_key, self.product)
+        assert self._offer is not None, f"{self.slot} is blocked"
+        return self._offer
 
     @property
     def offer_now(self) -> Offer | None:

@@ -126,8 +126,12 @@ def _level(decision: MatchDecision) -> CalibrationLevel:
 
 
 def _worst_level(task: Task) -> CalibrationLevel | None:
-    levels = []
     recipe = task.active or task.ideal
+    if recipe is task.ideal and recipe is not None:
+        # It takes what was chosen.
+        chosen = [item.chosen.level for item in task.decisions if item.chosen is not None and item.mandatory]
+        return max(chosen, default=None)
+    levels = []
     taken = dict(recipe.calibrations) if recipe else {}
     for decision in task.decisions:
         if not decision.mandatory or decision.role not in taken or decision.chosen is None:
