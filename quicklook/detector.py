@@ -47,12 +47,15 @@ def combine_image(work: Work) -> None:
     _alike(products)
     stack = combine_images([p.data for p in products], [p.variance for p in products])
     names = [p.path.name if p.path else "" for p in products]
+    header, ndf_class = products[0].header.copy(), products[0].ndf_class
+    # What follows needs room of its own: ten frames are two thirds of a gigabyte.
+    products.clear()
     history = [
         *(f"Combined frame: {name}" for name in names),
         f"Clipped mean, {stack.rejected} pixels left out",
     ]
     data, variance = stack.data, stack.variance
-    if products[0].ndf_class == "BIAS":
+    if ndf_class == "BIAS":
         structure = significant_structure(data, variance)
         data, variance = structure.data, structure.variance
         history.append(
@@ -63,15 +66,15 @@ def combine_image(work: Work) -> None:
     result = Product(
         data=data,
         variance=variance,
-        header=products[0].header.copy(),
-        ndf_class=products[0].ndf_class,
+        header=header,
+        ndf_class=ndf_class,
         history=history,
     )
-    result.header["NCOMBINE"] = (len(products), "exposures combined")
-    work.figures.update(frames=len(products), levels=list(stack.levels), rejected=stack.rejected)
+    result.header["NCOMBINE"] = (len(names), "exposures combined")
+    work.figures.update(frames=len(names), levels=list(stack.levels), rejected=stack.rejected)
     work.write(target, result)
     work.write_quality(target, work.figures)
-    work.say(f"Combined {len(products)} frames into {target.name}")
+    work.say(f"Combined {len(names)} frames into {target.name}")
 
 
 def _reduce(work: Work, classes: set[str], what: str) -> None:
