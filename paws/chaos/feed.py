@@ -78,7 +78,8 @@ def is_visible(strike: Strike, feed: Sequence[Told]) -> bool:
     if fault.kind is FaultKind.CLOCK_STEP:
         # Told with the wrong time itself, so by its subject alone.
         return any(row.subject == f"clock:{fault.target}" and row.state == "wrong" for row in feed)
-    return any(row.subject.startswith("repeats:") for row in after)
+    # A broker that loses its memory loses them before anybody has read them.
+    return any(row.subject.startswith("repeats:") or row.subject == "broker:memory" for row in after)
 
 
 def _process(feed: Sequence[Told], name: str, state: str, pid: int) -> bool:

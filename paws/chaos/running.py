@@ -19,7 +19,7 @@ from paws.chaos.processes import Process, descendants, send
 from paws.database import prepare_connection
 from paws.embedded.account import launch_command
 from paws.embedded.broker_probe import ask_broker
-from paws.embedded.ready import http_ready
+from paws.embedded.ready import tcp_ready
 from paws.embedded.runtime import Runtime, read_runtime
 from paws.errors import PermanentError, RetriableError
 from paws.settings import Settings
@@ -227,12 +227,12 @@ class SystemUnderTest:
         return await ask_broker(host, int(port)) is not None
 
     async def page_answers(self) -> bool:
-        """Whether its web server answers."""
+        """Whether its web server takes connections."""
         runtime = self.runtime()
         if runtime is None or not runtime.web_url:
             return False
         address = urlsplit(runtime.web_url)
-        return await http_ready(address.hostname or "", address.port or 0)(0)
+        return await tcp_ready(address.hostname or "", address.port or 0)(0)
 
 
 def _is(process: Process, name: str) -> bool:

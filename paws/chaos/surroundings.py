@@ -146,7 +146,9 @@ class Repeat:
         while time.monotonic() < deadline:
             strike = Strike(fault, utc_now())
             try:
-                strike.done = await self._publish(int(fault.amount)) > 0
+                # While nobody listens, a broker that is killed next would take them with it.
+                ready = await self._system.is_ready("worker")
+                strike.done = ready and await self._publish(int(fault.amount)) > 0
             except (AwayError, KafkaError, OSError):
                 strike.done = False
             if strike.done:

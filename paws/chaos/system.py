@@ -39,7 +39,8 @@ def with_clock(spec: ProcessSpec, file: Path) -> ProcessSpec:
     added = {
         "LD_PRELOAD": find_faketime(),
         "FAKETIME_TIMESTAMP_FILE": str(file),
-        "FAKETIME_NO_CACHE": "1",
+        # Looked at every second: at every question for the time it would bring a process of threads to a halt.
+        "FAKETIME_CACHE_DURATION": "1",
         # As when a machine's clock is stepped: what measures durations is not touched, nor are files' times.
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",

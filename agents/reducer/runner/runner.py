@@ -111,8 +111,11 @@ class Runner:
         except Exception as error:
             await self._settle_failure(begun, begun.reduction, error)
             return
-        await self._disk.room(self._clock())
         await self._show(begun, registered)
+
+    async def look_at_disk(self) -> None:
+        """Tell people when there is no room for reductions, and when there is again."""
+        await self._disk.look(self._clock())
 
     async def place(self, slot: str) -> None:
         """Make the tree agree with the database for a slot."""

@@ -142,6 +142,7 @@ async def _run(settings: Settings, engine: Engine, stop: asyncio.Event, ready: C
                 _repeated(lambda: take_back_jobs(pool, settings, clock.now()), TAKE_BACK_INTERVAL),
                 _repeated(lambda: mend(pool, settings, clock.now()), MEND_INTERVAL),
                 _repeated(lambda: clock.look(pool), LOOK_INTERVAL),
+                _repeated(runner.look_at_disk, LOOK_INTERVAL),
                 _once(pool, settings),
             ):
                 ready()
