@@ -165,6 +165,10 @@ class Daemon:
         """
         await self._call(self._api.ping)
 
+    async def info(self) -> dict[str, Any]:
+        """What it tells about itself and its machine."""
+        return dict(await self._call(self._api.info))
+
     async def image(self, name: str) -> dict[str, Any]:
         """What is known of an image.
 

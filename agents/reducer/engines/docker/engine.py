@@ -39,6 +39,9 @@ HELP_DEADLINE = 120.0
 TIDY_INTERVAL = 15.0
 """Between looks for containers that could not be removed at once, or whose runner died, s."""
 
+_LIMITS = ("MemoryLimit", "PidsLimit", "CpuCfsQuota")
+"""What a daemon says of the limits that it can hold."""
+
 _MOST_REFUSALS = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
@@ -85,9 +88,11 @@ class DockerEngine:
         """
         try:
             await self._reach_daemon()
-            image = await self._daemon.image(self._image)
+            info, image = await self._daemon.info(), await self._daemon.image(self._image)
+            if lacking := [limit for limit in _LIMITS if not info.get(limit)]:
+                log.warning("the docker daemon cannot hold these limits", lacking=lacking)
             self.invalid_status = _invalid_status(image)
-            self._recipe = Recipe.of(self._settings, self.name, str(image["Id"]))
+            self._recipe = Recipe.of(self._settings, self.name, str(image["Id"]), int(info["NCPU"]))
             adopted = await take_stock(
                 self._daemon, self._recipe, self._instance, self._work_dir, len(self._slots)
             )

@@ -24,6 +24,9 @@ INVALID_STATUS_LABEL = f"{LABEL}invalid-status"
 
 _MEGABYTE = 1 << 20
 _NOBODY = 65534
+_SHARES = 110
+"""Weight among services and containers, whose own is 1024: the kernel gives a process of niceness 10 as much."""
+
 _SHARED_MEMORY = 64 * _MEGABYTE
 
 
@@ -67,8 +70,13 @@ class Recipe:
     shared_memory: int = _SHARED_MEMORY
 
     @classmethod
-    def of(cls, settings: Settings, engine: str, image: str) -> Recipe:
+    def of(cls, settings: Settings, engine: str, image: str, processors: int) -> Recipe:
         """Recipe in the settings.
+
+        Parameters
+        ----------
+        processors
+            Of the daemon's machine; Docker refuses to give more.
 
         Raises
         ------
@@ -83,7 +91,7 @@ class Recipe:
             gid=gid,
             memory=settings.docker_memory * _MEGABYTE,
             scratch=settings.docker_scratch * _MEGABYTE,
-            cpus=settings.docker_cpus,
+            cpus=min(settings.docker_cpus, float(processors)),
             pids=settings.docker_pids,
             paths=settings.docker_paths,
         )
@@ -192,6 +200,7 @@ def creation(recipe: Recipe, room: Path, labels: Mapping[str, str]) -> dict[str,
             # As much as memory alone: none of it may be swapped out, which would slow the whole machine down.
             "MemorySwap": recipe.memory,
             "NanoCpus": round(recipe.cpus * 1e9),
+            "CpuShares": _SHARES,
             "PidsLimit": recipe.pids,
             "ShmSize": recipe.shared_memory,
             "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],

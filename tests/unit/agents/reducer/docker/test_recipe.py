@@ -113,9 +113,11 @@ def test_limits_come_from_the_settings(tmp_path):
     settings = load_settings(
         data_dir=tmp_path, docker_memory=100, docker_scratch=10, docker_cpus=0.5, docker_pids=20
     )
-    recipe = Recipe.of(settings, "x", "sha256:2")
+    recipe = Recipe.of(settings, "x", "sha256:2", 4)
     assert (recipe.memory, recipe.scratch) == (100 << 20, 10 << 20)
     assert (recipe.cpus, recipe.pids, recipe.image) == (0.5, 20, "sha256:2")
+    # Docker refuses to give more processors than there are.
+    assert Recipe.of(load_settings(data_dir=tmp_path), "x", "sha256:2", 1).cpus == 1.0
 
 
 def test_a_user_is_two_numbers():
