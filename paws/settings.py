@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from functools import cached_property
@@ -99,6 +100,10 @@ class Settings(BaseSettings):
     engines: dict[str, str] = Field(
         default_factory=dict,
         description='Further engines by name, as JSON: {"2dfdr-7.2": "docker:IMAGE"} or "local:PROGRAM"',
+    )
+    engine_nights: dict[Annotated[str, Field(pattern=r"^[0-9]{8}$")], str] = Field(
+        default_factory=dict,
+        description='Engine from a night on, as JSON: {"20260601": "2dfdr-8.0"}; PAWS_ENGINE reduces nights before',
     )
     engine_version: str = Field(
         default="", description="Version recorded with products; empty asks the engine"
@@ -272,6 +277,21 @@ class Settings(BaseSettings):
         """Locks and the runtime file of a running system."""
         return self.data_dir / "run"
 
+    def check_access(self) -> None:
+        """Refuse to show everything to other machines unless that is meant.
+
+        Raises
+        ------
+        ConfigurationError
+            If access is open and the web server binds an address that others reach.
+        """
+        if self.access == "open" and not _is_loopback(self.web_host):
+            raise ConfigurationError(
+                f"PAWS_WEB_HOST={self.web_host} lets other machines in, and PAWS_ACCESS=open would show them everything."
+                " Set PAWS_ACCESS=accounts and make accounts (paws user add), or, if all is public here,"
+                " PAWS_ACCESS=open-to-everyone."
+            )
+
     @property
     def needs_accounts(self) -> bool:
         """Whether people have to say who they are."""
@@ -313,6 +333,15 @@ class Settings(BaseSettings):
     def masked(self) -> dict[str, Any]:
         """All settings as plain values, secrets masked: for printing."""
         return self.model_dump(mode="json")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from agents.calib_matcher import slots
 from agents.calib_matcher.choose import (
+    PRODUCTS_FOR,
     Candidate,
     MatchDecision,
     Progress,
@@ -78,6 +79,7 @@ class Chain:
         self._of_session: dict[int, Task] = {}
         self._classes = {kind for index in self._indices.values() for kind in index.classes}
         self._sure: dict[_Place, tuple[Candidate, tuple[Refusal, ...]]] = {}
+        self._made: dict[CalibrationRole, bool] = {}
         self.looks_abroad: set[FrameClass] = set()
 
     def closed(self, night: str) -> bool:
@@ -313,6 +315,7 @@ class Chain:
             ),
             refused,
             _MISSING[role],
+            self._any_made,
         )
         self._note_distance(decision)
         if self._indices[sighting.frame.night].one_serves(sighting, kind):
@@ -331,6 +334,20 @@ class Chain:
         if chosen is not None and len(decision.refused) == refused and chosen.maker.progress is Progress.DONE:
             self._sure[place] = chosen, decision.refused
 
+    def _any_made(self, role: CalibrationRole) -> bool:
+        """Whether any of the nights has a product for a role.
+
+        In an archive that was just taken in, none has, and to look through all nights for each frame would take
+        longer than all the rest of planning.
+        """
+        known = self._made.get(role)
+        if known is None:
+            words = tuple(f"/{product.value}" for product in PRODUCTS_FOR[role])
+            known = self._made[role] = any(
+                word in slot for state in self._nights.values() for slot in state.standing for word in words
+            )
+        return known
+
     def _nothing(self, role: CalibrationRole) -> MatchDecision:
         self.looks_abroad.add(_FIBRE_CLASSES.get(role) or _SESSION_ROLES[role])
         return _NOTHING[role]
@@ -348,7 +365,7 @@ class Chain:
         sure = self._sure.get(place)
         if sure is not None:
             return MatchDecision(role, again := _moved(sure[0], sighting), again)
-        decision = pick(role, self._sessions_near(sighting, kind))
+        decision = pick(role, self._sessions_near(sighting, kind), any_made=self._any_made)
         self._note_distance(decision)
         if len(self._indices[sighting.frame.night].sessions.get((kind, sighting.detector), ())) == 1:
             self._remember(place, decision)

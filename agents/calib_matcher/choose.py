@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -13,6 +13,17 @@ from agents.calib_matcher.sighting import Sighting
 from paws.clock import nights_apart
 from schemas.frames import CameraKey, FibreKey
 from schemas.vocabulary import CalibrationLevel, CalibrationRole, FrameClass, ProductKind
+
+PRODUCTS_FOR = {
+    CalibrationRole.BIAS: (ProductKind.BIAS, ProductKind.COMBINED_BIAS),
+    CalibrationRole.DARK: (ProductKind.DARK, ProductKind.COMBINED_DARK),
+    CalibrationRole.LFLAT: (ProductKind.LFLAT, ProductKind.COMBINED_LFLAT),
+    CalibrationRole.TLM: (ProductKind.TLM,),
+    CalibrationRole.ARC: (ProductKind.ARC,),
+    CalibrationRole.FFLAT: (ProductKind.FFLAT,),
+    CalibrationRole.THPUT: (ProductKind.SKY,),
+}
+"""What serves in a role."""
 
 _MANDATORY = frozenset(role for role in CalibrationRole if role.mandatory)
 
@@ -135,7 +146,11 @@ class MatchDecision:
 
 
 def pick(
-    role: CalibrationRole, candidates: Iterable[Candidate], refused: Iterable[Refusal] = (), missing: str = ""
+    role: CalibrationRole,
+    candidates: Iterable[Candidate],
+    refused: Iterable[Refusal] = (),
+    missing: str = "",
+    any_made: Callable[[CalibrationRole], bool] = lambda _role: True,
 ) -> MatchDecision:
     """First candidate that can be had, and the first that can be used now.
 
@@ -147,6 +162,8 @@ def pick(
         What was passed over before, such as junked frames of the same field.
     missing
         What to say when there is no candidate.
+    any_made
+        Whether any product for a role was made yet; if not, nobody need look for one to use now.
     """
     passed = list(refused)
     chosen: Candidate | None = None
@@ -159,6 +176,8 @@ def pick(
             chosen = candidate
         if maker.offer_now is not None:
             return MatchDecision(role, chosen, candidate, tuple(passed))
+        if not any_made(role):
+            break
     return MatchDecision(role, chosen, None, tuple(passed), "" if chosen else missing)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
 from paws.clock import night_date
@@ -33,6 +33,8 @@ class MatchPolicy:
         Nights that count as one observing run.
     longitude
         Of the site, degrees east.
+    engines
+        First night, engine and version, by night: that engine reduces nights from then on.
     """
 
     match_wait: float = 300.0
@@ -44,6 +46,7 @@ class MatchPolicy:
     engine: str = "builtin"
     engine_version: str = "test"
     parameters: tuple[tuple[str, ParameterValue], ...] = ()
+    engines: tuple[tuple[str, str, str], ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> MatchPolicy:
@@ -58,7 +61,19 @@ class MatchPolicy:
             engine=settings.engine,
             engine_version=engine_version(settings),
             parameters=tuple(sorted(settings.engine_parameters.items())),
+            engines=tuple(
+                (night, name, engine_reference(settings, name).version)
+                for night, name in sorted(settings.engine_nights.items())
+            ),
         )
+
+    def of_night(self, night: str) -> MatchPolicy:
+        """Policy for a night: with the engine that reduces it."""
+        later = [(engine, version) for first, engine, version in self.engines if first <= night]
+        if not later:
+            return self
+        engine, version = later[-1]
+        return replace(self, engine=engine, engine_version=version)
 
     @property
     def horizon(self) -> int:

@@ -92,7 +92,7 @@ class Matcher:
             for other, state in self.nights.items()
             if other == night or abs(nights_apart(night, other)) <= self.policy.horizon
         }
-        return plan(near, night, now, self.policy)
+        return plan(near, night, now, self.policy.of_night(night))
 
     def written(self, made: Plan, now: datetime) -> None:
         """Remember that a plan was written, and with it what was asked for."""

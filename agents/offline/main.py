@@ -104,7 +104,9 @@ async def reduce_night(request: Request, settings: Settings, watcher: Watcher) -
         frames = request.choose(found.frames)
         if not frames:
             return NightSummary([], found.rejected, found.not_ours, [], 0, 0, time.monotonic() - began)
-        agenda = Agenda(frames, done.endings, MatchPolicy.of(settings))
+        # One engine is started here, for all nights.
+        policy = MatchPolicy.of(settings.model_copy(update={"engine_nights": {}}))
+        agenda = Agenda(frames, done.endings, policy)
         endings = await _work_off(agenda, request, settings, done, watcher)
     return _summary(agenda, found, done, endings, time.monotonic() - began)
 

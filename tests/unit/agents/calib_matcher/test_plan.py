@@ -6,7 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from agents.calib_matcher.items import Item
 from agents.calib_matcher.policy import MatchPolicy
+from agents.calib_matcher.service import Matcher
+from agents.calib_matcher.sighting import Sighting
+from paws.errors import ConfigurationError
+from paws.settings import load_settings
 from schemas.reductions import Reduction
 from schemas.vocabulary import Arm, CalibrationLevel, CalibrationRole, Priority, ReductionKind
 from tests.support.nights import EVENING, LAST_NOON, NIGHT, Observatory, make_frame, make_night
@@ -417,3 +422,40 @@ def test_a_plan_of_a_night_without_frames_is_empty() -> None:
     observatory.state()
     plan = observatory.plan()
     assert (plan.wanted, plan.ready, plan.frames, plan.next_wakeup) == ({}, (), {}, None)
+
+
+def test_another_engine_reduces_nights_from_a_night_on() -> None:
+    """What is older keeps its keys: a new version of 2dFdr redoes nothing by itself."""
+    policy = MatchPolicy(
+        engine="old", engine_version="1", engines=(("20260313", "mid", "2"), ("20260401", "new", "3"))
+    )
+    nights = ("20260312", "20260313", "20260331", "20260401", "20270101")
+    found = [(policy.of_night(night).engine, policy.of_night(night).engine_version) for night in nights]
+    assert found == [("old", "1"), ("mid", "2"), ("mid", "2"), ("new", "3"), ("new", "3")]
+    matcher = Matcher(policy)
+    for night in ("20260312", "20260313"):
+        matcher.restore(
+            Item(night, frame.frame_id, Sighting(frame, EVENING))
+            for frame in make_night(fields=1, exposures=1, biases=0, night=night)
+        )
+    for night, engine in (("20260312", "old"), ("20260313", "mid")):
+        asked = matcher.plan(night, LAST_NOON + timedelta(days=3)).ready
+        assert asked
+        assert {reduction.engine for reduction in asked} == {engine}
+
+
+def test_engines_by_night_come_from_the_settings() -> None:
+    settings = load_settings(
+        engines={"2dfdr-8.0": "docker:2dfdr:8.0"},
+        engine_nights={"20260601": "2dfdr-8.0", "20250101": "local"},
+    )
+    policy = MatchPolicy.of(settings)
+    assert [policy.of_night(night).engine for night in ("20241231", "20260531", "20260601")] == [
+        "builtin",
+        "local",
+        "2dfdr-8.0",
+    ]
+    with pytest.raises(ConfigurationError, match="No engine is named"):
+        MatchPolicy.of(load_settings(engine_nights={"20260601": "2dfdr-9"}))
+    with pytest.raises(ConfigurationError, match="ENGINE_NIGHTS"):
+        load_settings(engine_nights={"June": "local"})
