@@ -114,6 +114,32 @@ def test_a_distribution_is_settled_whatever_its_top_folder(tmp_path):
     assert program.stat().st_mode & 0o555 == 0o555
 
 
+def _needs(library: str) -> bytes:
+    """A program that needs a shared library, made of one that needs libselinux."""
+    program = Path("/bin/ls").read_bytes()
+    assert b"libselinux.so.1" in program
+    return program.replace(b"libselinux.so.1", f"lib{library}.so.1".encode())
+
+
+@pytest.mark.parametrize("brought", [False, True])
+def test_libraries_that_are_missing_are_named(tmp_path, brought):
+    folder = tmp_path / "2dfdr" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "aaorun").write_text("#!/bin/sh\n")
+    (folder / "reduce").write_bytes(_needs("notther"))
+    (folder / "reduce").chmod(0o755)
+    if brought:
+        own = tmp_path / "2dfdr" / "lib"
+        own.mkdir()
+        (own / "libnotther.so.1").write_bytes(next(Path("/lib").rglob("libselinux.so.1")).read_bytes())
+    settled = subprocess.run(
+        ["sh", str(IMAGES / "2dfdr" / "settle"), str(tmp_path)], capture_output=True, text=True
+    )
+    assert settled.returncode == (0 if brought else 1), settled.stderr
+    assert ("libnotther.so.1 => not found" in settled.stderr) is not brought
+    assert ("--build-arg PACKAGES" in settled.stderr) is not brought
+
+
 def test_the_runner_in_compose_speaks_of_folders_as_the_daemon_knows_them():
     text = (IMAGES.parent / "compose.docker.yaml").read_text()
     services = yaml.safe_load(text)["services"]
