@@ -81,6 +81,15 @@ async def test_a_container_serves_many_commands_until_it_is_worn(bench_of, stand
     assert containers == [0, 0, 0, 3, 3, 3]
 
 
+async def test_what_a_container_holds_is_measured(bench_of, stand_in):
+    # Its display alone holds more than nothing, and less than this.
+    bench = await bench_of(docker_growth=200)
+    boots = {(await bench.facts("facts"))["boot"] for _ in range(2)}
+    assert len(boots) == 1
+    (slot,) = bench.engine._slots
+    assert 1 << 18 < slot.container.held_at_first < 200 << 20
+
+
 async def test_a_failed_command_costs_its_container(bench):
     before = (await bench.facts("facts"))["boot"]
     result = await bench.run("status", "1")

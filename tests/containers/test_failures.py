@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from agents.reducer.engines.base import EngineDeadlineError, EngineDiedError, EngineOutOfMemoryError
 from agents.reducer.engines.docker import DockerEngine
+from agents.reducer.engines.docker import recipe as recipe_module
+from agents.reducer.engines.docker import room as room_module
 from paws.engines import engine_reference
 from paws.errors import ConfigurationError
 
@@ -97,6 +100,33 @@ async def test_paths_are_mapped_for_a_daemon_elsewhere(bench_of, stand_in, tmp_p
     mapped = {str(tmp_path / "data"): str(tmp_path / "as the daemon sees it")}
     bench = await bench_of(docker_paths=mapped)
     assert (await bench.facts("read", "frame.fits", folder=bench.folder(frame="raw")))["content"] == "raw"
+
+
+async def test_another_folder_of_the_same_name_is_found_at_the_start(
+    settings_of, stand_in, tmp_path, monkeypatch
+):
+    # A daemon elsewhere has such a folder, but the file systems are not shared.
+    other = tmp_path / "not shared" / "work" / "containers" / "0a1b2c3d4e5f"
+    for name in ("in", "work"):
+        (other / name).mkdir(parents=True)
+    monkeypatch.setattr(room_module.secrets, "token_hex", lambda count: "0a1b2c3d4e5f"[: 2 * count])
+    settings = settings_of(docker_paths={str(tmp_path / "data"): str(tmp_path / "not shared")})
+    engine = DockerEngine(settings, engine_reference(settings))
+    with pytest.raises(ConfigurationError, match=r"inputs cannot be read there.*PAWS_DOCKER_PATHS"):
+        await engine.start()
+    await engine.close()
+
+
+async def test_a_work_folder_without_access_is_found_at_the_start(settings_of, stand_in, monkeypatch):
+    settings = settings_of()
+    engine = DockerEngine(settings, engine_reference(settings))
+    # As where the daemon gives users other numbers.
+    monkeypatch.setattr(os, "chown", lambda *_: None)
+    if os.getuid() != 0:
+        monkeypatch.setattr(recipe_module, "working_user", lambda *_: (os.getuid() + 1, os.getgid() + 1))
+    with pytest.raises(ConfigurationError, match=r"work folder cannot be written there.*PAWS_DOCKER_USER"):
+        await engine.start()
+    await engine.close()
 
 
 async def test_a_wrong_path_is_found_at_the_start(settings_of, stand_in, tmp_path, ours):

@@ -23,7 +23,6 @@ from agents.reducer.engines.docker.recipe import SCRATCH, Recipe, creation
 from agents.reducer.engines.docker.room import Room
 from agents.reducer.engines.docker.script import PROBE_FAULTS, Report, parse_report, probe, wrapped
 from agents.reducer.engines.output import OutputFollower
-from paws.errors import ConfigurationError
 from paws.log import get_logger
 
 log = get_logger(__name__)
@@ -35,6 +34,12 @@ STATUS_DEADLINE = 5.0
 _LOOKS_AFTER_A_DEATH = 4
 _LONGEST_REPORT = 4096
 _PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class FoldersAwayError(EngineAwayError):
+    """A container does not see the folders that it should, or may not use them."""
+
+    code = "docker_folders"
 
 
 class WarmContainer:
@@ -66,11 +71,9 @@ class WarmContainer:
         Raises
         ------
         EngineAwayError
-            If the daemon does not answer.
+            If the daemon does not answer; `FoldersAwayError` if the container does not see the right folders.
         EngineDiedError
             If the container does not come up.
-        ConfigurationError
-            If the container does not see the folders it should.
         """
         room = await asyncio.to_thread(Room.make, work_dir, recipe.uid, recipe.gid)
         identifier = ""
@@ -97,7 +100,7 @@ class WarmContainer:
         except TimeoutError:
             raise DaemonRefusedError("A new container did not come to life.") from None
         if status in PROBE_FAULTS:
-            raise ConfigurationError(
+            raise FoldersAwayError(
                 f"A container of {recipe.engine} cannot work: {PROBE_FAULTS[status]}. {room.path} must be the same "
                 f"folder as {recipe.on_daemon(room.path)} on the machine of the Docker daemon (PAWS_DOCKER_PATHS), and "
                 f"user {recipe.uid}:{recipe.gid} (PAWS_DOCKER_USER) must have access."

@@ -19,7 +19,7 @@ from agents.reducer.engines.base import (
     EngineResult,
     OnLine,
 )
-from agents.reducer.engines.docker.container import WarmContainer
+from agents.reducer.engines.docker.container import FoldersAwayError, WarmContainer
 from agents.reducer.engines.docker.daemon import Daemon
 from agents.reducer.engines.docker.ending import Wear, worn
 from agents.reducer.engines.docker.orphans import ENGINE, INSTANCE, RECIPE, ROOM, RUNNER, take_stock
@@ -77,6 +77,7 @@ class DockerEngine:
         self._condemned: list[WarmContainer] = []
         self._recipe: Recipe | None = None
         self._tidying: asyncio.Task[None] | None = None
+        self._started = False
 
     async def start(self) -> None:
         """Find daemon and image, adopt what an earlier runner left, and see that ``aaorun`` answers.
@@ -106,6 +107,12 @@ class DockerEngine:
             await self._say_help(self._slots[0])
         except (EngineDiedError, EngineAwayError) as error:
             raise ConfigurationError(f"The engine {self.name} does not start: {error.message}") from error
+        except OSError as error:
+            raise ConfigurationError(
+                f"The engine {self.name} cannot make its rooms in {self._work_dir}: {error}. The file system must know "
+                "locks (flock), and a runner that is root must be allowed to give folders away."
+            ) from error
+        self._started = True
         for slot in self._slots:
             self._idle.put_nowait(slot)
         self._tidying = asyncio.create_task(self._tidy())
@@ -187,6 +194,9 @@ class DockerEngine:
                 await self._discard(slot, error.message)
                 refusals += isinstance(error, EngineDiedError) and not known
                 if refusals >= _MOST_REFUSALS or loop.time() >= give_up:
+                    raise
+                if isinstance(error, FoldersAwayError) and not self._started:
+                    # Later it is an outage of a file system; at the start, a wrong setting.
                     raise
                 if not known:
                     follower.feed(f"Waiting for Docker: {error.message}")
