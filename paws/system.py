@@ -153,6 +153,7 @@ async def live_system(
     ServiceError
         If a part cannot be brought to readiness; the message has its last lines.
     """
+    settings.check_access()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     desk = NoticeDesk(settings.data_dir)
     notices = ProcessNotices(desk)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from http import HTTPStatus
 
 import asyncpg
 from starlette.applications import Starlette
@@ -20,19 +22,24 @@ from starlette.websockets import WebSocket
 from paws.database import open_pool
 from paws.operations import disks, work
 from paws.settings import Settings
-from web.api.handlers import night_snapshot
+from web.accounts.identify import Identify, visitor_of
+from web.accounts.routes import account_routes
 from web.api.table import api_routes
 from web.live.feed import Feed, supervise
-from web.live.snapshot import SnapshotDesk, SnapshotText
+from web.live.parts import read_parts
+from web.live.sights import Sights
+from web.live.snapshot import SnapshotDesk
 from web.live.socket import serve
+from web.live.whose import WhoseDesk
 from web.metrics import RequestTimes
-from web.pages import frames, live, log, products
+from web.pages import frames, live, log, look, products
 from web.pages.api import api_page
 from web.pages.render import STATIC, error_page
-from web.problems import error_handlers
+from web.problems import ProblemError, error_handlers
 from web.security import SecurityHeaders, same_origin
 from web.state import WebState, web_state
 from web.storage.health import DEADLINE, figures
+from web.storage.status import newest_night
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -40,15 +47,16 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def create_app(settings: Settings) -> Starlette:
     """The web application.
 
-    It reads PostgreSQL and the topic ``status.events``, and writes neither. Nothing is opened before the
-    application starts.
+    It reads PostgreSQL and the topic ``status.events``, and writes what belongs to accounts. Nothing is opened
+    before the application starts.
 
     Raises
     ------
     ConfigurationError
-        If no database is set.
+        If no database is set, or an open installation would serve other machines.
     """
     settings.require_database()
+    settings.check_access()
     state = WebState(settings)
     middleware = [
         Middleware(RequestTimes, metrics=state.metrics),
@@ -56,10 +64,12 @@ def create_app(settings: Settings) -> Starlette:
     ]
     if settings.web_hosts:
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.web_hosts)))
+    handlers = error_handlers(error_page)
+    middleware.append(Middleware(Identify, desk=state.visitors, on_error=handlers[Exception]))
     app = Starlette(
-        routes=_routes(),
+        routes=_routes(state),
         middleware=middleware,
-        exception_handlers=error_handlers(error_page),
+        exception_handlers=handlers,
         lifespan=_lifespan,
     )
     app.state.web = state
@@ -72,23 +82,25 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     async with open_pool(state.settings) as pool:
         state.pool = pool
 
-        async def read(night: str | None) -> SnapshotText:
-            snapshot = await night_snapshot(state, night)
-            return SnapshotText(snapshot.seq, snapshot.model_dump_json())
-
-        state.desk = SnapshotDesk(read)
-        state.feed = Feed(state.settings, pool, state.hub)
+        state.desk = SnapshotDesk(partial(read_parts, pool), partial(newest_night, pool))
+        state.feed = Feed(state.settings, pool, state.hub, WhoseDesk(pool, state.settings.needs_accounts))
+        state.sights = Sights(state.hub, state.visitors, pool)
         await state.feed.begin()
-        task = asyncio.create_task(supervise(state.feed.run), name="status feed")
+        tasks = [
+            asyncio.create_task(supervise(state.feed.run), name="status feed"),
+            asyncio.create_task(supervise(state.sights.run), name="sights"),
+        ]
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
 
 
-def _routes() -> list[BaseRoute]:
+def _routes(state: WebState) -> list[BaseRoute]:
     pages = [
         ("/", live.live, "live"),
         ("/nights", live.nights, "nights"),
@@ -104,13 +116,17 @@ def _routes() -> list[BaseRoute]:
         ("/reductions/{job_key}/product", frames.reduction_product, "reduction_product"),
         ("/reductions/{job_key}/log", frames.reduction_log, "reduction_log"),
         ("/api", api_page, "api"),
+        ("/look", look.look, "look"),
+        ("/keys", look.keys, "keys"),
     ]
     return [
         *(Route(path, handler, methods=["GET"], name=f"page:{name}") for path, handler, name in pages),
         *api_routes(),
+        *account_routes(),
         Route("/metrics", metrics, methods=["GET"]),
         WebSocketRoute("/ws/status", status_socket),
         Mount("/static", _Assets(directory=STATIC), name="static"),
+        Mount("/vendor", _Assets(directory=state.vendor.folder, check_dir=False), name="vendor"),
     ]
 
 
@@ -120,7 +136,7 @@ class _Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """One file."""
         response = await super().get_response(path, scope)
-        versioned = b"v=" in scope.get("query_string", b"")
+        versioned = b"v=" in scope.get("query_string", b"") or scope["path"].startswith("/vendor/")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
         return response
 
@@ -131,12 +147,31 @@ async def status_socket(socket: WebSocket) -> None:
     if not same_origin(socket.headers):
         await socket.close(1008, "opened by a page of another site")
         return
-    await serve(socket, state.hub, state.require_desk(), state.settings.web_queue)
+    visitor = visitor_of(socket)
+    if visitor.kind == "token" and not visitor.scopes & {"read", "write"}:
+        await socket.close(1008, "the token is not for reading")
+        return
+    sights = state.sights
+    await serve(
+        socket,
+        state.hub,
+        state.require_desk(),
+        state.settings.web_queue,
+        visitor.sight,
+        lambda client: sights.remember(client, visitor) if sights else None,
+    )
 
 
 async def metrics(request: Request) -> Response:
-    """Figures for Prometheus."""
+    """Figures for Prometheus. They count everything, so they are for who sees everything."""
     state = web_state(request)
+    visitor = visitor_of(request)
+    administrator = visitor.person is not None and visitor.person.administrator
+    if not (visitor.sight.everything or (administrator and "metrics" in visitor.scopes)):
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "Figures are for administrators: send a token of theirs with the scope metrics.",
+        )
     operations = state.metrics.operations
     state.metrics.set_feed(state.hub.clients, state.hub.newest)
     try:

@@ -6,6 +6,7 @@ from typing import Final
 
 import asyncpg
 
+from paws.access.rule import Sight
 from web.api.models import Health, Part
 from web.state import WebState
 from web.storage.health import outbox_lag
@@ -44,3 +45,13 @@ async def health(state: WebState) -> Health:
     if state.feed is not None:
         parts.append(judge_feed(state.feed.state.broker, bool(state.settings.broker_url)))
     return Health(ok=all(part.ok for part in parts), parts=parts)
+
+
+def told_health(found: Health, sight: Sight) -> Health:
+    """Health as somebody is told it: which parts are well is for everyone, numbers are not."""
+    if sight.everything:
+        return found
+    parts = [
+        Part(name=one.name, ok=one.ok, detail="is well" if one.ok else "is not well") for one in found.parts
+    ]
+    return Health(ok=found.ok, parts=parts)

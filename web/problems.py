@@ -27,8 +27,14 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 class ProblemError(HTTPException):
     """An error to be told to the client. Raised by handlers."""
 
-    def __init__(self, status: HTTPStatus, detail: str, errors: list[ProblemField] | None = None) -> None:
-        super().__init__(int(status), detail)
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        errors: list[ProblemField] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(int(status), detail, dict(headers or {}))
         self.errors = errors or []
 
 

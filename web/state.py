@@ -6,14 +6,19 @@ from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
+from paws.accounts.passwords import Passwords
 from paws.clock import Clock, utc_now
 from paws.database import Pool
 from paws.settings import Settings
+from web.accounts.desk import VisitorDesk
+from web.accounts.oidc import Issuer
 from web.live.feed import Feed
 from web.live.hub import Hub
+from web.live.sights import Sights
 from web.live.snapshot import SnapshotDesk
 from web.metrics import Metrics
 from web.operations import LagDesk
+from web.vendor import Vendor, vendor_dir
 
 
 @dataclass
@@ -27,10 +32,18 @@ class WebState:
     pool: Pool = None
     feed: Feed | None = None
     desk: SnapshotDesk | None = None
+    sights: Sights | None = None
     lag: LagDesk = field(init=False)
+    passwords: Passwords = field(default_factory=Passwords)
+    vendor: Vendor = field(init=False)
+    visitors: VisitorDesk = field(init=False)
+    issuer: Issuer | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.lag = LagDesk(self.settings)
+        self.visitors = VisitorDesk(self.settings, lambda: self.clock())
+        self.issuer = Issuer(self.settings) if self.settings.oidc_issuer else None
+        self.vendor = Vendor(vendor_dir(self.settings))
 
     def require_desk(self) -> SnapshotDesk:
         """The desk for snapshots, which exists once the application has started."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from agents.notifier import mail, messages, service, storage
 from agents.runtime import AgentContext
+from paws import letters
 from paws.errors import NotOursError, PawsError
 from paws.log import get_logger
 from schemas.events import AnyEvent, FrameArrived, FrameJunked, FrameRejected, ReductionFinished
@@ -15,6 +16,7 @@ from schemas.vocabulary import ReductionState
 log = get_logger(__name__)
 
 _LOOK_BACK = timedelta(days=2)
+_LETTERS_EVERY = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(minutes=5)
 
 
@@ -31,6 +33,7 @@ class Desk:
         self._delivery_due: datetime | None = None
         self._pause = timedelta(seconds=2)
         self._started = False
+        self._letters_due = datetime.min.replace(tzinfo=UTC)
 
     async def take(self, event: AnyEvent) -> None:
         """Take an event."""
@@ -60,6 +63,12 @@ class Desk:
             await self._tell_rejections(now)
         for night in [night for night, due in self._nights.items() if due <= now]:
             await self._tell_fields(night, now)
+        if self._letters_due <= now:
+            # The pages put letters into the database; nobody announces them.
+            self._letters_due = now + _LETTERS_EVERY
+            await letters.drop_old_letters(self._context.pool)
+            if self._delivery_due is None and await letters.letters_wait(self._context.pool):
+                self._delivery_due = now
         if self._delivery_due is not None and self._delivery_due <= now:
             await self._deliver(now)
 
@@ -138,4 +147,7 @@ class Desk:
         if server:
             return await asyncio.to_thread(mail.send, letter, server)
         name = mail.outbox_name(unsent.message, unsent.created_at)
-        return await asyncio.to_thread(mail.put_into_outbox, letter, settings.outbox_dir, name)
+        private = unsent.message.kind is service.Kind.ACCOUNT
+        return await asyncio.to_thread(
+            mail.put_into_outbox, letter, settings.outbox_dir, name, private=private
+        )

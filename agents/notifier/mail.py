@@ -39,17 +39,18 @@ def compose(message: Message, settings: Settings, created_at: datetime) -> Email
     mail = EmailMessage(policy=_POLICY)
     try:
         mail["From"] = settings.mail_from
-        mail["To"] = settings.mail_to
+        mail["To"] = message.recipient or settings.mail_to
     except ValueError as error:
         raise ConfigurationError(
-            f"PAWS_MAIL_FROM or PAWS_MAIL_TO is no mail address: {error}. Correct it."
+            f"PAWS_MAIL_FROM, PAWS_MAIL_TO or an account's address is no mail address: {error}. Correct it."
         ) from error
     mail["Subject"] = one_line(message.subject)
     mail["Date"] = format_datetime(created_at)
     mail["Message-ID"] = f"<{_digest(message)}@paws-live.invalid>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-PAWS-Kind"] = message.kind.value
-    mail["X-PAWS-Night"] = one_line(message.night)
+    if message.night:
+        mail["X-PAWS-Night"] = one_line(message.night)
     mail.set_content(message.body)
     return mail
 
@@ -59,8 +60,13 @@ def outbox_name(message: Message, created_at: datetime) -> str:
     return f"{created_at:%Y%m%dT%H%M%S}-{message.kind.value}-{_digest(message)[:12]}.eml"
 
 
-def put_into_outbox(mail: EmailMessage, folder: Path, name: str) -> str:
+def put_into_outbox(mail: EmailMessage, folder: Path, name: str, *, private: bool = False) -> str:
     """Write a mail into the outbox folder, whole or not at all.
+
+    Parameters
+    ----------
+    private
+        Readable for nobody else on this machine.
 
     Returns
     -------
@@ -69,6 +75,7 @@ def put_into_outbox(mail: EmailMessage, folder: Path, name: str) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{name}.{os.getpid()}"
+    temporary.touch(mode=0o600 if private else 0o666)
     temporary.write_bytes(mail.as_bytes())
     path = folder / name
     temporary.replace(path)

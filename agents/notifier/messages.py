@@ -14,13 +14,14 @@ _MOST_FILES = 200
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it is kept and sent."""
+    """A message as it is kept and sent. Without a recipient it is for those whom the settings name."""
 
     notification_id: str
     night: str
     kind: Kind
     subject: str
     body: str
+    recipient: str | None = None
 
 
 def one_line(text: str, limit: int = _LONGEST_SUBJECT) -> str:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from paws.clock import from_mjd
+from paws.letters import ACCOUNT_KIND
 from schemas.vocabulary import FrameState
 
 REJECTIONS_QUIET = timedelta(seconds=10)
@@ -32,6 +33,7 @@ class Kind(StrEnum):
     FAILURE = "failure"
     REJECTED = "rejected"
     FIELD = "field"
+    ACCOUNT = ACCOUNT_KIND
 
 
 @dataclass(frozen=True)

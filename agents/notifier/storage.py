@@ -207,7 +207,7 @@ async def next_unsent(connection: Connection, skip: Sequence[str]) -> Unsent | N
     """Oldest message that is not delivered and that nobody else delivers now; locked until the transaction ends."""
     row = await connection.fetchrow(
         """
-        SELECT notification_id, night, kind, subject, body, created_at FROM notification
+        SELECT notification_id, night, kind, subject, body, recipient, created_at FROM notification
         WHERE sent_at IS NULL AND notification_id <> ALL($1::text[])
         ORDER BY created_at, notification_id LIMIT 1 FOR UPDATE SKIP LOCKED
         """,
@@ -215,15 +215,16 @@ async def next_unsent(connection: Connection, skip: Sequence[str]) -> Unsent | N
     )
     if row is None:
         return None
-    message = Message(row["notification_id"], row["night"], Kind(row["kind"]), row["subject"], row["body"])
+    message = Message(
+        row["notification_id"], row["night"], Kind(row["kind"]), row["subject"], row["body"], row["recipient"]
+    )
     return Unsent(message, row["created_at"])
 
 
 async def mark_sent(connection: Connection, notification_id: str, location: str, now: datetime) -> None:
-    """Note where a message went."""
+    """Note where a message went. One about an account is not kept: it may hold a secret."""
     await connection.execute(
-        "UPDATE notification SET sent_at = $2, location = $3 WHERE notification_id = $1",
-        notification_id,
-        now,
-        location,
+        "UPDATE notification SET sent_at = $2, location = $3, body = CASE WHEN kind = $4 THEN '' ELSE body END"
+        " WHERE notification_id = $1",
+        *(notification_id, now, location, Kind.ACCOUNT.value),
     )

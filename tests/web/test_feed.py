@@ -14,8 +14,10 @@ from paws.settings import Settings
 from schemas.topics import STATUS_EVENTS
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import change_frame, write_night
+from tests.support.sights import ALL
 from web.live.feed import Feed
 from web.live.hub import Hub
+from web.live.whose import WhoseDesk
 
 
 async def until(condition: Any, seconds: float = 15.0) -> None:
@@ -28,11 +30,11 @@ async def test_table_alone_serves(database: Settings) -> None:
     rows = await write_night(database, with_files=False)
     hub = Hub()
     async with open_pool(database) as pool, pool.acquire() as connection:
-        feed = Feed(database, pool, hub)
+        feed = Feed(database, pool, hub, WhoseDesk(pool, needed=False))
         await feed.begin()
         assert (hub.oldest, hub.newest) == (1, 30)
         task = asyncio.create_task(feed.run())
-        client, _, _ = hub.join(NIGHT, None, 100)
+        client, _, _ = hub.join(NIGHT, None, 100, ALL)
         await change_frame(connection, rows.frames[14, "blue"].frame_id, "waiting", "still no arc")
         assert await client.wait(10)
         assert [delta.seq for delta in client.take()] == [31]
@@ -47,10 +49,10 @@ async def test_pruned_events_send_clients_to_a_snapshot(database: Settings) -> N
     hub = Hub()
     async with open_pool(database) as pool:
         await pool.execute("DELETE FROM status_event WHERE seq < 10")
-        feed = Feed(database, pool, hub)
+        feed = Feed(database, pool, hub, WhoseDesk(pool, needed=False))
         await feed.begin()
         assert (hub.oldest, hub.newest) == (10, 30)
-        client, _, _ = hub.join(NIGHT, None, 100)
+        client, _, _ = hub.join(NIGHT, None, 100, ALL)
         await pool.execute("DELETE FROM status_event")
         await pool.execute(
             "INSERT INTO status_event (seq, outbox_id, night, entity, entity_id, state, payload, at)"
@@ -67,7 +69,7 @@ async def test_absent_broker_makes_the_feed_slower_and_not_wrong(database: Setti
     settings = database.model_copy(update={"broker_url": "kafka://127.0.0.1:1"})
     hub = Hub()
     async with open_pool(settings) as pool, pool.acquire() as connection:
-        feed = Feed(settings, pool, hub)
+        feed = Feed(settings, pool, hub, WhoseDesk(pool, needed=False))
         await feed.begin()
         task = asyncio.create_task(feed.run())
         await change_frame(connection, rows.frames[14, "blue"].frame_id, "waiting", "still no arc")
@@ -103,7 +105,7 @@ async def test_broker_brings_events_at_once_and_the_table_fills_gaps(
         await producer.start()
         hub = Hub()
         async with open_pool(settings) as pool, pool.acquire() as connection:
-            feed = Feed(settings, pool, hub)
+            feed = Feed(settings, pool, hub, WhoseDesk(pool, needed=False))
             await feed.begin()
             task = asyncio.create_task(feed.run())
             await until(lambda: feed.state.broker is None)

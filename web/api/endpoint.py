@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from paws.access.rule import Sight
+from web.accounts.identify import visitor_of
 from web.api.models import ProblemField
 from web.problems import NotFoundError, ProblemError
 from web.questions import NoQuestion, Question
@@ -38,6 +40,11 @@ class Asked:
     question: Any
     path: dict[str, str]
     request: Request
+
+    @property
+    def sight(self) -> Sight:
+        """What the visitor may see."""
+        return visitor_of(self.request).sight
 
 
 Handle = Callable[[Asked], Awaitable[BaseModel | Response]]

@@ -22,7 +22,8 @@ from paws.database import Pool
 from paws.log import get_logger
 from paws.settings import Settings
 from schemas.topics import STATUS_EVENTS
-from web.live.hub import MEMORY, Hub, Step
+from web.live.hub import MEMORY, Hub, Step, Whose
+from web.live.whose import WhoseDesk
 from web.storage.status import event_bounds, events_after
 
 log = get_logger(__name__)
@@ -62,13 +63,16 @@ class Feed:
     ----------
     settings, pool, hub
         The process's own.
+    whose
+        Tells whom events concern.
     """
 
-    def __init__(self, settings: Settings, pool: Pool, hub: Hub) -> None:
+    def __init__(self, settings: Settings, pool: Pool, hub: Hub, whose: WhoseDesk) -> None:
         self.state = FeedState()
         self._settings = settings
         self._pool = pool
         self._hub = hub
+        self._whose = whose
         self._hurry = asyncio.Event()
 
     async def begin(self) -> None:
@@ -96,12 +100,12 @@ class Feed:
         """Take what the table has and the hub has not."""
         while True:
             rows = await events_after(self._pool, self._hub.newest, _PAGE)
-            for event in rows:
-                if self._hub.accept(event) is Step.GAP:
+            for event, whose in zip(rows, await self._whose.of(rows), strict=True):
+                if self._hub.accept(event, whose) is Step.GAP:
                     # The table is gapless but for its pruned beginning, which this hub slept through.
                     log.warning("status events were pruned before they were read", next=event["seq"])
                     self._hub.restart_at(int(event["seq"]) - 1)
-                    self._hub.accept(event)
+                    self._hub.accept(event, whose)
             if len(rows) < _PAGE:
                 break
         self.state.looked_at = time.monotonic()
@@ -158,7 +162,7 @@ class Feed:
             while True:
                 batches = await consumer.getmany(partition, timeout_ms=1000)
                 for message in batches.get(partition, ()):
-                    self._take(message.value)
+                    await self._take(message.value)
                 if not batches:
                     await self._check_broker(consumer)
         finally:
@@ -168,14 +172,24 @@ class Feed:
         """Ask the broker something: `getmany` stays silent when the broker is gone."""
         await asyncio.wait_for(consumer.topics(), _BROKER_DEADLINE)
 
-    def _take(self, message: bytes | None) -> None:
+    async def _take(self, message: bytes | None) -> None:
         try:
-            step = self._hub.accept(orjson.loads(message or b""))
+            event = orjson.loads(message or b"")
+            step = self._hub.accept(event, await self._concerns(event))
         except (KeyError, TypeError, ValueError) as error:
             log.warning("a message of the status topic is no status event", error=repr(error))
             return
         if step is Step.GAP:
             self._hurry.set()
+
+    async def _concerns(self, event: Any) -> Whose | None:
+        if int(event["seq"]) != self._hub.newest + 1:
+            return None  # not taken now
+        try:
+            return (await self._whose.of([event]))[0]
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("whom an event concerns cannot be told now", error=repr(error))
+            return None
 
 
 async def _stop(consumer: Any) -> None:

@@ -6,26 +6,32 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
+
+from paws.access.rule import Sight
 
 _FRESH: Final = 2.0
 """How long a snapshot may serve further clients (s), though nothing was announced since."""
 
 
-@dataclass(frozen=True)
-class SnapshotText:
-    """A snapshot as it is sent, and the newest event that it includes."""
+class Snapshot(Protocol):
+    """A night at one moment."""
 
-    seq: int
-    text: str
+    @property
+    def seq(self) -> int:
+        """Newest event that it includes."""
+
+    def text_for(self, sight: Sight) -> str:
+        """What is sent to somebody."""
 
 
-Reader = Callable[[str | None], Awaitable[SnapshotText]]
+Reader = Callable[[str | None], Awaitable[Snapshot]]
+Newest = Callable[[Sight], Awaitable[str | None]]
 
 
 @dataclass(frozen=True)
 class _Kept:
-    snapshot: SnapshotText
+    snapshot: Snapshot
     read_at: float
 
 
@@ -37,18 +43,37 @@ class SnapshotDesk:
     Parameters
     ----------
     read
-        Reads the snapshot of a night (None: of the newest) from the database.
+        Reads the snapshot of a night (None: of none at all) from the database.
+    newest
+        Finds the newest night that somebody sees something of.
     clock
         Monotonic seconds.
     """
 
-    def __init__(self, read: Reader, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, read: Reader, newest: Newest, clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
+        self._newest = newest
+        self._nights: dict[Sight, tuple[float, str | None]] = {}
         self._clock = clock
         self._kept: dict[str | None, _Kept] = {}
         self._locks: dict[str | None, asyncio.Lock] = {}
 
-    async def get(self, night: str | None, joined: int) -> SnapshotText:
+    async def text(self, night: str | None, joined: int, sight: Sight) -> tuple[int, str]:
+        """Snapshot for somebody, of a night or of the newest they see (None), and the newest event in it."""
+        found = await self.get(night or await self._newest_night(sight), joined)
+        return found.seq, found.text_for(sight)
+
+    async def _newest_night(self, sight: Sight) -> str | None:
+        kept = self._nights.get(sight)
+        begun = self._clock()
+        if kept and begun - kept[0] <= _FRESH:
+            return kept[1]
+        night = await self._newest(sight)
+        self._nights = {one: old for one, old in self._nights.items() if begun - old[0] <= _FRESH}
+        self._nights[sight] = (begun, night)
+        return night
+
+    async def get(self, night: str | None, joined: int) -> Snapshot:
         """Snapshot of a night that includes event `joined` and all before it."""
         lock = self._locks.setdefault(night, asyncio.Lock())
         async with lock:

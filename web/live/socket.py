@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from paws.access.rule import Sight
 from paws.clock import utc_now
 from paws.log import get_logger
 from web.live.hub import Client, Hub
@@ -27,6 +28,14 @@ SEND_DEADLINE: Final = 60.0
 """Seconds that a client may take to read one message before it counts as dead."""
 
 _MAX_SEQ: Final = 2**53
+
+
+ENDED_CODE: Final = 4401
+"""Why a websocket is closed whose visitor is no longer known: signed out, disabled, revoked."""
+
+
+class EndedError(Exception):
+    """The visitor of a websocket is no longer known."""
 
 
 class BadQuestionError(ValueError):
@@ -70,15 +79,31 @@ class Sink(Protocol):
         """Send one message; returns when it is handed to the network."""
 
 
-async def serve(socket: WebSocket, hub: Hub, desk: SnapshotDesk, limit: int) -> None:
-    """Talk to one client until it leaves or stops reading."""
+async def serve(
+    socket: WebSocket,
+    hub: Hub,
+    desk: SnapshotDesk,
+    limit: int,
+    sight: Sight,
+    joined: Callable[[Client], None] = lambda _client: None,
+) -> None:
+    """Talk to one client until it leaves, stops reading, or is no longer known.
+
+    Parameters
+    ----------
+    sight
+        What it may see at first.
+    joined
+        Told of the client, so that its sight can be kept up to date.
+    """
     try:
         question = parse_question(dict(socket.query_params))
     except BadQuestionError as error:
         await socket.close(1008, str(error)[:120])
         return
     await socket.accept()
-    client, resume, missed = hub.join(question.night, question.since, limit)
+    client, resume, missed = hub.join(question.night, question.since, limit, sight)
+    joined(client)
     try:
         async with asyncio.TaskGroup() as group:
             # A send-only loop would notice a dead client only at the next event.
@@ -92,13 +117,15 @@ async def serve(socket: WebSocket, hub: Hub, desk: SnapshotDesk, limit: int) -> 
     except* (WebSocketDisconnect, ConnectionError, RuntimeError) as group_error:
         # RuntimeError is how Starlette tells that the other side has gone already.
         log.debug("websocket ended", reason=repr(group_error.exceptions[0]))
+    except* EndedError:
+        log.debug("websocket closed: its visitor is no longer known")
     except* TimeoutError:
         log.info("websocket closed: the client does not read", night=question.night)
     finally:
         hub.leave(client)
         if socket.client_state is not WebSocketState.DISCONNECTED:
             with suppress(RuntimeError, OSError, TimeoutError, WebSocketDisconnect):
-                await asyncio.wait_for(socket.close(1001), 1.0)
+                await asyncio.wait_for(socket.close(ENDED_CODE if client.ended else 1001), 1.0)
 
 
 async def tell(
@@ -112,6 +139,8 @@ async def tell(
 ) -> None:
     """Send what a client is to know, for ever: a snapshot or what it missed, then each event."""
     seen = client.joined
+    # Clients with limits count for themselves, from each snapshot on.
+    number = 0
     if start_with_snapshot:
         seen = await _send_snapshot(sink, client, desk)
     else:
@@ -121,29 +150,37 @@ async def tell(
         await _send(sink, _heartbeat(seen))
     while True:
         if not await client.wait(heartbeat):
-            await _send(sink, _heartbeat(max(seen, hub.newest)))
+            await _send(sink, _heartbeat(max(seen, hub.newest) if client.sight.everything else number))
             continue
+        sight = client.sight
         for delta in client.take():
             if delta.seq > seen:
-                await _send(sink, delta.text)
+                number += 1
+                text = delta.text if sight.everything else delta.text_for(sight, number)
+                await _send(sink, text)
                 seen = delta.seq
+            if client.behind:
+                break
+        if client.ended:
+            raise EndedError
         if client.behind:
-            await _send(sink, _message("resync", reason="you read more slowly than the night goes on"))
+            await _send(sink, _message("resync", reason="what you see has changed, or you read too slowly"))
             client.restart(hub.newest)
+            number = 0
             seen = await _send_snapshot(sink, client, desk)
 
 
 async def _send_snapshot(sink: Sink, client: Client, desk: SnapshotDesk) -> int:
     while True:
         try:
-            snapshot = await desk.get(client.night, client.joined)
+            seq, text = await desk.text(client.night, client.joined, client.sight)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             # The client keeps what it shows, and learns why nothing new comes.
             await _send(sink, _message("unavailable", reason="the database does not answer; trying again"))
             await asyncio.sleep(1.0)
             continue
-        await _send(sink, snapshot.text)
-        return snapshot.seq
+        await _send(sink, text)
+        return seq
 
 
 async def _send(sink: Sink, text: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from web.access import told
+from web.accounts.identify import visitor_of
 from web.api.endpoint import parse, path_values
-from web.api.handlers import frame_detail, reduction_detail
+from web.api.handlers import PRIVATE, frame_detail, reduction_detail
 from web.files import inside
 from web.pages.night import view_of
 from web.pages.render import page
@@ -20,6 +23,8 @@ from web.state import web_state
 from web.storage import frames as frame_store
 from web.storage import products as product_store
 from web.storage import status as status_store
+
+LOG: Final = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,10 @@ def refusals(decision: Mapping[str, Any] | None) -> list[dict[str, str]]:
 
 async def frame(request: Request) -> Response:
     """One frame."""
-    state = web_state(request)
+    state, sight = web_state(request), visitor_of(request).sight
     parse(NoQuestion, request)
-    found = await frame_detail(state, path_values(request)["frame_id"])
-    events = await status_store.history(state.pool, found.night, [found.frame_id])
+    found = await frame_detail(state, path_values(request)["frame_id"], sight)
+    events = await status_store.history(state.pool, found.night, [found.frame_id], sight)
     chosen = choices(found.decision)
     passed_over = refusals(found.decision)
     named = {source for item in chosen for source in item["sources"]}
@@ -95,16 +100,16 @@ async def frame(request: Request) -> Response:
         choices=chosen,
         refusals=passed_over,
         notes=[str(note) for note in (found.decision or {}).get("notes") or ()],
-        names=await frame_store.frame_names(state.pool, sorted(named)),
+        names=await frame_store.frame_names(state.pool, sorted(named), sight),
         cards=sorted(found.header.items()),
     )
 
 
 async def reduction(request: Request) -> Response:
     """One reduction."""
-    state = web_state(request)
+    state, sight = web_state(request), visitor_of(request).sight
     parse(NoQuestion, request)
-    found = await reduction_detail(state, path_values(request)["job_key"])
+    found = await reduction_detail(state, path_values(request)["job_key"], sight)
     chosen = choices(found.document)
     named = {source for item in chosen for source in item["sources"]} | set(found.frame_ids)
     return page(
@@ -112,7 +117,7 @@ async def reduction(request: Request) -> Response:
         "reduction.html",
         reduction=found,
         choices=chosen,
-        names=await frame_store.frame_names(state.pool, sorted(named)),
+        names=await frame_store.frame_names(state.pool, sorted(named), sight),
         parameters=found.document.get("parameters") or {},
     )
 
@@ -121,7 +126,9 @@ async def reduction_product(request: Request) -> Response:
     """To the product of a reduction: the address is known before the product is."""
     state = web_state(request)
     parse(NoQuestion, request)
-    product_id = await product_store.product_of_job(state.pool, path_values(request)["job_key"])
+    product_id = await product_store.product_of_job(
+        state.pool, path_values(request)["job_key"], visitor_of(request).sight
+    )
     if product_id is None:
         raise NotFoundError("This reduction has made no product yet.")
     return RedirectResponse(request.url_for("page:product", product_id=product_id).path, 303)
@@ -129,12 +136,16 @@ async def reduction_product(request: Request) -> Response:
 
 async def reduction_log(request: Request) -> Response:
     """The engine's log of a reduction."""
-    state = web_state(request)
+    state, sight = web_state(request), visitor_of(request).sight
     parse(NoQuestion, request)
-    row = await product_store.reduction(state.pool, path_values(request)["job_key"])
+    row = await product_store.reduction(state.pool, path_values(request)["job_key"], sight)
     if row is None or not row["log_path"]:
         raise NotFoundError("There is no log of this reduction.")
     path = inside(state.settings, row["log_path"])
     if not path.is_file():
         raise NotFoundError("The log of this reduction has been removed.")
-    return FileResponse(path, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": PRIVATE}
+    if sight.everything:
+        return FileResponse(path, media_type=LOG, headers=headers)
+    text = await asyncio.to_thread(path.read_text, "utf-8", "replace")
+    return Response(await told(state.pool, text, sight), media_type=LOG, headers=headers)

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paws.clock import night_of
+from web.accounts.identify import visitor_of
 from web.api.endpoint import parse, path_values
 from web.api.handlers import night_snapshot
 from web.api.models import Night, ProductSummary
@@ -23,13 +24,13 @@ NEWEST_PRODUCTS = 8
 
 async def live(request: Request) -> Response:
     """Tonight, or the night in the address."""
-    state = web_state(request)
+    state, sight = web_state(request), visitor_of(request).sight
     parse(NoQuestion, request)
     chosen = path_values(request).get("night")
-    snapshot = await night_snapshot(state, chosen)
+    snapshot = await night_snapshot(state, chosen, sight)
     night = snapshot.night or night_of(state.clock(), state.settings.site_longitude)
     rows, _ = await product_store.products(
-        state.pool, ProductQuestion(night=night, spectra=True, limit=NEWEST_PRODUCTS)
+        state.pool, ProductQuestion(night=night, spectra=True, limit=NEWEST_PRODUCTS), sight
     )
     return page(
         request,
@@ -42,7 +43,7 @@ async def live(request: Request) -> Response:
         states=STATES_IN_ORDER,
         total=len(snapshot.frames),
         rejected=snapshot.rejected,
-        notices=await status_store.notices(state.pool, night),
+        notices=await status_store.notices(state.pool, night, sight),
         products=[ProductSummary.model_validate(row) for row in rows],
         script_words=for_script(),
     )
@@ -52,7 +53,7 @@ async def nights(request: Request) -> Response:
     """All nights."""
     state = web_state(request)
     ask = parse(Paged, request)
-    rows, total = await frame_store.nights(state.pool, ask.limit, ask.offset)
+    rows, total = await frame_store.nights(state.pool, ask.limit, ask.offset, visitor_of(request).sight)
     return page(
         request,
         "nights.html",

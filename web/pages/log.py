@@ -10,6 +10,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from web.accounts.identify import visitor_of
 from web.api.endpoint import parse, path_values
 from web.api.models import LogEntry
 from web.pages.render import page
@@ -42,7 +43,7 @@ def csv_text(entries: Iterable[LogEntry]) -> str:
 async def _entries(request: Request) -> tuple[str, list[LogEntry]]:
     parse(NoQuestion, request)
     night = path_values(request)["night"]
-    rows = await frame_store.observing_log(web_state(request).pool, night)
+    rows = await frame_store.observing_log(web_state(request).pool, night, visitor_of(request).sight)
     return night, [LogEntry.model_validate(row) for row in rows]
 
 

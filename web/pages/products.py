@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from paws.errors import InvalidInputError
+from web.accounts.identify import visitor_of
 from web.api.endpoint import not_modified, parse, path_values
-from web.api.handlers import fibre_list, product_detail
+from web.api.handlers import PRIVATE, fibre_list, product_detail
 from web.api.models import FibreList, ProductSummary
 from web.files import download_name, inside
 from web.pages.frames import choices
@@ -29,7 +30,7 @@ async def products(request: Request) -> Response:
     """Products of a night, a field or all."""
     state = web_state(request)
     ask = parse(ProductQuestion, request)
-    rows, total = await product_store.products(state.pool, ask)
+    rows, total = await product_store.products(state.pool, ask, visitor_of(request).sight)
     return page(
         request,
         "products.html",
@@ -44,13 +45,13 @@ async def products(request: Request) -> Response:
 
 async def product(request: Request) -> Response:
     """One version of a product, with its spectra."""
-    state = web_state(request)
+    state, sight = web_state(request), visitor_of(request).sight
     ask = parse(FibreQuestion, request)
-    found, _stored = await product_detail(state, path_values(request)["product_id"])
+    found, _stored = await product_detail(state, path_values(request)["product_id"], sight)
     spectra: FibreList | None = None
     no_spectra = ""
     try:
-        spectra = await fibre_list(state, found.product_id)
+        spectra = await fibre_list(state, found.product_id, sight)
     except InvalidInputError as error:
         no_spectra = error.message
     chosen = choices(found.provenance)
@@ -68,7 +69,7 @@ async def product(request: Request) -> Response:
             for name, value in found.provenance.items()
             if isinstance(value, str | int | float | bool)
         },
-        names=await frame_store.frame_names(state.pool, sorted(named)),
+        names=await frame_store.frame_names(state.pool, sorted(named), sight),
     )
 
 
@@ -90,12 +91,12 @@ async def product_file(request: Request) -> Response:
     """The product itself, whole or in ranges."""
     state = web_state(request)
     parse(NoQuestion, request)
-    found, stored = await product_detail(state, path_values(request)["product_id"])
+    found, stored = await product_detail(state, path_values(request)["product_id"], visitor_of(request).sight)
     path = inside(state.settings, stored)
     if not path.is_file():
         raise NotFoundError("The file of this product has been removed; reduce the frame again.")
     etag = f'"{found.checksum}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Checksum-BLAKE3": found.checksum}
+    headers = {"ETag": etag, "Cache-Control": PRIVATE, "X-Checksum-BLAKE3": found.checksum}
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
     return FileResponse(
@@ -107,11 +108,13 @@ async def product_sparkline(request: Request) -> Response:
     """Small picture of a product."""
     state = web_state(request)
     parse(NoQuestion, request)
-    row = await product_store.product(state.pool, path_values(request)["product_id"])
+    row = await product_store.product(
+        state.pool, path_values(request)["product_id"], visitor_of(request).sight
+    )
     if row is None:
         raise NotFoundError("There is no such product.")
     etag = f'"{row["checksum"][:32]}-s1"'
-    headers = {"ETag": etag, "Cache-Control": "private, max-age=86400"}
+    headers = {"ETag": etag, "Cache-Control": PRIVATE}
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
     path = inside(state.settings, row["stored_path"])

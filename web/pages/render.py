@@ -18,13 +18,20 @@ from starlette.responses import HTMLResponse
 
 from paws.clock import from_mjd, night_date
 from schemas.vocabulary import CalibrationRole
+from web.accounts.identify import visit_of
 from web.api.models import Problem
 from web.pages import words
+from web.pages.navigation import tabs_of
+from web.state import web_state
 
 HERE: Final = Path(__file__).resolve().parent.parent
 STATIC: Final = HERE / "static"
 LONG: Final = 8
 """Longest list whose values are written out."""
+THEMES: Final = ("dark", "red", "light")
+"""Looks; the first is the usual one. Red spares eyes that are used to the dark."""
+THEME_COOKIE: Final = "paws_theme"
+_UNNAMED_PATHS: Final = ("/reset", "/share", "/sign-in/return")
 SITE_ZONE: Final = ZoneInfo("Australia/Sydney")
 
 
@@ -47,6 +54,11 @@ def local(value: datetime | float | None) -> str:
 def day_and_time(value: datetime | None) -> str:
     """Date and time, UT."""
     return "" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso(value: datetime | float | None) -> str:
+    """Date and time for programs."""
+    return "" if value is None else _moment(value).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -119,6 +131,7 @@ def _environment() -> jinja2.Environment:
         "ut": ut,
         "local": local,
         "when": day_and_time,
+        "iso": iso,
         "number": number,
         "compact": compact,
         "role": role,
@@ -139,8 +152,30 @@ _ENVIRONMENT: Final = _environment()
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page. It is never kept by the browser: a night goes on."""
-    text = _ENVIRONMENT.get_template(template).render(path=request.url.path, **values)
+    visit = visit_of(request)
+    text = _ENVIRONMENT.get_template(template).render(
+        path=request.url.path,
+        here=_here(request),
+        tabs=tabs_of(request.app),
+        theme=theme_of(request.cookies.get(THEME_COOKIE)),
+        themes=THEMES,
+        visitor=visit.visitor,
+        csrf=visit.csrf,
+        library=web_state(request).vendor.address,
+        **values,
+    )
     return HTMLResponse(text, status, headers={"Cache-Control": "no-cache"})
+
+
+def _here(request: Request) -> str:
+    """This page's address, to come back to; without what may be a secret."""
+    path = request.url.path
+    return path if path in _UNNAMED_PATHS or not request.url.query else f"{path}?{request.url.query}"
+
+
+def theme_of(cookie: str | None) -> str:
+    """Look that a browser has chosen."""
+    return cookie if cookie in THEMES else THEMES[0]
 
 
 def error_page(request: Request, problem: Problem) -> HTMLResponse:

@@ -3,6 +3,7 @@
 const QUIET_LIMIT = 25_000; // more than two heartbeats
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
+const ENDED = 4401; // whoever this was is no longer known
 
 export class Feed {
   // `on` has: snapshot(message), delta(event), state(name, words)
@@ -25,7 +26,7 @@ export class Feed {
     this.socket = socket;
     this.watch();
     socket.onmessage = (message) => { if (socket === this.socket) this.take(JSON.parse(message.data)); };
-    socket.onclose = () => { if (socket === this.socket) this.lost(); };
+    socket.onclose = (event) => { if (socket === this.socket) this.lost(event.code); };
   }
 
   take(message) {
@@ -45,8 +46,13 @@ export class Feed {
     else this.on.state("live", "live");
   }
 
-  lost() {
+  lost(code) {
     clearTimeout(this.quiet);
+    if (code === ENDED) {
+      this.on.state("off", "signed out");
+      location.reload(); // what may still be seen
+      return;
+    }
     this.on.state("wait", "connection lost, trying again");
     this.timer = setTimeout(() => this.open(), this.wait * (0.7 + 0.6 * Math.random()));
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT);

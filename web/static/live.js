@@ -156,7 +156,7 @@ function showRejected(files) {
   byId("rejected-count").querySelector("b").textContent = String(files.length);
   byId("rejected-rows").replaceChildren(...files.map((file) => {
     const row = document.createElement("tr");
-    const texts = [[file.name, "mono"], [file.reason, "wide"], [dateTimeText(file.first_seen), "mono"]];
+    const texts = [[file.name, "mono"], [file.reason, "wide"], [`${dateTimeText(file.first_seen)} ${localText(new Date(file.first_seen))}`, "mono"]];
     row.append(...texts.map(([text, kind]) => {
       const td = document.createElement("td");
       td.className = kind;

@@ -63,7 +63,7 @@ export class Plot {
     this.pointer = null;
     this.drag = null;
     new ResizeObserver(() => this.draw()).observe(canvas.parentElement);
-    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.draw());
+    addEventListener("look", () => this.draw());
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", (event) => this.release(event));

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from paws.access.predicate import Kind, condition, values_of
+from paws.access.rule import Sight
+
 
 class Where:
     """Collects conditions and their values.
@@ -25,6 +28,11 @@ class Where:
     def require(self, condition: str) -> None:
         """Add a condition without a value."""
         self._conditions.append(condition)
+
+    def seen_by(self, kind: Kind, sight: Sight, alias: str = "") -> None:
+        """Leave out what somebody may not see: `paws.access.rule`."""
+        self._conditions.append(condition(kind, len(self.values) + 1, alias))
+        self.values += values_of(sight)
 
     def page(self, limit: int, offset: int) -> str:
         """The LIMIT clause."""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from paws.access.predicate import condition, seen, values_of
+from paws.access.rule import Sight
 from paws.database import Pool
 from paws.status import FRAME_COLUMNS
+from web.access import told_rows
 from web.questions import FrameQuestion
 from web.storage.filters import Where, like
 
 Row = dict[str, Any]
+_TEXTS = ("reason", "stage")
 
 
-async def frames(pool: Pool, question: FrameQuestion) -> tuple[list[Row], int]:
+async def frames(pool: Pool, question: FrameQuestion, sight: Sight) -> tuple[list[Row], int]:
     """Frames that a question asks for, the newest night first, and how many there are in all."""
     where = Where()
+    where.seen_by("frame", sight)
     where.add("night = {}", question.night)
     where.add("arm = {}", question.arm and question.arm.value)
     where.add("frame_class = {}", question.frame_class and question.frame_class.value)
@@ -28,64 +33,73 @@ async def frames(pool: Pool, question: FrameQuestion) -> tuple[list[Row], int]:
         f" ORDER BY night DESC, run DESC, arm, frame_id{where.page(question.limit, question.offset)}",
         *where.values,
     )
-    return [dict(row) for row in rows], int(total)
+    found = await told_rows(pool, [dict(row) for row in rows], sight, _TEXTS)
+    return found, int(total)
 
 
-async def frame(pool: Pool, frame_id: str) -> Row | None:
+async def frame(pool: Pool, frame_id: str, sight: Sight) -> Row | None:
     """One frame with its header, plan and checksum, or None."""
     row = await pool.fetchrow(
         f"SELECT {', '.join(f's.{name.strip()}' for name in FRAME_COLUMNS.split(','))}, s.decision,"  # noqa: S608 - constant columns
         " f.checksum, f.size_bytes, f.configuration, f.proposal, f.header, f.junk_reason, f.junked_by, f.junked_at"
-        " FROM frame_status s JOIN frame f USING (frame_id) WHERE frame_id = $1",
+        " FROM frame_status s JOIN frame f USING (frame_id) WHERE frame_id = $1"
+        f" AND {condition('frame', 2, 'f')}",
         frame_id,
+        *values_of(sight),
     )
-    return None if row is None else dict(row)
+    return None if row is None else (await told_rows(pool, [dict(row)], sight, (*_TEXTS, "decision")))[0]
 
 
-async def frame_names(pool: Pool, frame_ids: list[str]) -> dict[str, Row]:
-    """Name, run, arm and class of frames, by identifier."""
+async def frame_names(pool: Pool, frame_ids: list[str], sight: Sight) -> dict[str, Row]:
+    """Name, run, arm and class of frames that are seen, by identifier."""
+    allowed, values = seen("frame", sight, [frame_ids])
     rows = await pool.fetch(
-        "SELECT frame_id, name, run, arm, frame_class, object_name FROM frame WHERE frame_id = ANY($1::text[])",
-        frame_ids,
+        "SELECT frame_id, name, run, arm, frame_class, object_name FROM frame"  # noqa: S608 - constant condition
+        f" WHERE frame_id = ANY($1::text[]) AND {allowed}",
+        *values,
     )
     return {row["frame_id"]: dict(row) for row in rows}
 
 
-async def nights(pool: Pool, limit: int, offset: int) -> tuple[list[Row], int]:
-    """Nights with their counts, the newest first."""
-    total = await pool.fetchval(
-        "SELECT count(*) FROM (SELECT night FROM frame UNION SELECT night FROM rejected_file) n"
+async def nights(pool: Pool, limit: int, offset: int, sight: Sight) -> tuple[list[Row], int]:
+    """Nights with their counts of what is seen, the newest first. Rejected files are for who sees everything."""
+    seen_frame, viewer = condition("frame", 1, "f"), values_of(sight)
+    known = (
+        f"SELECT night FROM frame f WHERE {seen_frame}"  # noqa: S608 - constant condition
+        " UNION SELECT night FROM rejected_file WHERE $1::boolean"
     )
+    total = await pool.fetchval(f"SELECT count(*) FROM ({known}) n", *viewer)  # noqa: S608 - constants
     rows = await pool.fetch(
-        """
-        WITH chosen AS (
-            SELECT night FROM (SELECT night FROM frame UNION SELECT night FROM rejected_file) n
-            ORDER BY night DESC LIMIT $1 OFFSET $2
-        )
+        f"""
+        WITH chosen AS (SELECT night FROM ({known}) n ORDER BY night DESC LIMIT $5 OFFSET $6)
         SELECT c.night,
-            count(s.frame_id) AS frames,
-            count(*) FILTER (WHERE s.frame_class IN ('MFOBJECT', 'MFFLX')) AS science,
-            count(*) FILTER (WHERE s.state = 'reduced') AS reduced,
-            count(*) FILTER (WHERE s.state = 'failed') AS failed,
-            count(*) FILTER (WHERE s.state IN ('arrived', 'waiting', 'queued', 'running')) AS waiting,
-            (SELECT count(*) FROM rejected_file r WHERE r.night = c.night AND r.resolved_at IS NULL) AS rejected,
-            (SELECT count(*) FROM product p WHERE p.night = c.night AND p.current) AS products,
-            min(s.completed_at) AS first_frame, max(s.completed_at) AS last_frame
-        FROM chosen c LEFT JOIN frame_status s USING (night)
+            count(f.frame_id) AS frames,
+            count(*) FILTER (WHERE f.frame_class IN ('MFOBJECT', 'MFFLX')) AS science,
+            count(*) FILTER (WHERE f.state = 'reduced') AS reduced,
+            count(*) FILTER (WHERE f.state = 'failed') AS failed,
+            count(*) FILTER (WHERE f.state IN ('arrived', 'waiting', 'queued', 'running')) AS waiting,
+            (SELECT count(*) FROM rejected_file r WHERE r.night = c.night AND r.resolved_at IS NULL AND $1) AS rejected,
+            (SELECT count(*) FROM product p WHERE p.night = c.night AND p.current AND {condition("product", 1, "p")})
+                AS products,
+            min(f.completed_at) AS first_frame, max(f.completed_at) AS last_frame
+        FROM chosen c LEFT JOIN frame_status f ON f.night = c.night AND {seen_frame}
         GROUP BY c.night ORDER BY c.night DESC
-        """,
+        """,  # noqa: S608 - constant conditions
+        *viewer,
         limit,
         offset,
     )
     return [dict(row) for row in rows], int(total)
 
 
-async def observing_log(pool: Pool, night: str) -> list[Row]:
-    """Observing log of a night, in the order of the runs."""
+async def observing_log(pool: Pool, night: str, sight: Sight) -> list[Row]:
+    """Observing log of a night, in the order of the runs. Lines whose frame is gone are for who sees everything."""
     rows = await pool.fetch(
-        "SELECT frame_id, night, run, arm, ut_start, frame_class, object_name, field, plate, grating,"
-        " central_wavelength, exposed, airmass, proposal, level, signal_to_noise, result"
-        " FROM observing_log WHERE night = $1 ORDER BY run, arm, frame_id",
+        "SELECT l.frame_id, l.night, l.run, l.arm, l.ut_start, l.frame_class, l.object_name, l.field, l.plate,"  # noqa: S608 - constant condition
+        " l.grating, l.central_wavelength, l.exposed, l.airmass, l.proposal, l.level, l.signal_to_noise, l.result"
+        " FROM observing_log l LEFT JOIN frame f USING (frame_id) WHERE l.night = $1"
+        f" AND coalesce({condition('frame', 2, 'f')}, $2) ORDER BY l.run, l.arm, l.frame_id",
         night,
+        *values_of(sight),
     )
-    return [dict(row) for row in rows]
+    return await told_rows(pool, [dict(row) for row in rows], sight, ("result",))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from paws.access.rule import sees_all
+from paws.clock import utc_now
 from paws.database import Pool
 from web.storage.status import newest_night
 
@@ -34,7 +36,7 @@ async def outbox_lag(pool: Pool) -> tuple[int, float]:
 async def figures(pool: Pool) -> dict[str, Any]:
     """Figures for Prometheus. Raises as `outbox_lag`."""
     waiting, lag = await outbox_lag(pool)
-    night = await newest_night(pool)
+    night = await newest_night(pool, sees_all(utc_now().date()))
     frames = await pool.fetch(
         "SELECT state, count(*) AS n FROM frame_status WHERE night = $1 GROUP BY state", night
     )

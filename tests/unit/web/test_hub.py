@@ -5,6 +5,7 @@ import asyncio
 import orjson
 import pytest
 
+from tests.support.sights import ALL
 from web.live.hub import Hub, Step, make_delta, plan_resume
 
 
@@ -60,8 +61,8 @@ def test_events_are_taken_in_order_only() -> None:
 
 async def test_every_client_gets_every_event_of_its_night() -> None:
     hub = Hub()
-    every, _, _ = hub.join(None, None, 100)
-    one, _, _ = hub.join("20260312", None, 100)
+    every, _, _ = hub.join(None, None, 100, ALL)
+    one, _, _ = hub.join("20260312", None, 100, ALL)
     for seq in range(1, 7):
         hub.accept(event(seq, "20260312" if seq % 2 else "20260311"))
 
@@ -71,8 +72,8 @@ async def test_every_client_gets_every_event_of_its_night() -> None:
 
 async def test_slow_client_loses_its_queue_and_nobody_else_does() -> None:
     hub = Hub()
-    slow, _, _ = hub.join(None, None, 8)
-    quick, _, _ = hub.join(None, None, 8)
+    slow, _, _ = hub.join(None, None, 8, ALL)
+    quick, _, _ = hub.join(None, None, 8, ALL)
     got = []
     for seq in range(1, 21):
         hub.accept(event(seq))
@@ -94,11 +95,11 @@ async def test_returning_client_gets_what_it_missed_and_no_more() -> None:
     for seq in range(1, 11):
         hub.accept(event(seq, "20260312" if seq != 8 else "20260311"))
 
-    _, resume, missed = hub.join("20260312", 6, 8)
+    _, resume, missed = hub.join("20260312", 6, 8, ALL)
     assert resume.first == 7
     assert [delta.seq for delta in missed] == [7, 9, 10]
 
-    _, resume, missed = hub.join("20260312", 4, 8)
+    _, resume, missed = hub.join("20260312", 4, 8, ALL)
     assert resume.first is None
     assert missed == []
 
@@ -106,7 +107,7 @@ async def test_returning_client_gets_what_it_missed_and_no_more() -> None:
 async def test_new_numbering_sends_everybody_back_to_a_snapshot() -> None:
     hub = Hub()
     hub.accept(event(1))
-    client, _, _ = hub.join(None, None, 8)
+    client, _, _ = hub.join(None, None, 8, ALL)
     hub.restart_at(0)
 
     assert client.behind
@@ -115,7 +116,7 @@ async def test_new_numbering_sends_everybody_back_to_a_snapshot() -> None:
 
 async def test_waiting_ends_with_an_event() -> None:
     hub = Hub()
-    client, _, _ = hub.join(None, None, 8)
+    client, _, _ = hub.join(None, None, 8, ALL)
     assert not await client.wait(0.01)
     waiting = asyncio.create_task(client.wait(5))
     await asyncio.sleep(0)
@@ -126,7 +127,7 @@ async def test_waiting_ends_with_an_event() -> None:
 
 def test_left_client_is_forgotten() -> None:
     hub = Hub()
-    client, _, _ = hub.join(None, None, 8)
+    client, _, _ = hub.join(None, None, 8, ALL)
     assert hub.clients == 1
     hub.leave(client)
     hub.leave(client)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
-from web.live.snapshot import SnapshotDesk, SnapshotText
+from tests.support.sights import ALL, SnapshotText, newest_of_nothing
+from web.live.snapshot import SnapshotDesk
 
 
 class Source:
@@ -21,7 +22,7 @@ class Source:
 
 async def test_many_clients_cost_one_reading() -> None:
     source = Source()
-    desk = SnapshotDesk(source, clock=lambda: 0.0)
+    desk = SnapshotDesk(source, newest_of_nothing, clock=lambda: 0.0)
 
     found = await asyncio.gather(*(desk.get("20260312", 5) for _ in range(100)))
 
@@ -31,7 +32,7 @@ async def test_many_clients_cost_one_reading() -> None:
 
 async def test_snapshot_is_never_older_than_the_client_needs() -> None:
     source = Source()
-    desk = SnapshotDesk(source, clock=lambda: 0.0)
+    desk = SnapshotDesk(source, newest_of_nothing, clock=lambda: 0.0)
     await desk.get("20260312", 5)
     source.seq = 9
 
@@ -43,7 +44,7 @@ async def test_snapshot_is_never_older_than_the_client_needs() -> None:
 async def test_old_snapshot_is_read_again() -> None:
     now = 0.0
     source = Source()
-    desk = SnapshotDesk(source, clock=lambda: now)
+    desk = SnapshotDesk(source, newest_of_nothing, clock=lambda: now)
     await desk.get(None, 0)
     now = 60.0
     await desk.get(None, 0)
@@ -52,10 +53,10 @@ async def test_old_snapshot_is_read_again() -> None:
 
 
 async def test_nights_are_kept_apart() -> None:
-    desk = SnapshotDesk(Source(), clock=lambda: 0.0)
+    desk = SnapshotDesk(Source(), newest_of_nothing, clock=lambda: 0.0)
 
-    assert (await desk.get("20260312", 0)).text == "20260312 5"
-    assert (await desk.get("20260311", 0)).text == "20260311 5"
+    assert (await desk.get("20260312", 0)).text_for(ALL) == "20260312 5"
+    assert (await desk.get("20260311", 0)).text_for(ALL) == "20260311 5"
 
 
 async def test_failed_reading_is_not_kept() -> None:
@@ -66,8 +67,8 @@ async def test_failed_reading_is_not_kept() -> None:
             raise OSError("away")
         return SnapshotText(1, "there")
 
-    desk = SnapshotDesk(read)
+    desk = SnapshotDesk(read, newest_of_nothing)
     results = await asyncio.gather(desk.get(None, 0), desk.get(None, 0), return_exceptions=True)
     assert all(isinstance(item, OSError) for item in results)
     failing = False
-    assert (await desk.get(None, 0)).text == "there"
+    assert (await desk.get(None, 0)).text_for(ALL) == "there"

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.support.sights import ALL, SnapshotText, newest_of_nothing
 from web.live.hub import Client, Hub
-from web.live.snapshot import SnapshotDesk, SnapshotText
+from web.live.snapshot import SnapshotDesk
 from web.live.socket import BadQuestionError, Question, parse_question, tell
 
 
@@ -64,7 +65,7 @@ def desk_of(hub: Hub) -> SnapshotDesk:
     async def read(_night: str | None) -> SnapshotText:
         return SnapshotText(hub.newest, orjson.dumps({"type": "snapshot", "seq": hub.newest}).decode())
 
-    return SnapshotDesk(read)
+    return SnapshotDesk(read, newest_of_nothing)
 
 
 async def settle() -> None:
@@ -87,7 +88,7 @@ async def stop(task: asyncio.Task[None]) -> None:
 async def test_snapshot_then_only_newer_events() -> None:
     hub = Hub()
     hub.accept(event(1))
-    client, _, _ = hub.join("20260312", None, 8)
+    client, _, _ = hub.join("20260312", None, 8, ALL)
     hub.accept(event(2))  # in the queue and in the snapshot
     sink = Sink()
     task = await run(sink, client, hub, missed=[], start_with_snapshot=True)
@@ -102,7 +103,7 @@ async def test_missed_events_then_new_ones() -> None:
     hub = Hub()
     for seq in (1, 2, 3):
         hub.accept(event(seq))
-    client, _, missed = hub.join("20260312", 1, 8)
+    client, _, missed = hub.join("20260312", 1, 8, ALL)
     sink = Sink()
     task = await run(sink, client, hub, missed=[delta.text for delta in missed], start_with_snapshot=False)
     hub.accept(event(4))
@@ -114,7 +115,7 @@ async def test_missed_events_then_new_ones() -> None:
 
 async def test_client_that_does_not_read_is_resynchronised() -> None:
     hub = Hub()
-    client, _, _ = hub.join("20260312", None, 8)
+    client, _, _ = hub.join("20260312", None, 8, ALL)
     sink = Sink()
     task = await run(sink, client, hub, missed=[], start_with_snapshot=True)
     sink.open.clear()
@@ -136,7 +137,7 @@ async def test_client_that_does_not_read_is_resynchronised() -> None:
 
 async def test_quiet_times_have_heartbeats() -> None:
     hub = Hub()
-    client, _, _ = hub.join("20260312", None, 8)
+    client, _, _ = hub.join("20260312", None, 8, ALL)
     sink = Sink()
     task = await run(sink, client, hub, missed=[], start_with_snapshot=True, heartbeat=0.01)
     hub.accept({"seq": 1, "night": "20260101"})  # another night: only its number is told
@@ -158,9 +159,9 @@ async def test_absent_database_is_told_and_waited_for(monkeypatch: pytest.Monkey
         return SnapshotText(0, '{"type":"snapshot","seq":0}')
 
     hub = Hub()
-    client, _, _ = hub.join(None, None, 8)
+    client, _, _ = hub.join(None, None, 8, ALL)
     sink = Sink()
-    task = asyncio.create_task(tell(sink, client, hub, SnapshotDesk(read), [], True))
+    task = asyncio.create_task(tell(sink, client, hub, SnapshotDesk(read, newest_of_nothing), [], True))
     for _ in range(300):
         await asyncio.sleep(0.01)
         if len(sink.sent) > 1:

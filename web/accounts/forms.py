@@ -1,0 +1,82 @@
+"""Forms: read within bounds, and only when one of our own pages sent them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.requests import Request
+
+from paws.accounts.secrets import same
+from web.accounts.identify import visit_of
+from web.problems import ProblemError
+
+CSRF_FIELD: Final = "csrf"
+LARGEST: Final = 65_536
+"""Bytes of a form. Nothing that people type is larger."""
+_MOST_FIELDS: Final = 500
+
+
+class Form:
+    """Fields of a form. A field that is not there is empty."""
+
+    def __init__(self, items: list[tuple[str, str]]) -> None:
+        self._items = items
+
+    def __getitem__(self, name: str) -> str:
+        return next((value for key, value in self._items if key == name), "")
+
+    def all(self, name: str) -> list[str]:
+        """All values of a field that may be given more than once."""
+        return [value for key, value in self._items if key == name]
+
+
+async def read_form(request: Request) -> Form:
+    """Form of a request, its origin proven.
+
+    Raises
+    ------
+    ProblemError
+        413 or 415 if it is too large or of another kind; 400 if it cannot be read; 403 if no page of ours sent it.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A form is application/x-www-form-urlencoded.")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST:
+            raise ProblemError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The form is larger than {LARGEST} bytes."
+            )
+    try:
+        items = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"
+        )
+    except ValueError as error:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "The form cannot be read.") from error
+    # PostgreSQL's text has no NUL, and no field of ours has one.
+    if any("\0" in name + value for name, value in items):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "The form cannot be read: it holds NUL.")
+    form = Form(items)
+    expected = visit_of(request).csrf_expected()
+    if expected is None or not same(form[CSRF_FIELD], expected):
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "The form is too old, or was not sent by a page of ours. Load the page again.",
+        )
+    return form
+
+
+def safe_target(text: str) -> str:
+    r"""Path of ours to go to after signing in; the live page for anything else.
+
+    Browsers read ``//host``, ``/\host`` and tabs in between as another site.
+    """
+    if not text.startswith("/") or text.startswith(("//", "/\\")) or "\\" in text or not text.isprintable():
+        return "/"
+    parts = urlsplit(text)
+    if parts.scheme or parts.netloc or len(text) > 1000 or not text.isascii():
+        return "/"
+    return text
