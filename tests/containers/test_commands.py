@@ -121,6 +121,8 @@ async def test_a_display_that_died_comes_back(bench):
 
 async def test_slots_work_at_once(bench_of, stand_in, ours):
     bench = await bench_of(runner_slots=2)
+    for _ in range(2):  # so that both containers are there
+        await bench.run("help")
     lines: list[str] = []
 
     async def slow():
@@ -139,7 +141,7 @@ async def test_people_see_the_job_in_the_list_of_containers(bench, ours):
     assert idle.labels["org.paws-live.engine"] == "test"
     assert str(os.getpid()) in idle.labels["org.paws-live.runner"]
     begun = asyncio.Event()
-    running = asyncio.create_task(bench.engine.run(["slow", "5"], bench.folder(), lambda _: begun.set(), 60))
+    running = asyncio.create_task(bench.engine.run(["slow", "10"], bench.folder(), lambda _: begun.set(), 60))
     await begun.wait()
     (busy,) = ours()
     assert busy.name == f"{idle.name}-0123456789abcdef-1"
