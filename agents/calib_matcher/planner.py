@@ -119,7 +119,7 @@ class Planner:
 
     async def plan_again(self, night: str) -> None:
         """Plan a night that the database knows; for many nights, call it from the oldest to the newest."""
-        self._forget_before(night)
+        self._forget_before(night, 0)
         await self._plan(night)
 
     async def _plan(self, night: str) -> None:
@@ -158,9 +158,9 @@ class Planner:
             self._matcher.restore(decode(key, value) for key, value in list(self._table.items()))
             self._restored = True
 
-    def _forget_before(self, newest: str) -> None:
+    def _forget_before(self, newest: str, kept: int = KEPT_NIGHTS) -> None:
         """A new night began: drop what is too old to serve it."""
-        days = self._matcher.policy.horizon + KEPT_NIGHTS
+        days = self._matcher.policy.horizon + kept
         before = (night_date(newest) - timedelta(days=days)).strftime("%Y%m%d")
         for key in [key for key in self._table if night_of_key(key) < before]:
             del self._table[key]
