@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import os
 import shutil
@@ -53,7 +54,8 @@ def build_stand_in(folder: Path) -> None:
     """Build the image of 2dFdr from a distribution that holds the stand-in only."""
     distribution = folder / "2dfdr-0.0.tar.gz"
     program = (Path(__file__).parent / "aaorun.py").read_bytes()
-    with tarfile.open(distribution, "w:gz") as tar:
+    # The same bytes each time, so that the daemon need not build the same image again.
+    with gzip.GzipFile(distribution, "wb", mtime=1) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for name, content in (("bin/aaorun", program), ("share/2dfdr/ozdes_blue.idx", b";# none\n")):
             member = tarfile.TarInfo(f"2dfdr_install/{name}")
             member.size, member.mode, member.mtime = len(content), 0o700, 1

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.containers
 
 
 @pytest.fixture
-def dying_runner(stand_in, tmp_path):
+def dying_runner(stand_in, ours, tmp_path):
     """A runner with a busy container and an idle one."""
     options = {
         "data_dir": str(tmp_path / "data"),
@@ -37,6 +37,9 @@ def dying_runner(stand_in, tmp_path):
         assert any(line == "busy\n" for line in runner.stdout), "the runner ended before it was busy"
         yield runner
         runner.kill()
+    for container in ours():
+        if str(runner.pid) in container.labels["org.paws-live.runner"]:
+            container.remove(force=True)
 
 
 async def test_a_dead_runner_s_containers_are_adopted_or_removed(dying_runner, bench_of, ours, tmp_path):
