@@ -50,10 +50,12 @@ async def run_worker(
         If the broker or the database does not answer.
     """
     stop = asyncio.Event()
+    # Faust makes its own folder there, and no folder above it.
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
     clock = DatabaseClock(settings, "worker")
     context = AgentContext(settings, clock.now)
     with _signals_set(stop):
-        async with open_pool(settings) as pool, asyncio.TaskGroup() as beside:
+        async with open_pool(settings) as pool:
             context.pool = pool
             await clock.look(pool)
             app = create_app(settings, context, agents)
@@ -65,8 +67,8 @@ async def run_worker(
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             watches = [
-                beside.create_task(clock.follow(pool)),
-                beside.create_task(context.repeats.follow(pool, settings, clock.now)),
+                asyncio.create_task(clock.follow(pool)),
+                asyncio.create_task(context.repeats.follow(pool, settings, clock.now)),
             ]
             try:
                 ready()
@@ -75,6 +77,7 @@ async def run_worker(
             finally:
                 for watch in watches:
                     watch.cancel()
+                await asyncio.gather(*watches, return_exceptions=True)
                 await _stop(app)
 
 

@@ -106,26 +106,32 @@ async def run_campaign(workplace: Workplace, seed: int, goal: Goal, tell: Tell) 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     began = time.monotonic()
-    refused = workplace.refused()
-    report = CampaignReport(seed, refused)
-    for what, why in refused.items():
+    report = CampaignReport(seed, workplace.refused())
+    for what, why in report.refused.items():
         tell(f"left out: {what}: {why}")
-    frames = workplace.folder / f"frames-{seed}"
     tell("simulating the night's frames")
-    await make_frames(frames, seed)
+    await make_frames(workplace.folder / f"frames-{seed}", seed)
+    try:
+        await _disturb_nights(workplace, report, goal, tell)
+    finally:
+        await workplace.close()
+    report.seconds = time.monotonic() - began
+    return report
+
+
+async def _disturb_nights(workplace: Workplace, report: CampaignReport, goal: Goal, tell: Tell) -> None:
     references: dict[EngineChoice, Sequence[Product]] = {}
-    begun = time.monotonic()
-    for plan in _wanted(seed, refused, goal):
+    seed, begun = report.seed, time.monotonic()
+    for plan in _wanted(seed, report.refused, goal):
         if plan.engine not in references:
             references[plan.engine] = await _undisturbed(workplace, plan.engine, seed, tell)
         tell(f"night {plan.number} ({plan.name}, {plan.engine} engine): {len(plan.faults)} disturbances")
+        frames = workplace.folder / f"frames-{seed}"
         night = await Night(plan, workplace, frames, seed, tell).run(references[plan.engine])
         report.nights.append(night)
         _tell_night(night, tell)
         if _reached(report, goal, time.monotonic() - begun):
-            break
-    report.seconds = time.monotonic() - began
-    return report
+            return
 
 
 async def _undisturbed(

@@ -131,7 +131,7 @@ class FarHost:
         """Kill its runner and start another, or pull the cable for a while."""
         if fault.kind is FaultKind.KILL:
             return await self._kill(fault)
-        strike = Strike(fault, utc_now(), done=True)
+        strike = Strike(fault, utc_now(), mark=self._name, done=True)
         await command("ip", "link", "set", self._near_end, "down")
         try:
             await asyncio.sleep(fault.lasts)
@@ -142,7 +142,7 @@ class FarHost:
 
     async def _kill(self, fault: Fault) -> Strike:
         assert self._runner is not None
-        strike = Strike(fault, utc_now())
+        strike = Strike(fault, utc_now(), mark=self._name)
         # The runner itself is below the programs that made its host.
         below = [process for process in descendants(self._runner.pid) if "runner" in process.command]
         victim = below[-1].pid if below else 0

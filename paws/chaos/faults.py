@@ -108,9 +108,8 @@ FAR: tuple[Recipe, ...] = (
 
 CONTAINERS: tuple[Recipe, ...] = (
     Recipe(FaultKind.KILL, CONTAINER, 3),
-    Recipe(FaultKind.KILL, DAEMON, 1),
+    Recipe(FaultKind.KILL, DAEMON, 1, lasts=(1.0, 4.0)),
     Recipe(FaultKind.KILL, "runner", 2),
-    Recipe(FaultKind.KILL, ENGINE, 2),
 )
 
 

@@ -17,7 +17,11 @@ SLACK = timedelta(seconds=1)
 HUSHED = timedelta(seconds=20)
 """A supervisor that is killed this soon after a disturbance may not have told of it; its successor tells of it."""
 
-_RETRIED = {ENGINE: ("engine_died", "engine_failed"), CONTAINER: ("engine_died",), DAEMON: ("docker_away",)}
+_RETRIED = {
+    ENGINE: ("engine_died", "engine_failed"),
+    CONTAINER: ("engine_died", "engine_out_of_memory"),
+    DAEMON: ("engine_away", "engine_died"),
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def is_visible(strike: Strike, feed: Sequence[Told]) -> bool:
         codes = _RETRIED[fault.target]
         return any(row.entity == "reduction" and row.payload.get("error_code") in codes for row in after)
     if fault.target == FAR_RUNNER:
-        return any(row.subject.startswith("runner:") for row in after)
+        return any(row.subject.startswith(f"runner:{strike.mark}-") for row in after)
     if fault.kind is FaultKind.KILL:
         return _process(after, fault.target, "ended", pid)
     if fault.kind is FaultKind.PAUSE:

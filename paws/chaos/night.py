@@ -14,8 +14,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from paws.chaos.containers import KillContainers
 from paws.chaos.far_host import FarHost
-from paws.chaos.faults import FAR_RUNNER, FaultKind
+from paws.chaos.faults import CONTAINER, DAEMON, FAR_RUNNER, FaultKind
 from paws.chaos.feed import is_visible, read_feed
 from paws.chaos.leftovers import open_leases, orphans, scratch_folders, stray_files
 from paws.chaos.plan import NightPlan
@@ -118,6 +119,8 @@ class Night:
         """
         began = time.monotonic()
         self._raw.mkdir(parents=True)
+        if self._plan.engine == "docker":
+            await self._workplace.open_daemon()
         scratch = scratch_folders()
         async with self._system() as system:
             await self._observe(system)
@@ -128,6 +131,10 @@ class Night:
         for strike in self._report.strikes:
             strike.visible = is_visible(strike, feed)
         left += orphans(system, scratch)
+        if self._plan.engine == "docker" and self._workplace.daemon is not None:
+            left += [
+                f"container {name}" for name in await asyncio.to_thread(self._workplace.daemon.containers)
+            ]
         self._report.products = shelf.products
         self._report.verdict = judge(
             shelf.products if reference is None else reference,
@@ -207,8 +214,8 @@ class Night:
                     disturber = disturbers[fault.kind]
                     if fault.target == FAR_RUNNER and self._far is not None:
                         disturber = self._far
-                    elif fault.target in self._workplace.disturbers:
-                        disturber = self._workplace.disturbers[fault.target]
+                    elif fault.target in (CONTAINER, DAEMON) and self._workplace.daemon is not None:
+                        disturber = KillContainers(self._workplace.daemon, system, self._source)
                     group.create_task(self._carry_out(system, disturber, fault_number=fault.number))
 
         async with asyncio.TaskGroup() as group:

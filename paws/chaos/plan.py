@@ -10,6 +10,7 @@ from typing import Literal
 from paws.chaos.faults import (
     CONTAINER,
     CONTAINERS,
+    DAEMON,
     FAR,
     FAR_RUNNER,
     KILLS,
@@ -89,7 +90,8 @@ def plan_night(seed: int, number: int, name: str, refused: Mapping[str, str]) ->
         faults = draw_faults(source, seconds, each=usable(FAR, refused), drawn=kills, count=8)
     elif name == "containers":
         seconds, engine = 60.0, "docker"
-        faults = draw_faults(source, seconds, drawn=usable(CONTAINERS, refused), count=10)
+        each = [recipe for recipe in CONTAINERS if recipe.target in (CONTAINER, DAEMON)]
+        faults = draw_faults(source, seconds, each=each, drawn=CONTAINERS, count=6)
     elif name == "real":
         seconds, engine = 60.0, "builtin"
         faults = draw_faults(source, seconds, drawn=kills, count=8)

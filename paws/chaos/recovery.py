@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from paws.chaos.faults import DAEMON, ENGINE, FAR_RUNNER, OWN, SYSTEM, FaultKind
+from paws.chaos.faults import CONTAINER, DAEMON, ENGINE, FAR_RUNNER, OWN, SYSTEM, FaultKind
 from paws.chaos.running import AwayError, SystemUnderTest
 from paws.chaos.strikes import Strike
 
@@ -36,12 +36,12 @@ async def _works(system: SystemUnderTest, strike: Strike) -> bool:
             return await _none(system, "disk_full")
         if kind is FaultKind.FOLDER_AWAY:
             return await _none(system, "input_gone") and await system.is_ready("ingest")
-        if target == ENGINE:
+        if target in (ENGINE, CONTAINER):
             return await _none(system, "engine_died")
         if target == FAR_RUNNER:
             return bool((await system.rows(_FRESH))[0]["n"] >= 2)
         if target == DAEMON:
-            return await _none(system, "docker_away")
+            return await _none(system, "engine_away")
     except AwayError:
         return False
     if target == SYSTEM:

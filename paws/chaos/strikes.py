@@ -31,6 +31,8 @@ class Strike:
         When it began, by this process's clock.
     pid
         Of the process that it struck; 0 where it struck none.
+    mark
+        Name of the host that it struck, where that is not this one.
     done
         Whether there was anything to strike.
     relieved_at
@@ -44,6 +46,7 @@ class Strike:
     fault: Fault
     at: datetime
     pid: int = 0
+    mark: str = ""
     done: bool = False
     relieved_at: float = 0.0
     recovery: float | None = None

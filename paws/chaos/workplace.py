@@ -6,13 +6,13 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from paws.chaos import far_host, light_aaorun
+from paws.chaos.containers import ChaosDaemon
 from paws.chaos.faults import CONTAINER, FAR_RUNNER, FaultKind
 from paws.chaos.plan import KAFKA, NightPlan
-from paws.chaos.strikes import Disturber
 from paws.chaos.system import find_faketime
 from paws.settings import Settings, as_environment, load_settings
 
@@ -33,17 +33,14 @@ class Workplace:
         Of Apache Kafka; None where there are none.
     image
         Docker image whose ``aaorun`` is used; empty where there is no daemon.
-    docker_host
-        The daemon.
-    disturbers
-        Those of targets outside the system, by target.
+    daemon
+        A Docker daemon of our own with that image, once it is open.
     """
 
     folder: Path
     jars: Path | None = None
     image: str = ""
-    docker_host: str = ""
-    disturbers: dict[str, Disturber] = field(default_factory=dict)
+    daemon: ChaosDaemon | None = None
 
     def prepare(self) -> None:
         """Make the folder, and in it the program that the light nights reduce with."""
@@ -59,6 +56,29 @@ class Workplace:
         """The light ``aaorun``."""
         return self.folder / "aaorun"
 
+    async def open_daemon(self) -> None:
+        """Start a Docker daemon of our own, for the first night in containers.
+
+        Raises
+        ------
+        ConfigurationError
+            If that is impossible here.
+        """
+        if self.daemon is None:
+            daemon = ChaosDaemon(self.folder / "docker", self.image)
+            try:
+                await daemon.open()
+            except BaseException:
+                await daemon.close()
+                raise
+            self.daemon = daemon
+
+    async def close(self) -> None:
+        """Stop what was opened."""
+        if self.daemon is not None:
+            await self.daemon.close()
+            self.daemon = None
+
     def settings(self, plan: NightPlan, data: Path, raw: Path) -> Settings:
         """Settings of a night's system: the defaults, but for what is reduced where and by what."""
         chosen: dict[str, object] = {
@@ -70,10 +90,11 @@ class Workplace:
         if plan.engine == "light":
             chosen |= {"engine": "local", "aaorun": str(self.program), "engine_version": "light 1"}
         elif plan.engine == "docker":
+            assert self.daemon is not None
             chosen |= {
                 "engine": "chaos",
                 "engines": {"chaos": f"docker:{self.image}"},
-                "docker_host": self.docker_host,
+                "docker_host": self.daemon.address,
             }
         return load_settings(**chosen)
 
@@ -95,5 +116,5 @@ class Workplace:
         if self.jars is None:
             reasons[KAFKA] = "there are no jars of Apache Kafka (`make kafka`)"
         if not self.image:
-            reasons[CONTAINER] = "no Docker daemon of the suite's own is running"
+            reasons[CONTAINER] = "no Docker image is named (--image)"
         return reasons

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
@@ -50,6 +52,10 @@ _DATABASE_AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
 )
+
+
+_AWAY_PAUSE = 0.5
+"""Between two tries to write something down while the database is away, s."""
 
 
 class TryAgainLater(Exception):  # noqa: N818 - no error: an instruction to the queue
@@ -229,13 +235,26 @@ class Runner:
             await self._disk.full(failure.sentence, self._clock())
         try:
             if decision.action == "retry":
-                await record_retry(
-                    self._pool, begun, outcome, code, told, log_path, self._clock(), counts=failure.counts
+                await self._patiently(
+                    lambda: record_retry(
+                        self._pool, begun, outcome, code, told, log_path, self._clock(), counts=failure.counts
+                    )
                 )
                 raise TryAgainLater(decision.wait)
             await record_failure(self._pool, begun, outcome, code, told, log_path, self._clock())
         except LostFenceError as lost:
             log.warning("not recorded", job=reduction.job_key[:16], reason=lost.message)
+
+    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Write down what happened, also when the database goes away just now: people want to see it."""
+        until = time.monotonic() + self._settings.database_deadline
+        while True:
+            try:
+                return await work()
+            except (*_DATABASE_AWAY, OSError):
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(_AWAY_PAUSE)
 
     async def _hand_back(self, begun: Begun) -> None:
         try:

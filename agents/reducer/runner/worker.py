@@ -19,6 +19,7 @@ from agents.reducer.queue import PLACE_QUEUE, PLACE_TASK, REDUCE_TASK, queue_of
 from agents.reducer.runner.host_slots import HostSlots, await_slots
 from agents.reducer.runner.identity import runner_identity
 from agents.reducer.runner.mend import mend, take_back_jobs
+from agents.reducer.runner.presence import Presence
 from agents.reducer.runner.runner import Runner, TryAgainLater
 from agents.reducer.runner.workfolder import remove_stale_folders
 from paws.clock import Clock, utc_now
@@ -137,16 +138,24 @@ async def _run(settings: Settings, engine: Engine, stop: asyncio.Event, ready: C
             await clock.look(pool)
             identity = runner_identity()
             runner = Runner(settings=settings, pool=pool, engine=engine, identity=identity, clock=clock.now)
+            presence = Presence(settings, pool, identity)
             await asyncio.to_thread(remove_stale_folders, settings.work_dir)
+
+            async def look() -> None:
+                await clock.look(pool)
+                await presence.reached(clock.now())
+
             async with (
                 _repeated(lambda: take_back_jobs(pool, settings, clock.now()), TAKE_BACK_INTERVAL),
                 _repeated(lambda: mend(pool, settings, clock.now()), MEND_INTERVAL),
-                _repeated(lambda: clock.look(pool), LOOK_INTERVAL),
+                _repeated(look, LOOK_INTERVAL),
                 _repeated(runner.look_at_disk, LOOK_INTERVAL),
                 _once(pool, settings),
             ):
+                await presence.begin(clock.now())
                 ready()
                 await _work_until(stop, settings, runner, clock.now)
+                await presence.end(clock.now())
         finally:
             await engine.close()
 

@@ -1,0 +1,55 @@
+"""Telling people which runners are there: on other machines nobody else tells that one died or was cut off."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from paws.database import Pool
+from paws.log import get_logger
+from paws.notices import announce_notice
+from paws.settings import Settings
+
+log = get_logger(__name__)
+
+WORTH_TELLING = 8.0
+"""Shorter silences of the database are not told of, s."""
+
+
+class Presence:
+    """Notices of one runner about itself.
+
+    Parameters
+    ----------
+    runner
+        Its identity.
+    """
+
+    def __init__(self, settings: Settings, pool: Pool, runner: str) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._runner = runner
+        self._answered = time.monotonic()
+
+    async def begin(self, at: datetime) -> None:
+        """It takes jobs from now on."""
+        await self._tell("takes jobs", f"Runner {self._runner} takes jobs.", at)
+
+    async def end(self, at: datetime) -> None:
+        """It stops in order."""
+        await self._tell("stopped", f"Runner {self._runner} was stopped.", at)
+
+    async def reached(self, at: datetime) -> None:
+        """The database has answered."""
+        silence, self._answered = time.monotonic() - self._answered, time.monotonic()
+        if silence > WORTH_TELLING:
+            text = f"Runner {self._runner} had no answer of the database for {silence:.0f} s; it goes on."
+            await self._tell("reached again", text, at)
+
+    async def _tell(self, state: str, text: str, at: datetime) -> None:
+        try:
+            async with self._pool.acquire() as connection:
+                await announce_notice(connection, self._settings, f"runner:{self._runner}", state, text, at)
+        except Exception as error:
+            # That people are not told is no reason to stop.
+            log.warning("a notice could not be written", text=text, error=str(error))
