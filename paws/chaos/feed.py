@@ -73,7 +73,8 @@ def is_visible(strike: Strike, feed: Sequence[Told]) -> bool:
     if fault.kind is FaultKind.KILL:
         return _process(after, fault.target, "ended", pid)
     if fault.kind is FaultKind.PAUSE:
-        return _process(after, fault.target, "paused", pid)
+        # One that is killed in its pause is told of as killed.
+        return any(_process(after, fault.target, state, pid) for state in ("paused", "ended"))
     if fault.kind is FaultKind.DISK_FULL:
         return any(row.subject.startswith("disk:") and row.state == "full" for row in after)
     if fault.kind is FaultKind.FOLDER_AWAY:

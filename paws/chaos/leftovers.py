@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path, PurePosixPath
 
 from paws.chaos.processes import naming
@@ -11,11 +10,6 @@ from paws.chaos.running import SystemUnderTest
 
 SCRATCH = "paws-imp-*"
 """Scratch folders of the local engine."""
-
-
-def scratch_folders() -> set[Path]:
-    """Scratch folders that are there now."""
-    return set(Path(tempfile.gettempdir()).glob(SCRATCH))
 
 
 RECORD = "record.json"
@@ -72,10 +66,12 @@ async def stray_files(system: SystemUnderTest) -> list[str]:
     return found
 
 
-def orphans(system: SystemUnderTest, scratch_before: set[Path]) -> list[str]:
+def orphans(system: SystemUnderTest, scratch: Path) -> list[str]:
     """Processes and scratch folders that are still there after a system was stopped."""
-    scratch = sorted(scratch_folders() - scratch_before)
-    return [*naming(str(system.data)), *(f"scratch folder: {path}" for path in scratch)]
+    return [
+        *naming(str(system.data)),
+        *(f"scratch folder: {path}" for path in sorted(scratch.glob(SCRATCH))),
+    ]
 
 
 def _files(folder: Path) -> list[Path]:

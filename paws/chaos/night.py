@@ -18,7 +18,7 @@ from paws.chaos.containers import KillContainers
 from paws.chaos.far_host import FarHost
 from paws.chaos.faults import CONTAINER, DAEMON, FAR_RUNNER, FaultKind
 from paws.chaos.feed import is_visible, read_feed
-from paws.chaos.leftovers import open_leases, orphans, scratch_folders, stray_files
+from paws.chaos.leftovers import open_leases, orphans, stray_files
 from paws.chaos.plan import NightPlan
 from paws.chaos.products import Product, read_shelf
 from paws.chaos.recovery import time_recovery
@@ -28,7 +28,7 @@ from paws.chaos.surroundings import ClockStep, FolderAway, FullDisk, Repeat, set
 from paws.chaos.system import CLOCKS
 from paws.chaos.telescope import NIGHT, Telescope
 from paws.chaos.verdict import Verdict, judge
-from paws.chaos.workplace import Workplace
+from paws.chaos.workplace import Workplace, scratch_of
 
 SETTLING = 300.0
 """Longest time from the last disturbance until all is done, s."""
@@ -121,7 +121,8 @@ class Night:
         self._raw.mkdir(parents=True)
         if self._plan.engine == "docker":
             await self._workplace.open_daemon()
-        scratch = scratch_folders()
+        scratch = scratch_of(self._folder / "data")
+        await asyncio.to_thread(scratch.mkdir)
         async with self._system() as system:
             await self._observe(system)
             unsettled = await self._settle(system)

@@ -96,8 +96,8 @@ def plan_night(seed: int, number: int, name: str, refused: Mapping[str, str]) ->
         seconds, engine = 60.0, "builtin"
         faults = draw_faults(source, seconds, drawn=kills, count=8)
     else:
-        seconds = 75.0
-        faults = draw_faults(source, seconds, drawn=kills, count=30 if name == "kills" else 15)
+        seconds = 80.0
+        faults = draw_faults(source, seconds, drawn=kills, count=40 if name == "kills" else 20)
     return NightPlan(number, name, engine, seconds, faults, kafka=name == KAFKA, far_runner=far)
 
 

@@ -23,6 +23,11 @@ exec "{python}" -I -S "{source}" "$@"
 """
 
 
+def scratch_of(data: Path) -> Path:
+    """Folder for the temporary files of a night's system, so that nobody else's are taken for its own."""
+    return data.with_name("tmp")
+
+
 @dataclass
 class Workplace:
     """A folder for a campaign, on one file system.
@@ -101,7 +106,7 @@ class Workplace:
     def environment(self, settings: Settings) -> dict[str, str]:
         """Variables of the system: those of this process without its own settings, and the night's settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PAWS_")}
-        return {**kept, **as_environment(settings)}
+        return {**kept, **as_environment(settings), "TMPDIR": str(scratch_of(settings.data_dir))}
 
     def refused(self) -> Mapping[str, str]:
         """What cannot be done here, with the reason."""

@@ -1,0 +1,130 @@
+"""Short disturbed nights with every kind of disturbance, on real services; `paws chaos` has the long ones."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from paws.chaos import far_host
+from paws.chaos.faults import FAR, PAUSES, SURROUNDINGS, Fault, FaultKind, Recipe, draw_faults
+from paws.chaos.night import Night
+from paws.chaos.plan import NightPlan
+from paws.chaos.system import find_faketime
+from paws.chaos.telescope import make_frames
+from paws.chaos.workplace import Workplace
+from paws.embedded.errors import BinaryNotFoundError
+from paws.embedded.kafka import bring_jars
+from tests.containers.daemons import QUICKLOOK, client_of, may_start_one
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+SEED = 11
+
+
+@pytest.fixture(scope="module")
+def workplace():
+    # Every account may enter: where root runs the tests, the database runs as another.
+    folder = Path(tempfile.mkdtemp(prefix="paws-chaos-"))
+    made = Workplace(folder)
+    made.prepare()
+    asyncio.run(make_frames(folder / "frames", SEED, exposures=1))
+    yield made
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def observe(workplace):
+    """Observe a night as planned."""
+    references = {}
+
+    def run(plan):
+        async def both():
+            try:
+                if plan.engine not in references:
+                    quiet = NightPlan(900 + len(references), "undisturbed", plan.engine, 0.0, ())
+                    report = await Night(quiet, workplace, workplace.folder / "frames", SEED, print).run(None)
+                    assert report.verdict.problems() == []
+                    references[plan.engine] = report.products
+                night = Night(plan, workplace, workplace.folder / "frames", SEED, print)
+                return await night.run(references[plan.engine])
+            finally:
+                await workplace.close()
+
+        return asyncio.run(both())
+
+    return run
+
+
+def assert_as_if_nothing_had_happened(report, kinds):
+    assert report.verdict.problems() == []
+    assert report.unseen == []
+    done = {strike.fault.label for strike in report.strikes}
+    assert done >= kinds, f"not done: {kinds - done}"
+    assert [strike.fault.label for strike in report.strikes if strike.recovery is None] == []
+
+
+def labels(recipes):
+    return {f"{recipe.kind.value}: {recipe.target}" for recipe in recipes}
+
+
+KILLED = ("engine", "runner", "worker", "web", "ingest", "postgres", "runner", "broker", "system", "runner")
+"""The runner three times: there is a reduction that dies in its hands."""
+
+
+def test_everything_at_once(observe):
+    """A fault of every kind in one night."""
+    if os.geteuid() != 0:
+        pytest.skip("a small disk and a second host can be made by root only")
+    if not find_faketime() or far_host.why_not():
+        pytest.skip(far_host.why_not() or "libfaketime is not installed")
+    kills = tuple(Recipe(FaultKind.KILL, target) for target in KILLED)
+    recipes = (*kills, *PAUSES, *SURROUNDINGS, *FAR)
+    faults = draw_faults(random.Random(SEED), 75.0, each=recipes)
+    report = observe(NightPlan(1, "everything", "light", 75.0, faults, far_runner=True))
+    # An engine works for a moment only; a night may end before it is met. All else is always there.
+    assert_as_if_nothing_had_happened(report, labels(recipes) - {"kill: engine"})
+    assert report.kills >= len(KILLED)
+
+
+@pytest.mark.kafka
+def test_kills_on_apache_kafka(observe, workplace):
+    try:
+        workplace.jars = bring_jars(ROOT / "infra" / "kafka" / "pom.xml")
+    except BinaryNotFoundError as error:
+        pytest.skip(f"no Apache Kafka here: {error}")
+    targets = ("worker", "broker", "runner")
+    faults = tuple(
+        Fault(number, 5.0 * number, FaultKind.KILL, target) for number, target in enumerate(targets, 1)
+    )
+    report = observe(NightPlan(5, "kafka", "light", 20.0, faults, kafka=True))
+    assert_as_if_nothing_had_happened(report, {f"kill: {target}" for target in targets})
+
+
+@pytest.mark.containers
+def test_kills_of_containers_and_their_daemon(observe, workplace):
+    if may_start_one():
+        pytest.skip(may_start_one())
+    try:
+        client = client_of()
+    except OSError as error:
+        pytest.skip(str(error))
+    try:
+        if not client.images.list(QUICKLOOK):
+            pytest.skip(f"there is no image {QUICKLOOK}; build it: infra/images/build.py quicklook")
+    finally:
+        client.close()
+    workplace.image = QUICKLOOK
+    faults = (
+        Fault(1, 4.0, FaultKind.KILL, "container"),
+        Fault(2, 12.0, FaultKind.KILL, "docker", lasts=2.0),
+        Fault(3, 20.0, FaultKind.KILL, "runner"),
+    )
+    report = observe(NightPlan(6, "containers", "docker", 20.0, faults))
+    assert_as_if_nothing_had_happened(report, {fault.label for fault in faults})
