@@ -12,12 +12,84 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from paws.access.predicate import seen
-from paws.access.rule import Sight
+from paws.access.rule import OBSERVATORY, Sight, proposal_key
 from paws.database import Pool
 
 ANOTHER: Final = "a frame of another programme"
 _STEM: Final = re.compile(r"[0-9]{2}[a-z]{3}[0-9]{5}")
 _IDS: Final = ("source_frame_ids", "subject_frame_ids", "frame_ids")
+
+
+OF_THE_DETECTOR: Final = frozenset(
+    [
+        "SIMPLE",
+        "BITPIX",
+        "NAXIS",
+        "NAXIS1",
+        "NAXIS2",
+        "EXTEND",
+        "BSCALE",
+        "BZERO",
+        "INSTRUME",
+        "ORIGIN",
+        "TELESCOP",
+        "DETECTOR",
+        "SPECTID",
+        "CCD",
+        "NDFCLASS",
+        "OBSTYPE",
+        "RUN",
+        "EXPOSED",
+        "TOTALEXP",
+        "UTMJD",
+        "UTDATE",
+        "UTSTART",
+        "UTEND",
+        "SPEED",
+        "METHOD",
+        "READAMP",
+        "RO_GAIN",
+        "RO_NOISE",
+        "RO_GAIN1",
+        "RO_NOISE1",
+        "WINDOW",
+        "XEFFSIZE",
+        "YEFFSIZE",
+        "WINDOXE1",
+        "WINDOXS1",
+        "DETXBIN",
+        "DETYBIN",
+        "CCDTEMP",
+        "COOLTEMP",
+    ]
+)
+"""Cards that tell of the detector and nothing else."""
+
+
+def without_programme(row: dict[str, Any], sight: Sight) -> dict[str, Any]:
+    """Row of a frame without what tells in whose night it was taken.
+
+    Detector calibrations are for everyone with an account; the proposal in their headers is not.
+
+    Parameters
+    ----------
+    row
+        With ``owner``, ``public_on`` and ``proposal``, of which the first two are taken out.
+    """
+    owner, day = row.pop("owner"), row.pop("public_on")
+    if (
+        owner != OBSERVATORY
+        or sight.everything
+        or day <= sight.today
+        or proposal_key(row["proposal"]) in sight.groups
+    ):
+        return row
+    cleaned = {**row, "proposal": ""}
+    if "header" in row:
+        cleaned["header"] = {name: value for name, value in row["header"].items() if name in OF_THE_DETECTOR}
+    if "configuration" in row:
+        cleaned["configuration"] = ""
+    return cleaned
 
 
 def names_in(value: Any) -> set[str]:

@@ -342,6 +342,10 @@ async def _write_product(
     await connection.executemany(
         "INSERT INTO product_frame VALUES ($1, $2)", [(product_id, frame.frame_id) for frame in frames]
     )
+    await connection.executemany(
+        "INSERT INTO reduction_frame VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        [(key, frame.frame_id) for frame in frames],
+    )
     if table and kind.has_spectra:
         await connection.executemany(
             "INSERT INTO spectrum (product_id, fibre, target_name, fibre_type, ra, dec, magnitude, signal_to_noise)"

@@ -12,8 +12,10 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from paws.accounts import passwords
 from paws.settings import Settings, load_settings
 from tests.support.night_rows import NightRows, write_night
+from tests.support.people import CHEAP, House, house_of, populate
 from tests.support.postgres import TEMPLATE, DatabaseServer, _execute
 from web.app import create_app
 from web.server import bind, configure
@@ -101,3 +103,13 @@ def _nothing() -> Iterator[None]:
     from contextlib import nullcontext
 
     return nullcontext()  # type: ignore[return-value]
+
+
+@pytest.fixture
+async def house(own_site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    """The night shared out among two proposals, behind accounts."""
+    monkeypatch.setattr(passwords, "_HASHER", CHEAP)
+    await populate(own_site.settings)
+    async with house_of(own_site.settings, own_site.rows) as found:
+        yield found
+    passwords._hash_of_nothing.cache_clear()

@@ -168,7 +168,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 
 
 def _here(request: Request) -> str:
-    """This page's address, to come back to; without what may be a secret."""
+    """Address of the page, to come back to; without what may be a secret."""
     path = request.url.path
     return path if path in _UNNAMED_PATHS or not request.url.query else f"{path}?{request.url.query}"
 

@@ -8,7 +8,7 @@ from paws.access.predicate import condition, seen, values_of
 from paws.access.rule import Sight
 from paws.database import Pool
 from paws.status import FRAME_COLUMNS
-from web.access import told_rows
+from web.access import told_rows, without_programme
 from web.questions import FrameQuestion
 from web.storage.filters import Where, like
 
@@ -41,13 +41,16 @@ async def frame(pool: Pool, frame_id: str, sight: Sight) -> Row | None:
     """One frame with its header, plan and checksum, or None."""
     row = await pool.fetchrow(
         f"SELECT {', '.join(f's.{name.strip()}' for name in FRAME_COLUMNS.split(','))}, s.decision,"  # noqa: S608 - constant columns
-        " f.checksum, f.size_bytes, f.configuration, f.proposal, f.header, f.junk_reason, f.junked_by, f.junked_at"
+        " f.checksum, f.size_bytes, f.configuration, f.proposal, f.header, f.junk_reason, f.junked_by, f.junked_at,"
+        " f.owner, f.public_on"
         " FROM frame_status s JOIN frame f USING (frame_id) WHERE frame_id = $1"
         f" AND {condition('frame', 2, 'f')}",
         frame_id,
         *values_of(sight),
     )
-    return None if row is None else (await told_rows(pool, [dict(row)], sight, (*_TEXTS, "decision")))[0]
+    if row is None:
+        return None
+    return (await told_rows(pool, [without_programme(dict(row), sight)], sight, (*_TEXTS, "decision")))[0]
 
 
 async def frame_names(pool: Pool, frame_ids: list[str], sight: Sight) -> dict[str, Row]:
@@ -96,10 +99,10 @@ async def observing_log(pool: Pool, night: str, sight: Sight) -> list[Row]:
     """Observing log of a night, in the order of the runs. Lines whose frame is gone are for who sees everything."""
     rows = await pool.fetch(
         "SELECT l.frame_id, l.night, l.run, l.arm, l.ut_start, l.frame_class, l.object_name, l.field, l.plate,"  # noqa: S608 - constant condition
-        " l.grating, l.central_wavelength, l.exposed, l.airmass, l.proposal, l.level, l.signal_to_noise, l.result"
-        " FROM observing_log l LEFT JOIN frame f USING (frame_id) WHERE l.night = $1"
+        " l.grating, l.central_wavelength, l.exposed, l.airmass, l.proposal, l.level, l.signal_to_noise, l.result,"
+        " coalesce(f.owner, '') AS owner, coalesce(f.public_on, 'infinity') AS public_on FROM observing_log l LEFT JOIN frame f USING (frame_id) WHERE l.night = $1"
         f" AND coalesce({condition('frame', 2, 'f')}, $2) ORDER BY l.run, l.arm, l.frame_id",
         night,
         *values_of(sight),
     )
-    return await told_rows(pool, [dict(row) for row in rows], sight, ("result",))
+    return await told_rows(pool, [without_programme(dict(row), sight) for row in rows], sight, ("result",))
