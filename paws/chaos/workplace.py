@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paws.chaos import far_host, light_aaorun
-from paws.chaos.containers import ChaosDaemon
+from paws.chaos.containers import LIGHT_IMAGE, ChaosDaemon
 from paws.chaos.faults import CONTAINER, FAR_RUNNER, FaultKind
 from paws.chaos.plan import KAFKA, NightPlan
 from paws.chaos.system import find_faketime
@@ -37,7 +37,7 @@ class Workplace:
     jars
         Of Apache Kafka; None where there are none.
     image
-        Docker image whose ``aaorun`` is used; empty where there is no daemon.
+        Docker image for the nights in containers; empty where there is none.
     daemon
         A Docker daemon of our own with that image, once it is open.
     """
@@ -98,7 +98,7 @@ class Workplace:
             assert self.daemon is not None
             chosen |= {
                 "engine": "chaos",
-                "engines": {"chaos": f"docker:{self.image}"},
+                "engines": {"chaos": f"docker:{LIGHT_IMAGE}"},
                 "docker_host": self.daemon.address,
             }
         return load_settings(**chosen)
