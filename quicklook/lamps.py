@@ -10,7 +10,7 @@ from quicklook.arcs import solve_arc
 from quicklook.errors import InvalidInput
 from quicklook.fibres import FibreTable
 from quicklook.flatfield import fibre_flat
-from quicklook.halo import measure_halo, remember_halo, with_halo_of
+from quicklook.halo import ARC_PARTS, measure_halo, remember_halo, with_halo_of
 from quicklook.headers import card_value
 from quicklook.optics import predict_wavelengths
 from quicklook.products import Product
@@ -110,7 +110,7 @@ def reduce_fflat(work: Work) -> None:
         work.say("Only creating tlm this pass")
         return
     arc = (
-        work.required("WAVEL_FILENAME", "a reduced arc", "made by reduce_arc", ("WAVELA",))
+        work.required("WAVEL_FILENAME", "a reduced arc", "made by reduce_arc", ARC_PARTS)
         if work.settings.on("DO_REDFL")
         else None
     )

@@ -26,6 +26,9 @@ FINE = 60
 """Steps per pixel of the tabulated B-splines."""
 
 N_ENTRIES = PIXELS * PHASES + 1
+LARGEST_TRADE = 0.25
+"""Largest value of what a profile trades with the background: much more than light spread over the profile's reach."""
+
 LARGEST_SHARE = 10.0
 """No pixel holds a larger share of a fibre's light, nor a more negative one."""
 
@@ -49,6 +52,12 @@ def sound_profile(profile: ProfileModel) -> bool:
         and profile.table.shape == (len(nodes[0]), len(nodes[1]), len(OFFSETS))
         and all(len(each) > 0 and np.isfinite(each).all() and (np.diff(each) > 0).all() for each in nodes)
         and (np.abs(profile.table) < LARGEST_SHARE).all()
+        and (
+            profile.unseen is None
+            or (
+                profile.unseen.shape == profile.table.shape and (np.abs(profile.unseen) < LARGEST_SHARE).all()
+            )
+        )
         and abs(profile.first_offset - OFFSETS[0]) < 1e-6
         and abs(profile.offset_step - (OFFSETS[1] - OFFSETS[0])) < 1e-6
         and 0.0 <= profile.halo_fraction < 1.0
@@ -135,7 +144,7 @@ def fit_profile(
     basis = _tabulated_basis(fwhm)
     row_edges = np.linspace(0, n_rows, ZONE_ROWS + 1)
     column_edges = np.linspace(0, n_columns, ZONE_COLUMNS + 1)
-    table = np.empty((ZONE_ROWS, ZONE_COLUMNS, N_ENTRIES))
+    table, unseen = (np.zeros((ZONE_ROWS, ZONE_COLUMNS, N_ENTRIES)) for _ in range(2))
     values = _entries(basis)
     start, packed = _packed(basis)
     for c in range(ZONE_COLUMNS):
@@ -146,8 +155,11 @@ def fit_profile(
                 image, floor, centre, columns[chosen], np.ascontiguousarray(fluxes[:, chosen]),
                 int(row_edges[r]), int(row_edges[r + 1]), start, packed, basis.shape[1], before, *background, previous.halo_fraction,
             )  # fmt: skip
-            fitted = _solve_zone(matrix, right, values) if used > 20 * len(right) else None
-            table[r, c] = _centred(before if fitted is None else fitted, fwhm)
+            solved = _solve_zone(matrix, right, values) if used > 20 * len(right) else None
+            fitted, unseen[r, c] = solved if solved is not None else (before, 0.0)
+            table[r, c] = _centred(fitted, fwhm)
+    # Beyond the outermost fibres the halo falls off; that tilts what is traded there, but is no shape that fibres have.
+    unseen[0], unseen[-1] = unseen[1], unseen[-2]
     return ProfileModel(
         table,
         0.5 * (row_edges[:-1] + row_edges[1:]) - 0.5,
@@ -156,6 +168,7 @@ def fit_profile(
         1 / PHASES,
         previous.halo_fraction,
         previous.halo_length,
+        unseen,
     )
 
 
@@ -185,19 +198,31 @@ def _entries(basis: FloatArray) -> FloatArray:
     return np.stack([np.interp(OFFSETS, fine, basis[:, m]) for m in range(basis.shape[1])], axis=1)
 
 
-def _solve_zone(matrix: FloatArray, right: FloatArray, values: FloatArray) -> FloatArray | None:
-    """Spline coefficients of a zone as a tabulated profile of unit sum; None when they make no sense."""
+def _solve_zone(
+    matrix: FloatArray, right: FloatArray, values: FloatArray
+) -> tuple[FloatArray, FloatArray] | None:
+    """Tabulated profile of a zone and what it trades with the background, both of unit sum; None without sense.
+
+    Fibres lie side by side at one distance: wings whose copies add up to a constant look like background. Were the
+    constant larger by one, the splines would become smaller by A^-1 b, with A their normal matrix and b the column of
+    the constant. That is the shape of what the flat leaves undecided.
+    """
     scale = np.sqrt(np.maximum(np.diag(matrix), 1e-30))
     scaled = matrix / np.outer(scale, scale) + 1e-9 * np.eye(len(right))
     try:
         solution = np.linalg.solve(scaled, right / scale) / scale
+        trade = values @ (np.linalg.solve(scaled[:-1, :-1], scaled[:-1, -1]) / scale[:-1])
     except np.linalg.LinAlgError:
         return None
     profile = values @ solution[:-1]
     total = profile.sum() / PHASES
     if not np.isfinite(total) or total <= 0:
         return None
-    return np.asarray(profile / total)
+    trade = trade / (trade.sum() / PHASES)
+    # A shape that changes its sign widely is none that light has.
+    if not np.abs(trade).max() < LARGEST_TRADE:
+        trade = np.zeros_like(trade)
+    return np.asarray(profile / total), np.asarray(trade)
 
 
 def _centred(profile: FloatArray, fwhm: float) -> FloatArray:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quicklook import nanmath
 from quicklook.errors import InvalidInput
-from quicklook.halo import with_halo_of
+from quicklook.halo import ARC_PARTS, with_halo_of
 from quicklook.headers import card_value
 from quicklook.lamps import arc_wavelengths, flat_response, live_fibres, output_grid
 from quicklook.optics import optical_model
@@ -60,7 +60,7 @@ def _reduce(work: Work, *, twilight: bool) -> None:
         raise InvalidInput(f"this is a {raw.ndf_class}, which {work.command.verb} does not reduce", path=path)
     tramlines = work.tramlines()
     arc = work.required(
-        "WAVEL_FILENAME", "a reduced arc", "made by reduce_arc from the arc of this field", ("WAVELA",)
+        "WAVEL_FILENAME", "a reduced arc", "made by reduce_arc from the arc of this field", ARC_PARTS
     )
     flat = work.calibration("USEFFLAT", "FFLAT_FILENAME", "fibre flat", ("VARIANCE", "THPUT"))
     image = work.image(raw)

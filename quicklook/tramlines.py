@@ -40,7 +40,8 @@ POINT = 8
 LARGEST_SHIFT = 1.5
 """A correction to a position larger than this is not believed [pixel]."""
 
-MAP_PARTS = ("SIGMAPRF", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS", "BADPIX")
+NEEDED_PARTS = ("SIGMAPRF", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS")
+MAP_PARTS = (*NEEDED_PARTS, "UNSEEN", "BADPIX")
 """Extensions of a map's file, beside those that all products have."""
 
 BEYOND = 200.0
@@ -286,6 +287,8 @@ def tramlines_to_product(tramlines: Tramlines, image: Image) -> Product:
     header["PSF_TYPE"] = ("EMPIRIC", "profile measured from the flat")
     header["NTRACES"] = (int(tramlines.lit.sum()), "fibre traces found")
     masked = {} if tramlines.bad is None else {"BADPIX": tramlines.bad.astype(np.uint8)}
+    wings = tramlines.profile.unseen
+    unseen = {} if wings is None else {"UNSEEN": wings}
     return Product(
         data=tramlines.centre,
         header=header,
@@ -297,6 +300,7 @@ def tramlines_to_product(tramlines: Tramlines, image: Image) -> Product:
             "PROFILE": tramlines.profile.table,
             "PROFROWS": tramlines.profile.row_nodes,
             "PROFCOLS": tramlines.profile.column_nodes,
+            **unseen,
             **masked,
         },
         extra_headers={
@@ -327,7 +331,7 @@ def product_to_tramlines(product: Product) -> Tramlines:
     InvalidInput
         When the product is no tramline map of quicklook.
     """
-    parts = {name: product.image(name) for name in MAP_PARTS[:-1]}
+    parts = {name: product.image(name) for name in NEEDED_PARTS}
     absent = [name for name, part in parts.items() if part is None]
     if absent or product.data.ndim != 2 or product.data.shape[0] != N_FIBRES:
         raise InvalidInput(
@@ -346,6 +350,7 @@ def product_to_tramlines(product: Product) -> Tramlines:
             "the PROFILE extension lacks OFFSET0, OFFSTEP, HALOFRAC or HALOLEN; make the map again with make_tlm",
             path=product.path,
         ) from None
+    unseen = product.image("UNSEEN")
     profile = ProfileModel(
         table,
         np.asarray(parts["PROFROWS"], dtype=np.float64).ravel(),
@@ -354,6 +359,7 @@ def product_to_tramlines(product: Product) -> Tramlines:
         step,
         share,
         length,
+        None if unseen is None else np.asarray(unseen, dtype=np.float64),
     )
     centre = np.asarray(product.data, dtype=np.float64)
     width = np.asarray(parts["SIGMAPRF"], dtype=np.float64)

@@ -87,6 +87,9 @@ class ProfileModel:
     halo_fraction, halo_length : float
         Light of a fibre, relative to the profile's, that falls off exponentially along the column beyond the
         table, and the length over which it does [pixel].
+    unseen : ndarray of float64, shape of table, or None
+        What the flat could add to each profile and take from the background, or the other way round, and hardly
+        look different; of unit sum, or zero where nothing is known of it.
     """
 
     table: FloatArray
@@ -96,6 +99,7 @@ class ProfileModel:
     offset_step: float
     halo_fraction: float = 0.0
     halo_length: float = 40.0
+    unseen: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
