@@ -14,7 +14,7 @@ import httpx
 from argon2 import PasswordHasher
 from starlette.applications import Starlette
 
-from paws.accounts import groups, passwords, people
+from paws.accounts import groups, people
 from paws.accounts.audit import COMMAND_LINE
 from paws.database import prepare_connection
 from paws.settings import Settings
@@ -96,8 +96,6 @@ async def send(client: httpx.AsyncClient, path: str, page: str | None = None, **
 
 async def populate(settings: Settings) -> None:
     """Share the night out among two proposals, and make accounts."""
-    passwords._HASHER = CHEAP  # type: ignore[misc]
-    passwords._hash_of_nothing.cache_clear()
     connection = await asyncpg.connect(settings.require_database())
     await prepare_connection(connection)
     try:

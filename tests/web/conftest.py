@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from paws.accounts import passwords
@@ -19,6 +21,9 @@ from tests.support.people import CHEAP, House, house_of, populate
 from tests.support.postgres import TEMPLATE, DatabaseServer, _execute
 from web.app import create_app
 from web.server import bind, configure
+
+HOUSE = "web_house"
+_houses = itertools.count(1)
 
 
 @dataclass
@@ -105,11 +110,29 @@ def _nothing() -> Iterator[None]:
     return nullcontext()  # type: ignore[return-value]
 
 
+@pytest.fixture(scope="session")
+def shared_out(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The night shared out among two proposals, with people: copied by each test that needs it."""
+    asyncio.run(_execute(database_server, f"CREATE DATABASE {HOUSE} TEMPLATE {TEMPLATE}"))
+    settings = load_settings(
+        data_dir=tmp_path_factory.mktemp("house") / "data", database_url=database_server.url(HOUSE)
+    )
+    rows = asyncio.run(write_night(settings))
+    asyncio.run(populate(settings))
+    return Site(settings, rows)
+
+
 @pytest.fixture
-async def house(own_site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    """The night shared out among two proposals, behind accounts."""
+async def house(
+    shared_out: Site, database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[House]:
+    """The application with accounts, in front of a copy of the night."""
     monkeypatch.setattr(passwords, "_HASHER", CHEAP)
-    await populate(own_site.settings)
-    async with house_of(own_site.settings, own_site.rows) as found:
+    passwords._hash_of_nothing.cache_clear()
+    name = f"{HOUSE}_{next(_houses)}"
+    await _execute(database_server, f"CREATE DATABASE {name} TEMPLATE {HOUSE}")
+    settings = shared_out.settings.model_copy(update={"database_url": SecretStr(database_server.url(name))})
+    async with house_of(settings, shared_out.rows) as found:
         yield found
     passwords._hash_of_nothing.cache_clear()
+    await _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
