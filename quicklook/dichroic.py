@@ -1,4 +1,4 @@
-"""What the dichroic takes from either arm, and the arms' relative sensitivity, from summed spectra."""
+"""What the dichroic takes from either arm, and the arms' relative sensitivity, from the lamp or summed spectra."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import least_squares, minimize_scalar
 
 FloatArray = NDArray[np.float64]
 
 TERMS = 3
-"""Of the polynomial that the logarithm of the summed light follows around the overlap."""
+"""Of the polynomials that the logarithms of light and sensitivity follow around the overlap."""
 
 SMALLEST_CHANGE = 1.0
 """A dichroic changes the logarithm of the arms' ratio by at least this over the overlap."""
@@ -20,6 +20,9 @@ REACH = 4.0
 """Natural logarithm of the largest relative sensitivity of the arms."""
 
 OUTLIER = 4.0
+
+LARGEST_RESIDUAL = 0.05
+"""A lamp whose light the arms share less exactly than this is not believed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +37,8 @@ class Summed:
         Logarithm of the light there, and the inverse of its error.
     start, stop : int
         The overlap.
-    blue, red : ndarray (stop - start,)
-        Smooth logarithm of the light that each arm shows in the overlap.
+    blue, red : ndarray (stop - start,) or None
+        Smooth logarithm of the light that each arm shows in the overlap; None where it shows too little.
     """
 
     pixels: tuple[FloatArray, FloatArray]
@@ -43,8 +46,8 @@ class Summed:
     weights: tuple[FloatArray, FloatArray]
     start: int
     stop: int
-    blue: FloatArray
-    red: FloatArray
+    blue: FloatArray | None
+    red: FloatArray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +95,9 @@ def find_dichroic(summed: Summed, n_pixels: int) -> Dichroic | None:
     Dichroic or None
         None when the arms' ratio does not change over the overlap as a dichroic makes it.
     """
-    ratio = _continued(summed.red - summed.blue, summed.start, n_pixels)
-    if ratio is None:
+    blue, red = summed.blue, summed.red
+    ratio = None if blue is None or red is None else _continued(red - blue, summed.start, n_pixels)
+    if blue is None or red is None or ratio is None:
         return None
     inside = np.arange(summed.start, summed.stop)
     x = np.concatenate([summed.pixels[0], inside, summed.pixels[1]])
@@ -106,7 +110,7 @@ def find_dichroic(summed: Summed, n_pixels: int) -> Dichroic | None:
         return np.concatenate(
             [
                 summed.logs[0] + np.logaddexp(0.0, log_scale + g[0]),
-                np.logaddexp(summed.blue, log_scale + summed.red),
+                np.logaddexp(blue, log_scale + red),
                 summed.logs[1] + log_scale + np.logaddexp(0.0, -log_scale - g[1]),
             ]
         )
@@ -124,6 +128,83 @@ def find_dichroic(summed: Summed, n_pixels: int) -> Dichroic | None:
     scale = float(np.exp(log_scale))
     error = scale * float(np.sqrt(2.0 * scatter / bend)) if bend > 0 else scale
     return Dichroic(scale, max(error, 1e-6), ratio + log_scale)
+
+
+def lamp_dichroic(blue: FloatArray, red: FloatArray, span: slice, beside: int) -> Dichroic | None:
+    """Measure from the flat lamp how the light is shared.
+
+    Both arms see the same lamp, so its own spectrum does not matter to their ratio, and its light has no lines.
+    With *b* and *r* the light that the arms show, what reaches them are shares of one, which vary with the
+    dichroic as steeply as they like:  A b + B r = 1,  where the smooth A and B are the inverse of the lamp's
+    light times the sensitivity of either arm. The logarithms of both are parabolas over the overlap and the
+    pixels beside it.
+
+    Parameters
+    ----------
+    blue, red : ndarray (pixels,)
+        The lamp's light per pixel on common pixels; NaN where an arm does not see it.
+    span : slice
+        The overlap.
+    beside : int
+        Pixels on either side that are taken as well.
+
+    Returns
+    -------
+    Dichroic or None
+        None when the overlap shows no dichroic, or the light is not shared as assumed. The scale is that of
+        the lamp exposures.
+    """
+    seen = np.isfinite(blue[span]) & np.isfinite(red[span]) & (blue[span] > 0) & (red[span] > 0)
+    if seen.mean() < 0.8:
+        return None
+    at = np.arange(seen.size, dtype=np.float64)
+    inside = np.interp(at, at[seen], np.log(red[span][seen] / blue[span][seen]))
+    ratio = _continued(inside, span.start, len(blue))
+    if ratio is None:
+        return None
+    pixels = np.arange(max(0, span.start - beside), min(len(blue), span.stop + beside))
+    r = np.exp(np.clip(ratio[pixels], -50.0, 50.0))
+    # Where one arm is not seen, the other and the continued ratio tell it.
+    with np.errstate(invalid="ignore"):
+        b = np.where(pixels < span.stop, blue[pixels], red[pixels] / r)
+    good = np.isfinite(b) & (b > 0)
+    if good[pixels < span.start].sum() < 20 or good[pixels >= span.stop].sum() < 20:
+        return None
+    u = np.linspace(-1.0, 1.0, len(pixels), dtype=np.float64)[good]
+    basis = np.asarray(np.polynomial.chebyshev.chebvander(u, TERMS - 1), dtype=np.float64)
+    found = _conserved(np.log(b[good]), np.log((b * r)[good]), basis)
+    if found is None:
+        return None
+    even, residual = found
+    return Dichroic(float(np.exp(even)), max(float(np.exp(even)) * residual, 1e-6), ratio + even)
+
+
+def _conserved(blue: FloatArray, red: FloatArray, basis: FloatArray) -> tuple[float, float] | None:
+    """Logarithm of the arms' relative sensitivity where they share alike, and what the fit leaves, rms.
+
+    Only this number is taken from the curves: beyond it, they would put their own errors into the spectra.
+    """
+    start = np.zeros(2 * TERMS)
+    start[0], start[TERMS] = -blue[0], -red[-1]
+
+    def logs(parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return blue + basis @ parameters[:TERMS], red + basis @ parameters[TERMS:]
+
+    def residual(parameters: FloatArray) -> FloatArray:
+        return np.logaddexp(*logs(parameters))
+
+    def slopes(parameters: FloatArray) -> FloatArray:
+        own, other = logs(parameters)
+        share = np.exp(own - np.logaddexp(own, other))[:, np.newaxis]
+        return np.hstack([basis * share, basis * (1.0 - share)])
+
+    fit = least_squares(residual, start, jac=slopes, method="lm", max_nfev=200)
+    left = float(np.sqrt(np.mean(fit.fun**2)))
+    own, other = logs(fit.x)
+    if not fit.success or left > LARGEST_RESIDUAL:
+        return None
+    even = int(np.argmin(np.abs(own - other)))
+    return float((other - red - own + blue)[even]), left
 
 
 def _continued(inside: FloatArray, start: int, n_pixels: int) -> FloatArray | None:

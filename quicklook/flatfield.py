@@ -25,6 +25,27 @@ FAINT = 0.02
 
 
 @dataclass(frozen=True, eq=False)
+class LampSpectrum:
+    """The flat lamp as an arm shows it: its own colour times the sensitivity that all fibres share.
+
+    Attributes
+    ----------
+    wavelength : ndarray (n,)
+        Angstrom, evenly spaced.
+    density : ndarray (n,)
+        Electrons per Angstrom of the typical fibre; NaN outside the range that fibres see.
+    """
+
+    wavelength: FloatArray
+    density: FloatArray
+
+    def on(self, wavelength: FloatArray) -> FloatArray:
+        """The lamp at other wavelengths."""
+        known = np.isfinite(self.density)
+        return np.interp(wavelength, self.wavelength[known], self.density[known])
+
+
+@dataclass(frozen=True, eq=False)
 class FibreFlat:
     """A fibre flat.
 
@@ -36,6 +57,8 @@ class FibreFlat:
         Of the response.
     throughput : ndarray of float64 (400,)
         Light of each fibre relative to the median one in the lamp; NaN where not lit.
+    lamp : LampSpectrum
+        What the typical fibre shows of the lamp.
     smoothed : bool
         Whether single pixels were smoothed along the spectrum.
     history : tuple of str
@@ -45,6 +68,7 @@ class FibreFlat:
     response: FloatImage
     variance: FloatImage
     throughput: FloatArray
+    lamp: LampSpectrum
     smoothed: bool
     history: tuple[str, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
@@ -94,7 +118,7 @@ def fibre_flat(
         density = flux / (throughput[:, np.newaxis] * pixel)
     lamp = _mean_lamp(density, wavelength, lit & good)
     with np.errstate(all="ignore"):
-        divisor = lamp * pixel * throughput[:, np.newaxis]
+        divisor = np.array([lamp.on(row) for row in wavelength]) * pixel * throughput[:, np.newaxis]
         response = flux / divisor
         noise = variance / divisor**2
     result, error, smoothed, excess = _smooth(response, noise, lit, smooth)
@@ -104,6 +128,7 @@ def fibre_flat(
         response=result.astype(np.float32),
         variance=error.astype(np.float32),
         throughput=throughput,
+        lamp=lamp,
         smoothed=smoothed,
         history=(
             f"Fibre flat from {int(lit.sum())} lit fibres, lamp colour removed"
@@ -143,8 +168,8 @@ def _throughput(flux: FloatArray, wavelength: FloatArray, lit: BoolArray, good: 
         return np.asarray(result / nanmath.median(result[good]))
 
 
-def _mean_lamp(density: FloatArray, wavelength: FloatArray, good: BoolArray) -> FloatArray:
-    """Mean lamp spectrum per Angstrom of the good fibres, evaluated on every fibre's own pixels."""
+def _mean_lamp(density: FloatArray, wavelength: FloatArray, good: BoolArray) -> LampSpectrum:
+    """Mean lamp spectrum per Angstrom of the good fibres."""
     step = float(np.median(np.diff(wavelength, axis=1)))
     grid = np.arange(wavelength.min(), wavelength.max() + step, step)
     table = np.full((int(good.sum()), grid.size), np.nan, dtype=np.float32)
@@ -167,8 +192,8 @@ def _mean_lamp(density: FloatArray, wavelength: FloatArray, good: BoolArray) -> 
     known = np.isfinite(mean)
     if known.sum() < 50:
         raise Failure("the flat is saturated or empty nearly everywhere; use another flat for this arm")
-    mean = np.interp(grid, grid[known], mean[known])
-    return np.array([np.interp(row, grid, mean) for row in wavelength])
+    inside = np.interp(grid, grid[known], mean[known], np.nan, np.nan)
+    return LampSpectrum(grid, inside)
 
 
 def _smooth(

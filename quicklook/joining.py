@@ -15,11 +15,18 @@ from quicklook.products import Product, read_product
 from quicklook.quality import signal_to_noise, write_cards
 from quicklook.rebin import scrunch
 from quicklook.redframe import grid_of, red_product
+from quicklook.splice import Arm
 from quicklook.splice import splice as join
 from quicklook.types import LinearGrid
 from quicklook.work import Work
 
 MAX_FILES = 500
+
+_DICHROIC = {
+    "lamp": "Dichroic as the flat lamp shows it given back",
+    "objects": "Dichroic as the objects show it given back",
+    "none": "No dichroic seen in the overlap",
+}
 
 
 def combine_spectra(work: Work) -> None:
@@ -69,32 +76,35 @@ def splice(work: Work) -> None:
     blue, red = sorted(products, key=lambda p: float(np.mean(grid_of(p.header, p.data.shape[1]).wavelengths)))
     blue, red = _same_rows(blue, red)
     objects = _object_rows(blue)
-    result = join(
-        (blue.data, _variance(blue), grid_of(blue.header, blue.data.shape[1])),
-        (red.data, _variance(red), grid_of(red.header, red.data.shape[1])),
-        objects,
-    )
+    result = join(_arm(blue), _arm(red), objects)
+    scale = result.scale
     history = [
         f"Blue frame: {blue.path.name if blue.path else ''}",
         f"Red frame: {red.path.name if red.path else ''}",
         f"Spliced between {result.overlap[0]:.1f} and {result.overlap[1]:.1f} Angstrom",
-        f"Red arm scaled by {result.scale:.4f}" if result.scale_error > 0 else "Arms joined without scaling",
+        _DICHROIC[result.dichroic],
+        f"Red arm scaled by {scale.plate:.4f}" if scale.error > 0 else "Arms joined without scaling",
     ]
+    if scale.measured:
+        history.append(
+            f"Scale of {scale.measured} fibres measured, scatter {100 * scale.scatter:.2f} per cent"
+        )
     header = blue.header.copy()
     product = red_product(
         result.flux, result.variance, header, result.grid, blue.fibres, blue.ndf_class or "MFOBJECT",
-        history=history, extras=_spliced_sky(blue, red, result.grid, result.scale),
+        history=history, extras={} if result.sky is None else {"SKY": result.sky},
     )  # fmt: skip
     for number, part in enumerate((blue, red), start=1):
         product.header[f"GRATID{number}"] = (
             str(card_value(part.header, "GRATID") or ""),
             "grating of the arm",
         )
-    product.header["SPLSCALE"] = (round(result.scale, 5), "factor applied to the red arm")
+    product.header["SPLSCALE"] = (round(scale.plate, 5), "factor applied to the red arm")
     product.header["SPECTID"] = ("BR", "both arms")
     snr = signal_to_noise(result.flux, result.variance, result.grid.step, rebinned=True)
     work.figures.update(
-        splice_scale=result.scale, splice_scale_error=result.scale_error, overlap=result.overlap, snr=snr,
+        splice_scale=scale.plate, splice_scale_error=scale.error, splice_scale_scatter=scale.scatter,
+        splice_steps=result.steps, splice_dichroic=result.dichroic, overlap=result.overlap, snr=snr,
         snr_median=_median_of_objects(snr, blue.fibres),
     )  # fmt: skip
     _finish(work, target, product)
@@ -184,30 +194,29 @@ def _sum_exposures(header: fits.Header, products: list[Product]) -> None:
 def _shared_extras(
     products: list[Product], combined: Combined
 ) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.floating]]]:
-    """Mean sky of the exposures, weighted as they were."""
-    skies = [(p.image("SKY"), w) for p, w in zip(products, combined.weights, strict=True)]
-    same = [(s, w) for s, w in skies if s is not None and s.shape[-1] == combined.flux.shape[1] and w > 0]
-    if not same:
-        return {}
-    with np.errstate(all="ignore"):
-        total = sum(np.asarray(s, dtype=np.float64).reshape(1, -1) * w for s, w in same)
-        return {"SKY": np.asarray(total / sum(w for _, w in same), dtype=np.float32)}
+    """Mean sky and flat lamp of the exposures, weighted as they were."""
+    result = {}
+    for name in ("SKY", "LAMP"):
+        lines = [(p.image(name), w) for p, w in zip(products, combined.weights, strict=True)]
+        same = [
+            (line, w) for line, w in lines
+            if line is not None and line.size == combined.flux.shape[1] and w > 0
+        ]  # fmt: skip
+        if same:
+            with np.errstate(all="ignore"):
+                total = sum(np.asarray(line, dtype=np.float64).reshape(1, -1) * w for line, w in same)
+                result[name] = np.asarray(total / sum(w for _, w in same), dtype=np.float32)
+    return result
 
 
-def _spliced_sky(
-    blue: Product, red: Product, grid: LinearGrid, scale: float
-) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.floating]]]:
-    parts = [blue.image("SKY"), red.image("SKY")]
-    if parts[0] is None or parts[1] is None:
-        return {}
-    first = np.full((1, grid.n), np.nan, dtype=np.float32)
-    own = np.asarray(parts[0], dtype=np.float32).reshape(1, -1)
-    width = min(grid.n, own.shape[1])
-    first[:, :width] = own[:, :width]
-    sky = np.asarray(parts[1], dtype=np.float32).reshape(1, -1)
-    wavelength = grid_of(red.header, red.data.shape[1]).wavelengths[np.newaxis, :]
-    second, _ = scrunch(sky, np.ones_like(sky), wavelength, grid)
-    return {"SKY": np.where(np.isfinite(first), first, second * np.float32(scale))}
+def _arm(product: Product) -> Arm:
+    sky, lamp = (product.image(name) for name in ("SKY", "LAMP"))
+    grid = grid_of(product.header, product.data.shape[1])
+    lines = [
+        None if line is None or line.size != grid.n else line.astype(np.float32).reshape(1, -1)
+        for line in (sky, lamp)
+    ]
+    return Arm(product.data.astype(np.float32, copy=False), _variance(product), grid, *lines)
 
 
 def _same_rows(blue: Product, red: Product) -> tuple[Product, Product]:

@@ -18,7 +18,7 @@ from quicklook.quality import write_cards
 from quicklook.raw import RawFrame
 from quicklook.rebin import common_grid, scrunch
 from quicklook.redframe import red_product
-from quicklook.types import FloatArray, Image, LinearGrid, Spectra, Tramlines
+from quicklook.types import FloatArray, FloatImage, Image, LinearGrid, Spectra, Tramlines
 from quicklook.work import Work, extracted_product, image_product, no_shifts
 
 LAMP_CLASSES = frozenset({"MFFFF", "SFLAT", "MFSKY"})
@@ -161,6 +161,24 @@ def flat_response(flat: Product) -> tuple[FloatArray, FloatArray, FloatArray]:
     )
 
 
+def lamp_spectrum(flat: Product, grid: LinearGrid) -> FloatImage | None:
+    """The flat lamp as the typical fibre shows it, per pixel of a grid (1, n); None when the flat does not tell.
+
+    Only the shape has a meaning: its median is one. A frame that was divided by the flat has this response,
+    but for the lamp's colour.
+    """
+    table = flat.image("LAMP")
+    if table is None or table.ndim != 2 or table.shape[0] != 2 or table.shape[1] < 2:
+        return None
+    wavelength, density = (np.asarray(row, dtype=np.float64) for row in table)
+    known = np.isfinite(wavelength) & np.isfinite(density)
+    if known.sum() < 2 or not (np.diff(wavelength[known]) > 0).all():
+        return None
+    result = np.interp(grid.wavelengths, wavelength[known], density[known], np.nan, np.nan)
+    middle = float(np.median(result[np.isfinite(result)])) if np.isfinite(result).any() else 0.0
+    return (result / middle).astype(np.float32)[np.newaxis, :] if middle > 0 else None
+
+
 def live_fibres(table: FibreTable | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Fibres that carry objects or sky; an InvalidInput when there is no fibre table."""
     if table is None:
@@ -205,7 +223,14 @@ def _write_flat(
         header=header,
         fibres=image.fibres,
         ndf_class="MFFFF",
-        extras={"THPUT": flat.throughput, "WAVELA": wavelength / 10.0},
+        extras={
+            "THPUT": flat.throughput,
+            "WAVELA": wavelength / 10.0,
+            "LAMP": np.vstack([flat.lamp.wavelength, flat.lamp.density]),
+        },
+        extra_headers={
+            "LAMP": {"ROW1": "wavelength (Angstrom)", "ROW2": "lamp of the typical fibre (electron/Angstrom)"}
+        },
         history=[*spectra.history, *flat.history],
     )
     _finish(work, target, product, work.figures | {"throughput": flat.throughput})

@@ -11,7 +11,7 @@ from quicklook import nanmath
 from quicklook.errors import InvalidInput
 from quicklook.halo import ARC_PARTS, with_halo_of
 from quicklook.headers import card_value
-from quicklook.lamps import arc_wavelengths, flat_response, live_fibres, output_grid
+from quicklook.lamps import arc_wavelengths, flat_response, lamp_spectrum, live_fibres, output_grid
 from quicklook.optics import optical_model
 from quicklook.products import Product
 from quicklook.quality import signal_to_noise, sky_residuals, write_cards
@@ -62,7 +62,7 @@ def _reduce(work: Work, *, twilight: bool) -> None:
     arc = work.required(
         "WAVEL_FILENAME", "a reduced arc", "made by reduce_arc from the arc of this field", ARC_PARTS
     )
-    flat = work.calibration("USEFFLAT", "FFLAT_FILENAME", "fibre flat", ("VARIANCE", "THPUT"))
+    flat = work.calibration("USEFFLAT", "FFLAT_FILENAME", "fibre flat", ("VARIANCE", "THPUT", "LAMP"))
     image = work.image(raw)
     tramlines = with_halo_of(tramlines, arc)
     spectra, masked = work.spectra(image, tramlines, raw.ndf_class)
@@ -76,6 +76,9 @@ def _reduce(work: Work, *, twilight: bool) -> None:
     throughput, sky = _throughput(work, frame, twilight=twilight)
     subtract = work.settings.on("SKYSUB") and not twilight
     product = _red(work, frame, image, grid, throughput, sky, raw.ndf_class, shift, subtract=subtract)
+    lamp = lamp_spectrum(flat, grid) if flat is not None else None
+    if lamp is not None:
+        product.extras["LAMP"] = lamp
     write_cards(product.header, work.figures)
     target = work.write(work.name(path, "red"), product)
     work.write_quality(target, work.figures)

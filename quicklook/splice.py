@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quicklook import nanmath
-from quicklook.dichroic import Summed, find_dichroic
+from quicklook.armscale import Scale, measure_scale, remaining_steps
+from quicklook.dichroic import Summed, find_dichroic, lamp_dichroic
 from quicklook.errors import InvalidInput
 from quicklook.rebin import scrunch
 from quicklook.types import LinearGrid
@@ -16,6 +17,8 @@ from quicklook.types import LinearGrid
 FloatArray = NDArray[np.float64]
 FloatImage = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+Pair = tuple[FloatImage, FloatImage]
+"""Flux and variance (fibres, n), or the same of both arms."""
 
 EDGE = 8
 """Pixels at the end of an arm that are not trusted in the join."""
@@ -26,7 +29,27 @@ BESIDE = 150
 LARGEST_FACTOR = 50.0
 
 MIN_BRIGHT = 5
-"""Fibres that must be well exposed in the overlap for the arms' scale to be measured."""
+"""Fibres that must be well exposed beside the overlap for the dichroic to be seen in their sum."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """Spectra of one arm.
+
+    Attributes
+    ----------
+    flux, variance : ndarray of float32 (fibres, n)
+        Electrons per pixel.
+    grid : LinearGrid
+    sky, lamp : ndarray (1, n), optional
+        The sky that was subtracted, and the flat lamp (any unit) by which fibres were made alike.
+    """
+
+    flux: FloatImage
+    variance: FloatImage
+    grid: LinearGrid
+    sky: FloatImage | None = None
+    lamp: FloatImage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,39 +60,40 @@ class Spliced:
     ----------
     flux, variance : ndarray of float32 (fibres, n)
         Electrons per pixel of the blue arm's width.
+    sky : ndarray of float32 (1, n) or None
+        The sky that was subtracted, treated as the spectra.
     grid : LinearGrid
-    scale : float
-        Factor applied to the red arm.
-    scale_error : float
-        0 when no scale could be measured.
+    scale : Scale
+        Factors applied to the red arm.
     overlap : tuple of float
         First and last wavelength seen by both arms [Angstrom]; equal where there is none.
+    dichroic : str
+        What told how the dichroic shares the light: ``lamp``, ``objects``, or ``none``.
+    steps : tuple of float
+        Blue over red light of the well-exposed objects, minus one, in parts of the overlap.
     """
 
     flux: FloatImage
     variance: FloatImage
+    sky: FloatImage | None
     grid: LinearGrid
-    scale: float
-    scale_error: float
+    scale: Scale
     overlap: tuple[float, float]
+    dichroic: str
+    steps: tuple[float, ...] = ()
 
 
-def splice(
-    blue: tuple[FloatImage, FloatImage, LinearGrid],
-    red: tuple[FloatImage, FloatImage, LinearGrid],
-    objects: BoolArray,
-) -> Spliced:
+def splice(blue: Arm, red: Arm, objects: BoolArray) -> Spliced:
     """Join blue and red spectra of the same fibres.
 
-    The red arm is rebinned to the blue dispersion and multiplied by one number, so that the spectra on both
-    sides of the overlap continue each other. Each arm is corrected for what the dichroic takes, as the sum of
-    the well-exposed objects shows it, and within the overlap the arms are averaged with weights that pass
-    smoothly from blue to red.
+    The red arm is rebinned to the blue dispersion. Each arm is corrected for what the dichroic takes, as the
+    flat lamp shows it, or without a lamp the sum of the well-exposed objects. Then both arms show the same
+    light at the same wavelength, and red is multiplied by what makes them equal, fibre by fibre as far as its
+    light allows. Within the overlap the arms are averaged with weights that pass smoothly from blue to red.
 
     Parameters
     ----------
-    blue, red : tuple of (flux, variance, LinearGrid)
-        Flux and variance (fibres, n) of each arm.
+    blue, red : Arm
     objects : ndarray of bool (fibres,)
         Fibres from which the scale may be measured.
 
@@ -78,44 +102,95 @@ def splice(
     InvalidInput
         When the arms are exchanged, or have different numbers of fibres.
     """
-    if blue[0].shape[0] != red[0].shape[0]:
+    if blue.flux.shape[0] != red.flux.shape[0]:
         raise InvalidInput(
-            f"the arms have {blue[0].shape[0]} and {red[0].shape[0]} spectra; splice files of the same field"
+            f"the arms have {blue.flux.shape[0]} and {red.flux.shape[0]} spectra; splice files of the same field"
         )
-    if blue[2].wavelengths.mean() >= red[2].wavelengths.mean():
+    if blue.grid.wavelengths.mean() >= red.grid.wavelengths.mean():
         raise InvalidInput("the first file must be the blue arm and the second the red arm")
-    step = blue[2].step
-    last = red[2].edges[-1]
-    grid = LinearGrid(blue[2].start, step, int(np.floor((last - blue[2].edges[0]) / step)))
-    n_blue = blue[2].n
-    blue_flux = _padded(blue[0], grid.n)
-    blue_variance = _padded(blue[1], grid.n)
-    wavelength = np.broadcast_to(red[2].wavelengths, red[0].shape)
-    red_flux, red_variance = scrunch(red[0], red[1], np.asarray(wavelength), grid)
-    first_red = int(np.ceil((red[2].edges[0] - grid.edges[0]) / step))
-    start, stop = first_red + EDGE, n_blue - EDGE
-    overlap = (float(grid.wavelengths[min(start, grid.n - 1)]), float(grid.wavelengths[max(stop - 1, 0)]))
-    if stop - start < 5:
-        flux = np.where(np.isfinite(blue_flux), blue_flux, red_flux)
-        variance = np.where(np.isfinite(blue_flux), blue_variance, red_variance)
-        return Spliced(flux, variance, grid, 1.0, 0.0, (overlap[0], overlap[0]))
-    span = slice(start, stop)
-    correction = _corrections((blue_flux, blue_variance), (red_flux, red_variance), span, objects)
-    blue_weight = _mean_weight(blue_flux[:, span], blue_variance[:, span], objects)
-    red_weight = _mean_weight(red_flux[:, span], red_variance[:, span], objects)
-    share = _falling_share(blue_weight, red_weight)
-    flux, variance = _joined((blue_flux, blue_variance), (red_flux, red_variance), span, share, correction)
-    return Spliced(flux, variance, grid, correction.scale, correction.error, overlap)
+    step, last = blue.grid.step, red.grid.edges[-1]
+    grid = LinearGrid(blue.grid.start, step, int(np.floor((last - blue.grid.edges[0]) / step)))
+    spectra = (_padded(blue.flux, grid.n), _padded(blue.variance, grid.n)), _on(red, grid)
+    skies = _lines(blue.sky, red.sky, red.grid, grid)
+    lamps = _lines(blue.lamp, red.lamp, red.grid, grid)
+    first_red = int(np.ceil((red.grid.edges[0] - grid.edges[0]) / step))
+    span = slice(first_red + EDGE, blue.grid.n - EDGE)
+    overlap = (
+        float(grid.wavelengths[min(span.start, grid.n - 1)]),
+        float(grid.wavelengths[max(span.stop - 1, 0)]),
+    )
+    if span.stop - span.start < 5:
+        flux, variance, sky = _side_by_side(spectra, skies)
+        nothing = Scale(1.0, 0.0, np.ones(len(flux)))
+        return Spliced(flux, variance, sky, grid, nothing, (overlap[0], overlap[0]), "none")
+    correction = _corrections(spectra, span, objects, lamps, skies)
+    corrected = [_corrected(arm, lift) for arm, lift in zip(spectra, correction.lifts, strict=True)]
+    parts = [(arm[0][:, span], arm[1][:, span]) for arm in corrected]
+    share = _falling_share(*(_mean_weight(*part, objects) for part in parts))
+    flux, variance = _joined(corrected[0], corrected[1], span, share)
+    sky = None
+    if skies is not None:
+        own, other = (
+            _corrected((line, np.ones_like(line)), lift)
+            for line, lift in zip(skies, correction.sky_lifts, strict=True)
+        )
+        sky = _joined(own, other, span, share)[0]
+    steps = remaining_steps(parts[0], parts[1], objects, share)
+    return Spliced(flux, variance, sky, grid, correction.scale, overlap, correction.source, steps)
 
 
 @dataclass(frozen=True, eq=False)
 class _Corrections:
-    """Factors that make the arms agree: one number for red, smooth curves for both (one for each pixel)."""
+    """Factors that make the arms agree: a scale of red, smooth curves for both (one for each pixel)."""
 
-    scale: float
-    error: float
+    scale: Scale
     blue: FloatArray
     red: FloatArray
+    source: str
+
+    @property
+    def lifts(self) -> tuple[FloatArray, FloatArray]:
+        """Factors of both arms (fibres or 1, pixels)."""
+        return self.sky_lifts[0], self._lift(self.red)[np.newaxis, :] * self.scale.fibres[:, np.newaxis]
+
+    @property
+    def sky_lifts(self) -> tuple[FloatArray, FloatArray]:
+        """Factors of what is common to all fibres (1, pixels)."""
+        return self._lift(self.blue)[np.newaxis, :], self._lift(self.red)[np.newaxis, :] * self.scale.plate
+
+    @staticmethod
+    def _lift(curve: FloatArray) -> FloatArray:
+        return np.minimum(curve, LARGEST_FACTOR)
+
+
+def _corrected(arm: Pair, lift: FloatArray) -> Pair:
+    factor = lift.astype(np.float32)
+    return arm[0] * factor, arm[1] * factor**2
+
+
+def _on(arm: Arm, grid: LinearGrid) -> Pair:
+    wavelength = np.broadcast_to(arm.grid.wavelengths, arm.flux.shape)
+    return scrunch(arm.flux, arm.variance, wavelength, grid)
+
+
+def _lines(
+    blue: FloatImage | None, red: FloatImage | None, red_grid: LinearGrid, grid: LinearGrid
+) -> Pair | None:
+    """A spectrum that all fibres share, of both arms, on the common grid (1, n each); None unless both have it."""
+    if blue is None or red is None or red.size != red_grid.n:
+        return None
+    own, other = (np.asarray(line, dtype=np.float32).reshape(1, -1) for line in (blue, red))
+    return _padded(own, grid.n), _on(Arm(other, np.ones_like(other), red_grid), grid)[0]
+
+
+def _side_by_side(
+    spectra: tuple[Pair, Pair], skies: Pair | None
+) -> tuple[FloatImage, FloatImage, FloatImage | None]:
+    """Blue where it is, else red."""
+    known = np.isfinite(spectra[0][0])
+    flux, variance = (np.where(known, b, r) for b, r in zip(*spectra, strict=True))
+    sky = None if skies is None else np.where(np.isfinite(skies[0]), *skies)
+    return flux, variance, sky
 
 
 def _padded(array: FloatImage, n: int) -> FloatImage:
@@ -126,48 +201,75 @@ def _padded(array: FloatImage, n: int) -> FloatImage:
 
 
 def _corrections(
-    blue: tuple[FloatImage, FloatImage], red: tuple[FloatImage, FloatImage], span: slice, objects: BoolArray
+    spectra: tuple[Pair, Pair], span: slice, objects: BoolArray, lamps: Pair | None, skies: Pair | None
 ) -> _Corrections:
-    """Corrections from the sum of all well-exposed objects, which is smooth across the dichroic.
+    """Corrections from the lamp or the objects.
 
     Where the overlap shows no dichroic, the logarithm of the summed spectrum beside it is taken as one
     straight line but for the arms' relative scale.
     """
-    n, n_pixels = span.stop - span.start, blue[0].shape[1]
-    beside = min(2 * n, BESIDE)
+    blue, red = spectra
+    n_pixels, n_fibres = blue[0].shape[1], blue[0].shape[0]
+    beside = min(2 * (span.stop - span.start), BESIDE)
+    dichroic, source = None, "lamp"
+    if lamps is not None:
+        own, other = (line[0].astype(np.float64) for line in lamps)
+        dichroic = lamp_dichroic(own, other, span, beside)
+    summed = None
+    if dichroic is None:
+        source, summed = "objects", _summed(blue, red, span, beside, objects)
+        dichroic = find_dichroic(summed, n_pixels) if summed is not None else None
+    if dichroic is not None:
+        lifts = dichroic.blue, dichroic.red
+        lifted = [
+            _corrected(arm, np.minimum(lift, LARGEST_FACTOR)[np.newaxis, :])
+            for arm, lift in zip(spectra, lifts, strict=True)
+        ]
+        inside = [(arm[0][:, span], arm[1][:, span]) for arm in lifted]
+        seen = None
+        if skies is not None:
+            own, other = (
+                line[0, span].astype(np.float64) * np.minimum(lift[span], LARGEST_FACTOR)
+                for line, lift in zip(skies, lifts, strict=True)
+            )
+            seen = own, other
+        return _Corrections(measure_scale(inside[0], inside[1], objects, seen), *lifts, source)
+    even = np.ones(n_pixels)
+    if summed is None:
+        return _Corrections(Scale(1.0, 0.0, np.ones(n_fibres)), even, even, "none")
+    plate, error = _straight(summed, beside)
+    return _Corrections(Scale(plate, error, np.full(n_fibres, plate)), even, even, "none")
+
+
+def _summed(blue: Pair, red: Pair, span: slice, beside: int, objects: BoolArray) -> Summed | None:
+    """Logarithm of the light of all well-exposed objects together; None where there are too few."""
     left = slice(max(0, span.start - beside), span.start)
     right = slice(span.stop, min(blue[0].shape[1], span.stop + beside))
     chosen = objects & (_exposure(*blue, left) > 1.0) & (_exposure(*red, right) > 1.0)
-    even = np.ones(n_pixels)
-    nothing = _Corrections(1.0, 0.0, even, even)
     if chosen.sum() < MIN_BRIGHT:
-        return nothing
+        return None
     # Every object counts alike: the lines of a few bright ones would pass for the dichroic's doing.
     weight = 1.0 / (
         nanmath.median(blue[0][chosen, left], axis=1) + nanmath.median(red[0][chosen, right], axis=1)
     )
     blue, red = _weighted(blue, chosen, weight), _weighted(red, chosen, weight)
     chosen = np.ones(len(weight), dtype=bool)
-    x_left, y_left, w_left = _log_sum(blue, left, chosen)
-    x_right, y_right, w_right = _log_sum(red, right, chosen)
-    if len(x_left) < 20 or len(x_right) < 20:
-        return nothing
+    sides = _log_sum(blue, left, chosen), _log_sum(red, right, chosen)
+    if min(len(side[0]) for side in sides) < 20:
+        return None
+    pixels, logs, weights = zip(*sides, strict=True)
     curves = [_log_curve(arm, span, chosen) for arm in (blue, red)]
-    if curves[0] is not None and curves[1] is not None:
-        summed = Summed(
-            (x_left, x_right), (y_left, y_right), (w_left, w_right), span.start, span.stop, curves[0], curves[1]
-        )  # fmt: skip
-        dichroic = find_dichroic(summed, n_pixels)
-        if dichroic is not None:
-            return _Corrections(dichroic.scale, dichroic.error, dichroic.blue, dichroic.red)
-    middle = 0.5 * (span.start + span.stop)
-    x = (np.concatenate([x_left, x_right]) - middle) / beside
-    y, w = np.concatenate([y_left, y_right]), np.concatenate([w_left, w_right])
-    side = np.concatenate([np.zeros(len(x_left)), np.ones(len(x_right))])
+    return Summed(pixels, logs, weights, span.start, span.stop, *curves)
+
+
+def _straight(summed: Summed, beside: int) -> tuple[float, float]:
+    """Blue over red sensitivity, and its error, when the light goes on as a straight line in its logarithm."""
+    middle = 0.5 * (summed.start + summed.stop)
+    x = (np.concatenate(summed.pixels) - middle) / beside
+    side = np.repeat([0.0, 1.0], [len(part) for part in summed.pixels])
     design = np.column_stack([np.ones(len(x)), x, -side])
-    solution, error = _robust(design, y, w)
-    scale = float(np.exp(np.clip(solution[2], -4, 4)))
-    return _Corrections(scale, max(error, 1e-6), even, even)
+    solution, error = _robust(design, np.concatenate(summed.logs), np.concatenate(summed.weights))
+    return float(np.exp(np.clip(solution[2], -4, 4))), max(error, 1e-6)
 
 
 def _weighted(
@@ -253,22 +355,13 @@ def _falling_share(blue: FloatArray, red: FloatArray) -> FloatArray:
     return np.asarray(edge * share + (1 - edge) * side, dtype=np.float64)
 
 
-def _joined(
-    blue: tuple[FloatImage, FloatImage],
-    red: tuple[FloatImage, FloatImage],
-    span: slice,
-    share: FloatArray,
-    correction: _Corrections,
-) -> tuple[FloatImage, FloatImage]:
+def _joined(blue: Pair, red: Pair, span: slice, share: FloatArray) -> Pair:
+    """Blue up to the overlap, red behind it, and their weighted mean in between."""
     first = np.arange(blue[0].shape[1]) < span.start
-    lift = np.minimum(correction.blue, LARGEST_FACTOR).astype(np.float32)
-    factor = (np.minimum(correction.red, LARGEST_FACTOR) * correction.scale).astype(np.float32)
-    flux = np.where(first, blue[0] * lift, red[0] * factor)
-    variance = np.where(first, blue[1] * lift**2, red[1] * factor**2)
-    b, bv = blue[0][:, span] * lift[span], blue[1][:, span] * lift[span] ** 2
-    r, rv = red[0][:, span] * factor[span], red[1][:, span] * factor[span] ** 2
+    flux, variance = np.where(first, blue[0], red[0]), np.where(first, blue[1], red[1])
+    (b, bv), (r, rv) = ((arm[0][:, span], arm[1][:, span]) for arm in (blue, red))
     both = np.isfinite(b) & np.isfinite(r)
-    w = np.broadcast_to(share, b.shape)
+    w = np.broadcast_to(share, b.shape).astype(np.float32)
     flux[:, span] = np.where(both, w * b + (1 - w) * r, np.where(np.isfinite(b), b, r))
     variance[:, span] = np.where(both, w**2 * bv + (1 - w) ** 2 * rv, np.where(np.isfinite(b), bv, rv))
-    return flux, variance
+    return flux.astype(np.float32, copy=False), variance.astype(np.float32, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ BESIDE = 150
 PIECES = 4
 """Parts into which the overlap is divided."""
 
+NEAREST = 10
+"""Pixels around the wavelength where the dichroic halves the light that tell the arms' relative sensitivity."""
+
 MIN_OVERLAP = 40
 """Pixels that both arms must see, and objects that must be there, for the join to be judged."""
 
@@ -24,44 +28,94 @@ MIN_OVERLAP = 40
 def splice_step(spliced: Path, blue: Arm, red: Arm, truth: Path) -> float:
     """Largest step of the spliced spectra from the blue side over the overlap to the red side, a fraction.
 
-    The spectra of the brighter half of the objects, in ranges of some hundred pixels, are divided by the
-    true light before the dichroic, on the scale of the blue arm throughout. The step is the largest
-    difference, in the median of the objects, from what the range on the blue side shows; NaN where the
-    arms hardly overlap.
+    The spectra of objects that are bright enough, in ranges of some hundred pixels, are divided by the true
+    light of both arms together. The dichroic hands to one arm what it keeps from the other; red light counts
+    as the blue arm would see it at the wavelength where both get one half. The step is the largest difference,
+    in the median of the objects, from what the range on the blue side shows; NaN where the arms hardly
+    overlap or the overlap has no such wavelength.
     """
     with opened(spliced) as product:
         header, flux = product[0].header, product[0].data.astype(np.float64)
         kinds = np.char.strip(product["FIBRES"].data["TYPE"].astype(str))
     start = header["CRVAL1"] + (1.0 - header["CRPIX1"]) * header["CDELT1"]
     grid = start + header["CDELT1"] * np.arange(flux.shape[1])
-    lights = [_light(truth / f"{arm.science[0]}.npz", grid) for arm in (blue, red)]
-    lit = np.all([np.nanmax(np.nan_to_num(light), axis=1) > 0 for light in lights], axis=0)
+    blue_light, red_light = (_Light.read(truth / f"{arm.science[0]}.npz", grid) for arm in (blue, red))
+    lit = (blue_light.most > 0) & (red_light.most > 0)
     seen = (kinds == "P") & np.isfinite(flux).any(axis=1) & lit
-    both = np.flatnonzero(np.isfinite(lights[0][seen]).all(axis=0) & np.isfinite(lights[1][seen]).all(axis=0))
+    light, both = _together(blue_light, red_light, seen)
     if len(both) < MIN_OVERLAP or seen.sum() < MIN_OVERLAP:
         return float("nan")
-    level = np.nanmedian(flux[seen], axis=1)
-    bright = np.flatnonzero(seen)[level >= np.median(level)]
-    flux, lights = flux[bright], [light[bright] for light in lights]
-    # Where both arms see the light, its ratio is that of the arms' sensitivities.
-    lights[1] *= float(np.median(lights[0][:, both] / lights[1][:, both]))
-    inside = np.array_split(both, PIECES)
     left = np.arange(max(both[0] - BESIDE, 0), both[0])
     right = np.arange(both[-1] + 1, min(both[-1] + 1 + BESIDE, flux.shape[1]))
-    reference = _ratio(flux, lights[0], left)
-    ratios = [*(_ratio(flux, lights[0], piece) for piece in inside), _ratio(flux, lights[1], right)]
+    level = np.nanmedian(light[seen][:, both], axis=1)
+    bright = np.flatnonzero(seen)[level >= np.median(level)]
+    flux, light = flux[bright], light[bright]
+    inside = np.array_split(both, PIECES)
+    reference = _ratio(flux, light, left)
+    ratios = [_ratio(flux, light, piece) for piece in (*inside, right)]
     steps = np.array([np.nanmedian(ratio / reference) - 1.0 for ratio in ratios])
     return float(steps[np.argmax(np.abs(steps))])
 
 
-def _light(path: Path, grid: FloatArray) -> FloatArray:
-    """True light of the objects before the dichroic, per pixel of a grid, (fibres, n); NaN outside the arm."""
-    with np.load(path) as stored:
-        wave = stored["wavelength"]
-        light = stored["electrons"].astype(np.float64) - stored["sky_electrons"]
-        density = light / np.gradient(wave, axis=1) / stored["dichroic"]
-    rows = zip(wave, density, strict=True)
-    return np.stack([np.interp(grid, each, values, left=np.nan, right=np.nan) for each, values in rows])
+@dataclass(frozen=True, eq=False)
+class _Light:
+    """True light of the objects in one arm.
+
+    Attributes
+    ----------
+    density : ndarray (fibres, n)
+        Electrons per Angstrom on a grid; NaN outside the arm.
+    share : ndarray (fibres, n)
+        What the dichroic hands to the arm.
+    """
+
+    density: FloatArray
+    share: FloatArray
+
+    @classmethod
+    def read(cls, path: Path, grid: FloatArray) -> _Light:
+        """From the simulator's file."""
+        with np.load(path) as stored:
+            wave, share = stored["wavelength"], stored["dichroic"].astype(np.float64)
+            light = stored["electrons"].astype(np.float64) - stored["sky_electrons"]
+
+        def brought(table: FloatArray) -> FloatArray:
+            rows = zip(wave, table, strict=True)
+            return np.stack(
+                [np.interp(grid, each, values, left=np.nan, right=np.nan) for each, values in rows]
+            )
+
+        return cls(brought(light / np.gradient(wave, axis=1)), brought(share))
+
+    @property
+    def most(self) -> FloatArray:
+        """The brightest pixel of each fibre."""
+        return np.asarray(np.nanmax(np.nan_to_num(self.density), axis=1))
+
+
+def _together(blue: _Light, red: _Light, seen: NDArray[np.bool_]) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Light of both arms together on the blue arm's scale, and the pixels that all chosen fibres see in both."""
+    known = np.isfinite(blue.density[seen]).all(axis=0) & np.isfinite(red.density[seen]).all(axis=0)
+    both = np.flatnonzero(known)
+    if not len(both):
+        return blue.density, both
+    even = np.abs(np.median(blue.share[seen][:, both], axis=0) - 0.5)
+    if even.min() > 0.1:
+        return blue.density, both[:0]
+    # Red over blue sensitivity: the light itself drops out fibre by fibre.
+    before = [(arm.density / arm.share)[seen][:, both] for arm in (blue, red)]
+    relative = np.nanmedian(np.log(before[1] / before[0]), axis=0)
+    nearest = np.argsort(even)[:NEAREST]
+    level = float(np.median(relative[nearest]))
+    # Where one arm does not look, it would go on as in the overlap.
+    line = np.polyval(np.polyfit(both, relative, 1), np.arange(blue.share.shape[1]))
+    share = np.where(np.isfinite(blue.share), blue.share, 1.0 - red.share)
+    lost = [np.isnan(blue.density), np.isnan(red.density)]
+    with np.errstate(all="ignore"):
+        added = np.exp(line - level) * (1.0 - share) / share
+        red_light = red.density * np.exp(-level)
+        one = np.where(lost[1], blue.density * (1.0 + added), red_light * (1.0 + 1.0 / added))
+    return np.where(lost[0] | lost[1], one, blue.density + red_light), both
 
 
 def _ratio(flux: FloatArray, light: FloatArray, where: NDArray[np.intp]) -> FloatArray:

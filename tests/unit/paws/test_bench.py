@@ -50,14 +50,17 @@ def test_only_a_refusal_with_a_reason_counts(tmp_path):
     assert not found["another instrument"]["refused"]
 
 
-def arms(folder, step: float):
-    """Truth of a blue and a red exposure of flat sources, and a spliced frame with a step."""
+def arms(folder, step: float, colour: float = 0.0):
+    """Truth of a blue and a red exposure of flat sources, and a spliced frame with a step.
+
+    ``colour`` lets the red arm grow more sensitive along the spectrum; the spliced light is that of both together.
+    """
     grids = {"blue": 5000.0 + np.arange(800.0), "red": 5600.0 + 1.5 * np.arange(800.0)}
     sources = np.linspace(1.0, 3.0, 100)[:, np.newaxis]
     made = []
     for ccd, (arm, wave) in enumerate(grids.items(), 1):
         width = np.gradient(wave)
-        sensitivity = {"blue": 1.0, "red": 1.4}[arm]
+        sensitivity = {"blue": 1.0, "red": 1.4 * np.exp(colour * (wave - 5700.0) / 100.0)}[arm]
         share = 1.0 / (1.0 + np.exp((wave - 5700.0) / 30.0 * (1 if arm == "blue" else -1)))
         np.savez(
             folder / f"f{ccd}.npz",
@@ -68,7 +71,9 @@ def arms(folder, step: float):
         )
         made.append(Arm(folder, arm, science=[f"f{ccd}"]))
     grid = 5000.0 + np.arange(1790.0)
-    flux = np.tile(sources, (1, len(grid))) * np.where(grid < 5700.0, 1.0, 1.0 + step)
+    share = 1.0 / (1.0 + np.exp((grid - 5700.0) / 30.0))
+    together = share + (1.0 - share) * np.exp(colour * (grid - 5700.0) / 100.0)
+    flux = np.tile(sources, (1, len(grid))) * together * np.where(grid < 5700.0, 1.0, 1.0 + step)
     primary = fits.PrimaryHDU(flux)
     primary.header["CRVAL1"], primary.header["CRPIX1"], primary.header["CDELT1"] = 5000.0, 1.0, 1.0
     table = fits.BinTableHDU.from_columns([fits.Column("TYPE", "1A", array=np.full(100, "P"))], name="FIBRES")
@@ -79,6 +84,12 @@ def arms(folder, step: float):
 @pytest.mark.parametrize("step", [0.0, 0.05, -0.2])
 def test_the_step_of_a_splice_is_found(tmp_path, step):
     spliced, blue, red = arms(tmp_path, step)
+    assert splice_step(spliced, blue, red, tmp_path) == pytest.approx(step, abs=0.002)
+
+
+@pytest.mark.parametrize("step", [0.0, 0.05])
+def test_a_red_arm_of_another_colour_makes_no_step_of_its_own(tmp_path, step):
+    spliced, blue, red = arms(tmp_path, step, colour=0.07)
     assert splice_step(spliced, blue, red, tmp_path) == pytest.approx(step, abs=0.002)
 
 

@@ -1,0 +1,237 @@
+"""The relative scale of two arms, fibre by fibre, from the light that both see at the same wavelengths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quicklook import nanmath
+
+FloatArray = NDArray[np.float64]
+FloatImage = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+Arm = tuple[FloatImage, FloatImage]
+"""Flux and variance (fibres, pixels)."""
+
+MIN_BRIGHT = 5
+"""Fibres that must be well exposed for their scales to be compared; fewer, and all objects are summed."""
+
+BRIGHT = 10.0
+"""Signal-to-noise of a fibre's light in the overlap from which its scale is measured."""
+
+CORRELATED = 1.5
+"""The variance of a sum of many rebinned pixels over the sum of their variances."""
+
+PARTS = 4
+"""Parts of the overlap in which the arms are compared at last."""
+
+LITTLE = 0.1
+"""An arm that gives less than this to a part of the joined spectra does not matter there."""
+
+CLEAR = 100.0
+"""Signal-to-noise of either arm from which a difference of one per cent can be told."""
+
+USUAL = 4.0
+"""A fibre's scale further from the others than this many sigma of their scatter and its error is its own."""
+
+HIT, HIT_SHARE = 6.0, 0.3
+"""The arms contradict each other in a pixel by more than this many sigma, and this share of their light."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """What makes red spectra continue blue ones.
+
+    Attributes
+    ----------
+    plate : float
+        Factor of the typical fibre.
+    error : float
+        Its error; 0 when nothing could be measured and ``plate`` is one.
+    fibres : ndarray (fibres,)
+        Factor of each fibre.
+    scatter : float
+        How much the logarithms of fibres' factors differ beyond their errors, rms.
+    measured : int
+        Fibres with a measurement of their own.
+    """
+
+    plate: float
+    error: float
+    fibres: FloatArray
+    scatter: float = 0.0
+    measured: int = 0
+
+
+def measure_scale(
+    blue: Arm, red: Arm, objects: BoolArray, skies: tuple[FloatArray, FloatArray] | None = None
+) -> Scale:
+    """Compare the arms at the wavelengths that both see.
+
+    At one wavelength an object is equally bright in both arms, so neither its lines nor its colour matters.
+    Pixels are weighted by the noise of the typical fibre, never by their own, which would favour low values.
+    What one fibre shows beyond the others is believed as far as its error allows: the arms' sensitivities are
+    common to all fibres, and fibres differ only as their throughput was measured in either arm.
+
+    Parameters
+    ----------
+    blue, red : tuple of ndarray (fibres, pixels)
+        Flux and variance on common pixels, both corrected for what the dichroic takes.
+    objects : ndarray of bool (fibres,)
+    skies : tuple of ndarray (pixels,), optional
+        The sky that was subtracted from either arm: it tells the scale where objects are too faint.
+
+    Returns
+    -------
+    Scale
+    """
+    plate = 1.0
+    good = _good(blue, red, objects)
+    if not good.any():
+        return _of_sky(skies, len(objects))
+    sums = None
+    for _ in range(3):
+        weight = _weights(blue, red, good & objects[:, np.newaxis], plate)
+        sums = _Sums.of(blue, red, good, weight)
+        chosen = objects & (sums.signal_to_noise > BRIGHT)
+        total = sums.total(objects)
+        if chosen.sum() >= MIN_BRIGHT:
+            plate = float(np.exp(nanmath.median(sums.log_ratio[chosen])))
+        elif total.signal_to_noise[0] > BRIGHT:
+            plate = float(np.exp(total.log_ratio[0]))
+        else:
+            return _of_sky(skies, len(objects))
+        good = _without_hits(blue, red, _good(blue, red, objects), plate)
+    assert sums is not None
+    if chosen.sum() < MIN_BRIGHT:
+        return Scale(plate, plate * float(total.error[0]), np.full(len(objects), plate))
+    return _fibre_by_fibre(sums, chosen)
+
+
+def remaining_steps(blue: Arm, red: Arm, objects: BoolArray, share: FloatArray) -> tuple[float, ...]:
+    """Blue over red light minus one, in parts of the overlap, in the sum of the objects that shine there.
+
+    Parameters
+    ----------
+    blue, red : tuple of ndarray (fibres, pixels)
+        Flux and variance of the overlap, fully corrected.
+    objects : ndarray of bool (fibres,)
+    share : ndarray (pixels,)
+        Of blue in the joined spectra.
+
+    Returns
+    -------
+    tuple of float
+        NaN for parts to which one arm gives less than `LITTLE`, or shows less than `CLEAR` times its noise.
+    """
+    result = []
+    for pixels in np.array_split(np.arange(blue[0].shape[1]), PARTS):
+        both = np.isfinite(blue[0][:, pixels]) & np.isfinite(red[0][:, pixels]) & objects[:, np.newaxis]
+        light = [float(arm[0][:, pixels][both].sum(dtype=np.float64)) for arm in (blue, red)]
+        noise = [
+            float(np.sqrt(CORRELATED * arm[1][:, pixels][both].sum(dtype=np.float64))) for arm in (blue, red)
+        ]
+        clear = all(part > CLEAR * sigma > 0 for part, sigma in zip(light, noise, strict=True))
+        matters = LITTLE < float(share[pixels].mean()) < 1.0 - LITTLE
+        result.append(light[0] / light[1] - 1.0 if clear and matters else float("nan"))
+    return tuple(result)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Weighted sums of both arms' light, one for each fibre, and their variances."""
+
+    blue: FloatArray
+    red: FloatArray
+    blue_variance: FloatArray
+    red_variance: FloatArray
+
+    @classmethod
+    def of(cls, blue: Arm, red: Arm, good: BoolArray, weight: FloatArray) -> _Sums:
+        def summed(values: FloatImage, factor: FloatArray) -> FloatArray:
+            return np.asarray(np.where(good, values, 0.0) @ factor, dtype=np.float64)
+
+        variances = (CORRELATED * summed(arm[1], weight**2) for arm in (blue, red))
+        return cls(summed(blue[0], weight), summed(red[0], weight), *variances)
+
+    def total(self, rows: BoolArray) -> _Sums:
+        """The sum of some fibres."""
+        return _Sums(*(np.array([part[rows].sum()]) for part in (self.blue, self.red, self.blue_variance, self.red_variance)))  # fmt: skip
+
+    @property
+    def signal_to_noise(self) -> FloatArray:
+        """Of the arm that shows less."""
+        parts = ((self.blue, self.blue_variance), (self.red, self.red_variance))
+        each = [s / np.sqrt(np.where(v > 0, v, np.inf)) for s, v in parts]
+        return np.asarray(np.minimum(each[0], each[1]))
+
+    @property
+    def log_ratio(self) -> FloatArray:
+        positive = (self.blue > 0) & (self.red > 0)
+        return np.asarray(np.log(np.where(positive, self.blue, 1.0) / np.where(positive, self.red, 1.0)))
+
+    @property
+    def error(self) -> FloatArray:
+        """Of the logarithm."""
+        with np.errstate(all="ignore"):
+            return np.asarray(np.sqrt(self.blue_variance / self.blue**2 + self.red_variance / self.red**2))
+
+
+def _good(blue: Arm, red: Arm, objects: BoolArray) -> BoolArray:
+    good = np.isfinite(blue[0]) & np.isfinite(red[0]) & (blue[1] > 0) & (red[1] > 0)
+    return np.asarray(good & (good.mean(axis=1) > 0.5)[:, np.newaxis] & good[objects].any(axis=0))
+
+
+def _weights(blue: Arm, red: Arm, good: BoolArray, plate: float) -> FloatArray:
+    """Weight of each pixel: the inverse variance of the arms' difference in the typical object."""
+    used = good.any(axis=0)
+    result = np.zeros(good.shape[1])
+    rows = good.any(axis=1)
+    noise = [
+        nanmath.median(np.where(good, arm[1], np.nan)[np.ix_(rows, used)].astype(np.float64), axis=0)
+        for arm in (blue, red)
+    ]
+    result[used] = 1.0 / (noise[0] + plate**2 * noise[1])
+    return np.asarray(result / result.max())
+
+
+def _without_hits(blue: Arm, red: Arm, good: BoolArray, plate: float) -> BoolArray:
+    """Leave out pixels in which the arms contradict each other, as a cosmic ray that was not found makes them."""
+    with np.errstate(all="ignore"):
+        difference = np.abs(blue[0] - plate * red[0])
+        noise = np.sqrt(blue[1] + plate**2 * red[1])
+        light = 0.5 * np.abs(blue[0] + plate * red[0])
+        return np.asarray(good & ~(difference > HIT * noise + HIT_SHARE * light))
+
+
+def _fibre_by_fibre(sums: _Sums, chosen: BoolArray) -> Scale:
+    value, error2 = sums.log_ratio[chosen], sums.error[chosen] ** 2
+    spread2 = float(1.4826 * nanmath.median(np.abs(value - nanmath.median(value)))) ** 2
+    best = error2 <= np.median(error2)
+    near = float(1.4826 * nanmath.median(np.abs(value[best] - nanmath.median(value[best])))) ** 2
+    # The best measured half tells most clearly what is not noise.
+    own2 = max(near - float(np.median(error2[best])), 0.0)
+    weight = 1.0 / (error2 + own2)
+    usual = np.abs(value - nanmath.median(value)) < USUAL * np.sqrt(max(spread2, own2) + error2)
+    mean = float((weight * value)[usual].sum() / weight[usual].sum())
+    fibres = np.full(len(chosen), np.exp(mean))
+    # What no other fibre shows is a fault of this one's calibration and not a matter of chance.
+    believed = np.where(usual, own2 * weight, 1.0)
+    fibres[chosen] = np.exp(mean + believed * (value - mean))
+    plate = float(np.exp(mean))
+    error = plate / float(np.sqrt(weight[usual].sum()))
+    return Scale(plate, max(error, 1e-6), fibres, float(np.sqrt(own2)), int(chosen.sum()))
+
+
+def _of_sky(skies: tuple[FloatArray, FloatArray] | None, n: int) -> Scale:
+    """The scale that the subtracted sky shows, or none."""
+    if skies is not None:
+        good = np.isfinite(skies[0]) & np.isfinite(skies[1]) & (skies[0] > 0) & (skies[1] > 0)
+        if good.sum() > 0.5 * good.size:
+            ratios = np.log(skies[0][good] / skies[1][good])
+            plate = float(np.exp(np.median(ratios)))
+            error = 1.2533 * float(np.std(ratios)) / float(np.sqrt(good.sum()))
+            return Scale(plate, max(plate * error, 1e-6), np.full(n, plate))
+    return Scale(1.0, 0.0, np.ones(n))
