@@ -22,6 +22,10 @@ LARGEST = 4.0
 POSITION_DOUBT = 0.05
 """Error of any one position beside photon noise [pixel]."""
 
+USUAL_TILT = 0.1
+"""Usual change of the shift from the chip's centre to its edges [pixel]: decides where a faint frame shows light in a
+few columns only, and a few hits elsewhere would tilt the plane."""
+
 ROUNDS = 6
 
 
@@ -78,7 +82,7 @@ def measure_drift(image: FloatImage, floor: FloatImage, centre: FloatArray, prof
     for i in range(ROUNDS):
         moved = _moved(centre, columns, current.shift(centre, n_rows, columns))
         _, shift, weight = _survey(image, floor, columns, moved, profile)
-        step = _plane(columns, moved, shift, weight, n_columns, n_rows)
+        step = _plane(columns, moved, shift, weight, current, n_columns, n_rows)
         if step is None:
             return best
         current = Drift(
@@ -139,10 +143,11 @@ def _plane(
     centre: FloatArray,
     shift: FloatArray,
     weight: FloatArray,
+    current: Drift,
     n_columns: int,
     n_rows: int,
 ) -> Drift | None:
-    """Robust fit of a plane to shifts; None when too few are worth anything."""
+    """Robust fit of a plane to the shifts that remain after ``current``; None when too few are worth anything."""
     x = np.broadcast_to(columns / (0.5 * (n_columns - 1)) - 1.0, shift.shape)
     y = centre[:, columns] / (0.5 * (n_rows - 1)) - 1.0
     # Below a signal of five or so a shift is no longer linear in the residuals.
@@ -151,13 +156,17 @@ def _plane(
         return None
     s = shift[good]
     design = np.column_stack([np.ones(len(s)), x[good], y[good]])
-    w = 1.0 / (1.0 / weight[good] + POSITION_DOUBT**2)
-    for _ in range(4):
-        normal = design.T @ (design * w[:, None]) + np.diag([0.0, 1e-3, 1e-3]) * w.sum()
-        solution = np.linalg.solve(normal, design.T @ (w * s))
-        chi = (s - design @ solution) * np.sqrt(1.0 / (1.0 / weight[good] + POSITION_DOUBT**2))
+    whole = 1.0 / (1.0 / weight[good] + POSITION_DOUBT**2)
+    prior = np.array([0.0, 1.0, 1.0]) / USUAL_TILT**2
+    so_far = np.array([current.offset, current.along, current.across])
+    # From the median on, so that hits do not have to be found from a plane that they tilted.
+    solution = np.array([np.median(s), 0.0, 0.0])
+    for _ in range(5):
+        chi = (s - design @ solution) * np.sqrt(whole)
         scale = max(1.0, 1.4826 * float(np.median(np.abs(chi))))
-        w = np.where(np.abs(chi) < 4 * scale, 1.0 / (1.0 / weight[good] + POSITION_DOUBT**2), 0.0)
+        w = np.where(np.abs(chi) < 4 * scale, whole, 0.0)
+        normal = design.T @ (design * w[:, None]) + np.diag(prior)
+        solution = np.linalg.solve(normal, design.T @ (w * s) - prior * so_far)
     error = scale / np.sqrt(max(w.sum(), 1e-12))
     return Drift(float(solution[0]), float(solution[1]), float(solution[2]), float(error), measured=True)
 
