@@ -19,8 +19,8 @@ HUSHED = timedelta(seconds=20)
 
 _RETRIED = {
     ENGINE: ("engine_died", "engine_failed"),
-    CONTAINER: ("engine_died", "engine_out_of_memory"),
-    DAEMON: ("engine_away", "engine_died"),
+    CONTAINER: ("engine_died", "engine_out_of_memory", "container_gone"),
+    DAEMON: ("docker_away", "docker_refused", "container_gone", "engine_died"),
 }
 
 

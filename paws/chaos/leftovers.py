@@ -12,6 +12,9 @@ SCRATCH = "paws-imp-*"
 """Scratch folders of the local engine."""
 
 
+ROOMS = "containers"
+"""Folder below the work folder with what warm containers write into."""
+
 RECORD = "record.json"
 ATTEMPT = re.compile(r"[0-9a-f]{16}-[0-9]+")
 
@@ -68,12 +71,18 @@ async def stray_files(system: SystemUnderTest) -> list[str]:
 
 def orphans(system: SystemUnderTest, scratch: Path) -> list[str]:
     """Processes and scratch folders that are still there after a system was stopped."""
+    rooms = system.settings.work_dir / ROOMS
     return [
         *naming(str(system.data)),
+        *(f"room of a container: {path.name}" for path in (rooms.iterdir() if rooms.is_dir() else ())),
         *(f"scratch folder: {path}" for path in sorted(scratch.glob(SCRATCH))),
     ]
 
 
 def _files(folder: Path) -> list[Path]:
-    """Files below a folder, and empty folders of attempts."""
-    return [path for path in sorted(folder.rglob("*")) if not path.is_dir() or ATTEMPT.fullmatch(path.name)]
+    """Files below a folder, and empty folders of attempts; not those of warm containers, which stay."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if ROOMS not in path.relative_to(folder).parts and (not path.is_dir() or ATTEMPT.fullmatch(path.name))
+    ]

@@ -37,11 +37,11 @@ async def _works(system: SystemUnderTest, strike: Strike) -> bool:
         if kind is FaultKind.FOLDER_AWAY:
             return await _none(system, "input_gone") and await system.is_ready("ingest")
         if target in (ENGINE, CONTAINER):
-            return await _none(system, "engine_died")
+            return await _none(system, "engine_died", "container_gone")
         if target == FAR_RUNNER:
             return bool((await system.rows(_FRESH))[0]["n"] >= 2)
         if target == DAEMON:
-            return await _none(system, "engine_away")
+            return await _none(system, "docker_away", "docker_refused", "container_gone", "engine_died")
     except AwayError:
         return False
     if target == SYSTEM:
@@ -59,5 +59,5 @@ async def _works(system: SystemUnderTest, strike: Strike) -> bool:
     return True
 
 
-async def _none(system: SystemUnderTest, code: str) -> bool:
-    return bool((await system.rows(_DISTURBED, [code]))[0]["n"] == 0)
+async def _none(system: SystemUnderTest, *codes: str) -> bool:
+    return bool((await system.rows(_DISTURBED, list(codes)))[0]["n"] == 0)
