@@ -25,7 +25,7 @@ from paws.chaos.recovery import time_recovery
 from paws.chaos.running import AwayError, SystemUnderTest
 from paws.chaos.strikes import Disturber, Kill, Pause, Strike
 from paws.chaos.surroundings import ClockStep, FolderAway, FullDisk, Repeat, set_clock, small_disk
-from paws.chaos.system import CLOCKS
+from paws.chaos.system import CLOCKS, forget_clocks
 from paws.chaos.telescope import NIGHT, Telescope
 from paws.chaos.verdict import Verdict, judge
 from paws.chaos.workplace import Workplace, scratch_of
@@ -131,6 +131,8 @@ class Night:
             feed = await read_feed(system)
         for strike in self._report.strikes:
             strike.visible = is_visible(strike, feed)
+        if self._has(FaultKind.CLOCK_STEP):
+            await asyncio.to_thread(forget_clocks)
         left += orphans(system, scratch)
         if self._plan.engine == "docker" and self._workplace.daemon is not None:
             left += [

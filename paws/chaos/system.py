@@ -34,6 +34,14 @@ def find_faketime() -> str:
     return ""
 
 
+def forget_clocks() -> None:
+    """Remove what libfaketime leaves in shared memory of processes that were killed."""
+    for pattern in ("faketime_shm_*", "sem.faketime_sem_*"):
+        for path in Path("/dev/shm").glob(pattern):  # noqa: S108 - where the library keeps it
+            if not Path(f"/proc/{path.name.rpartition('_')[2]}").exists():
+                path.unlink(missing_ok=True)
+
+
 def with_clock(spec: ProcessSpec, file: Path) -> ProcessSpec:
     """A process that reads its clock's offset from a file, again and again."""
     added = {
@@ -44,7 +52,6 @@ def with_clock(spec: ProcessSpec, file: Path) -> ProcessSpec:
         # As when a machine's clock is stepped: what measures durations is not touched, nor are files' times.
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
-        "FAKETIME_DISABLE_SHM": "1",
     }
 
     def environment() -> Mapping[str, str | None]:
