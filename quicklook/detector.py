@@ -5,7 +5,7 @@ from __future__ import annotations
 from quicklook.errors import InvalidInput
 from quicklook.headers import card_value
 from quicklook.longslit import normalise_long_slit
-from quicklook.products import Product, read_product
+from quicklook.products import Product, StoredProduct, find_product
 from quicklook.quality import write_cards
 from quicklook.raw import RawFrame
 from quicklook.stack import combine_images
@@ -39,17 +39,15 @@ def combine_image(work: Work) -> None:
         raise InvalidInput('combine_image needs reduced frames; list them in quotes: "A.fits B.fits"')
     products = []
     for word in words:
-        product = read_product(work.command.found(word))
-        if product.data.ndim != 2 or (product.fibres is not None and product.data.shape[0] <= 400):
+        product = find_product(work.command.found(word))
+        if len(product.data.shape) != 2 or (product.has_fibres and product.data.shape[0] <= 400):
             raise InvalidInput("this is no reduced image; for spectra use combine_spectra", path=product.path)
         work.say(f"Input frame {word}")
         products.append(product)
     _alike(products)
     stack = combine_images([p.data for p in products], [p.variance for p in products])
-    names = [p.path.name if p.path else "" for p in products]
+    names = [p.path.name for p in products]
     header, ndf_class = products[0].header.copy(), products[0].ndf_class
-    # What follows needs room of its own: ten frames are two thirds of a gigabyte.
-    products.clear()
     history = [
         *(f"Combined frame: {name}" for name in names),
         f"Clipped mean, {stack.rejected} pixels left out",
@@ -95,7 +93,7 @@ def _reduce(work: Work, classes: set[str], what: str) -> None:
     work.say(f"Reduced frame {target.name} created.")
 
 
-def _alike(products: list[Product]) -> None:
+def _alike(products: list[StoredProduct]) -> None:
     """Refuse to combine different kinds, arms or exposure times."""
     for key, what in (("SPECTID", "arms"), ("DETECTOR", "detectors"), ("SPEED", "read-out speeds")):
         if len({str(card_value(p.header, key) or "").strip() for p in products}) > 1:

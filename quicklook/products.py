@@ -165,6 +165,88 @@ def read_product(path: str | Path, *, only: Collection[str] | None = None) -> Pr
     return result
 
 
+@dataclass(frozen=True)
+class StoredImage:
+    """A floating image in a file, of which bands of rows are read when they are wanted."""
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __getitem__(self, rows: slice) -> NDArray[np.floating]:
+        """Some rows, in the machine's byte order."""
+        first, last, _ = rows.indices(self.shape[0])
+        kind, width = np.dtype(self.dtype), self.shape[1]
+        try:
+            values = np.fromfile(self.path, kind, (last - first) * width, offset=self.offset + first * width * kind.itemsize)  # fmt: skip
+        except OSError as error:
+            raise InvalidInput(f"cannot be read ({error.strerror})", path=self.path) from error
+        if values.size != (last - first) * width:
+            raise InvalidInput("the file has become shorter while it was read; copy it again", path=self.path)
+        return _native(values.reshape(-1, width))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredProduct:
+    """A reduced image whose pixels are still in the file.
+
+    Attributes
+    ----------
+    path : Path
+    header : fits.Header
+    data, variance : StoredImage or ndarray; variance may be None
+        Arrays where the file has its numbers in another form than floating images have.
+    has_fibres : bool
+    ndf_class : str
+    """
+
+    path: Path
+    header: fits.Header
+    data: StoredImage | NDArray[np.floating]
+    variance: StoredImage | NDArray[np.floating] | None
+    has_fibres: bool
+    ndf_class: str
+
+
+def find_product(path: str | Path) -> StoredProduct:
+    """Look at a reduced image without reading its pixels.
+
+    Raises
+    ------
+    InvalidInput
+        When the file is missing, is not FITS, or has no image in its first HDU.
+    """
+    path = Path(path)
+    with open_fits(path) as hdus:
+        names = [hdu.name.upper() for hdu in hdus]
+        data = _stored(hdus[0], path)
+        if data is None:
+            raise InvalidInput("the first HDU holds no image; this is not a reduced frame", path=path)
+        variance = _stored(hdus[names.index("VARIANCE")], path) if "VARIANCE" in names else None
+        result = StoredProduct(
+            path, passed_on(hdus[0].header), data, variance, find_fibres(hdus) is not None, find_class(hdus)
+        )
+    if variance is not None and variance.shape != data.shape:
+        raise InvalidInput("VARIANCE and data differ in shape; reduce the frame again", path=path)
+    return result
+
+
+def _stored(hdu: Any, path: Path) -> StoredImage | NDArray[np.floating] | None:
+    """Where an HDU's image lies in its file; the image itself when it is not simply floating; None without one."""
+    header = hdu.header
+    plain = {"BSCALE": 1, "BZERO": 0}
+    if (
+        isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU)
+        and header.get("BITPIX") in (-32, -64)
+        and header.get("NAXIS") == 2
+        and all(header.get(key, value) == value for key, value in plain.items())
+    ):
+        kind = ">f4" if header["BITPIX"] == -32 else ">f8"
+        return StoredImage(path, int(hdu.fileinfo()["datLoc"]), (header["NAXIS2"], header["NAXIS1"]), kind)
+    return None if hdu.data is None or not np.issubdtype(hdu.data.dtype, np.number) else _native(hdu.data)
+
+
 @contextlib.contextmanager
 def open_fits(path: Path) -> Iterator[fits.HDUList]:
     """Open a FITS file for reading; every fault of the file becomes `InvalidInput`.

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from quicklook import nanmath
 from quicklook.errors import InvalidInput
 from quicklook.types import FloatImage
 
 MOST_IMAGES = 60
-"""Keeps the stack of full frames within two gigabytes."""
+"""Keeps a band of the stack within 130 megabytes."""
 
 BAND = 128
 """Rows that are combined at a time."""
 
+SAMPLE = 3
+"""Every third pixel of every third row tells an image's level: of half a million it is as good as of all."""
+
 CLIP = 4.0
 """Pixels this many standard deviations from the median of the stack are left out."""
+
+
+class Rows(Protocol):
+    """An image of which bands of rows can be had: an array, or one that lies in a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.floating]:
+        """A band."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +58,7 @@ class Stack:
     levels: tuple[float, ...]
 
 
-def combine_images(images: Sequence[FloatImage], variances: Sequence[FloatImage | None]) -> Stack:
+def combine_images(images: Sequence[Rows], variances: Sequence[Rows | None]) -> Stack:
     """Mean of images, pixel by pixel, without outliers.
 
     A pixel is left out when it lies more than four standard deviations from the median of its stack; the
@@ -50,9 +66,9 @@ def combine_images(images: Sequence[FloatImage], variances: Sequence[FloatImage 
 
     Parameters
     ----------
-    images : sequence of ndarray (rows, columns)
+    images : sequence of Rows (rows, columns)
         At least one; NaN = bad.
-    variances : sequence of (ndarray or None)
+    variances : sequence of (Rows or None)
         One for each image.
 
     Raises
@@ -75,22 +91,21 @@ def combine_images(images: Sequence[FloatImage], variances: Sequence[FloatImage 
         )
     data, variance = (np.empty(shape, dtype=np.float32) for _ in range(2))
     known = [v for v in variances if v is not None]
+    whole = len(known) == len(images)
     nothing = np.full((1, 1, 1), np.nan, dtype=np.float32)
+    samples: list[list[FloatImage]] = [[] for _ in images]
     rejected = 0
-    # Band by band: a second copy of ten whole frames would be the largest thing in memory.
+    # Band by band: ten whole frames and their variances are two thirds of a gigabyte.
     for first in range(0, shape[0], BAND):
-        band = slice(first, first + BAND)
+        band = slice(first, min(first + BAND, shape[0]))
         cube = np.stack([np.asarray(image[band], dtype=np.float32) for image in images])
-        whole = len(known) == len(images)
         spread = np.stack([np.asarray(v[band], dtype=np.float32) for v in known]) if whole else nothing
         data[band], variance[band], lost = _clipped_mean(cube, spread, CLIP)
         rejected += int(lost)
-    return Stack(data, variance, rejected, tuple(_level(image) for image in images))
-
-
-def _level(image: FloatImage) -> float:
-    """Median of every third pixel of every third row: of half a million pixels it is as good as of all."""
-    return float(nanmath.median(image[::3, ::3].ravel()))
+        for sample, rows in zip(samples, cube, strict=True):
+            sample.append(rows[-first % SAMPLE :: SAMPLE, ::SAMPLE].copy())
+    levels = tuple(float(nanmath.median(np.concatenate(sample).ravel())) for sample in samples)
+    return Stack(data, variance, rejected, levels)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
@@ -104,13 +119,22 @@ def _clipped_mean(cube, spread, clip):  # type: ignore[no-untyped-def]
     for y in range(ny):
         for x in range(nx):
             m = 0
+            low, high, least, sum_values, sum_own = np.inf, -np.inf, np.inf, 0.0, 0.0
             for i in range(n):
-                if not np.isnan(cube[i, y, x]):
-                    values[m] = cube[i, y, x]
+                value = cube[i, y, x]
+                if not np.isnan(value):
+                    values[m] = value
                     own[m] = spread[i, y, x] if known else 0.0
+                    low, high, least = min(low, value), max(high, value), min(least, own[m])
+                    sum_values += values[m]
+                    sum_own += own[m]
                     m += 1
             if m == 0:
                 data[y, x], variance[y, x] = np.nan, np.nan
+                continue
+            # Where the values lie as near to each other as that, none is that far from their median.
+            if known and (high - low) ** 2 <= clip * clip * least:
+                data[y, x], variance[y, x] = sum_values / m, sum_own / (m * m)
                 continue
             middle, scatter2 = _centre(values, m)
             total, total2, var, used = 0.0, 0.0, 0.0, 0

@@ -7,7 +7,7 @@ from astropy.io import fits
 from quicklook.errors import InvalidInput
 from quicklook.fibres import read_fibres
 from quicklook.headers import number, passed_on, text
-from quicklook.products import Product, read_product, write_product
+from quicklook.products import Product, find_product, read_product, write_product
 from tests.unit.quicklook.chip import fibre_table
 
 
@@ -151,3 +151,37 @@ def test_a_table_with_a_card_that_fits_forbids_is_written_without_it(tmp_path):
         hdus.verify("exception")
         assert not any(card.keyword.startswith("BAD") for card in hdus["FIBRES"].header.cards)
     assert list(read_product(path).fibres.type) == ["P", "S"] * 200
+
+
+def test_bands_of_a_stored_image_are_those_of_the_image(tmp_path):
+    data = np.arange(60, dtype=np.float32).reshape(12, 5)
+    path = write_product(
+        tmp_path / "a.fits", Product(data, fits.Header(), variance=data + 1.0, ndf_class="BIAS")
+    )
+    found = find_product(path)
+    assert (found.ndf_class, found.has_fibres) == ("BIAS", False)
+    assert found.data.shape == (12, 5)
+    for band in (slice(0, 4), slice(4, 12), slice(10, 99)):
+        np.testing.assert_array_equal(found.data[band], data[band])
+        np.testing.assert_array_equal(found.variance[band], data[band] + 1.0)
+    assert found.data[0:4].dtype.isnative
+
+
+def test_an_image_of_scaled_integers_is_read_as_such(tmp_path):
+    hdu = fits.PrimaryHDU(np.arange(6, dtype=np.int16).reshape(2, 3))
+    hdu.writeto(tmp_path / "a.fits")
+    found = find_product(tmp_path / "a.fits")
+    np.testing.assert_array_equal(found.data[0:1], [[0, 1, 2]])
+    assert found.variance is None
+
+
+def test_a_file_cut_short_while_it_is_combined_is_refused(tmp_path):
+    path = write_product(tmp_path / "a.fits", Product(np.ones((2000, 50), np.float32), fits.Header()))
+    found = find_product(path)
+    with path.open("r+b") as stream:
+        stream.truncate(6000)
+    with pytest.raises(InvalidInput, match="shorter"):
+        found.data[1500:1600]
+    path.unlink()
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        found.data[0:10]
