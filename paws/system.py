@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import asyncpg
 from pydantic import SecretStr
 
 from paws.database import connect, migrate
@@ -25,7 +27,7 @@ from paws.embedded.process import ProcessSpec
 from paws.embedded.ready import file_ready
 from paws.embedded.runtime import was_killed
 from paws.embedded.supervisor import Supervisor
-from paws.errors import ConfigurationError
+from paws.errors import ConfigurationError, ServiceUnavailableError
 from paws.notices import NoticeDesk
 from paws.running import READY_FILE, supervised_ready_path
 from paws.settings import Settings, as_environment
@@ -37,6 +39,10 @@ PROCESSES = ("worker", "runner", "ingest", "web")
 
 READY_DEADLINE = 120.0
 """Longest time a process may take to become ready, s: the first start of all compiles the reducer."""
+
+
+MIGRATE_PAUSE = 0.3
+"""Between two tries to reach a database that has just been started, s."""
 
 
 @dataclass(frozen=True)
@@ -208,12 +214,25 @@ async def _start_services(supervisor: Supervisor, settings: Settings) -> tuple[B
     await asyncio.gather(*starts)
     if broker is not None:
         settings = settings.model_copy(update={"broker_url": broker.url})
-    connection = await connect(settings, migrated=False)
-    try:
-        await migrate(connection)
-    finally:
-        await connection.close()
+    await _migrate(settings)
     return broker, settings
+
+
+async def _migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema. One that dies just now is started again, and waited for."""
+    until = time.monotonic() + settings.database_deadline
+    while True:
+        try:
+            connection = await connect(settings, migrated=False)
+            try:
+                await migrate(connection)
+            finally:
+                await connection.close()
+            return
+        except (ServiceUnavailableError, OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(MIGRATE_PAUSE)
 
 
 def _choose_broker(settings: Settings) -> Broker:

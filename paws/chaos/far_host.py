@@ -27,6 +27,7 @@ from paws.errors import PermanentError
 from paws.settings import Settings, as_environment
 
 COMMAND_DEADLINE = 20.0
+RESTART_PAUSE = 0.5
 
 
 async def command(*words: str) -> None:
@@ -81,6 +82,7 @@ class FarHost:
         self._scratch = log.with_name("far-tmp")
         self._server: asyncio.Server | None = None
         self._runner: asyncio.subprocess.Process | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._socket = ""
 
     async def open(self, database_url: str) -> None:
@@ -101,10 +103,18 @@ class FarHost:
         query = parse_qs(parts.query)
         self._socket = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
         self._server = await asyncio.start_server(self._join, self._near, 0)
-        await self.start()
+        await self._start()
+        self._keeping = asyncio.create_task(self._keep())
 
-    async def start(self) -> None:
-        """Start its runner."""
+    async def _keep(self) -> None:
+        """Start its runner again whenever it ends, as systemd does there."""
+        while True:
+            assert self._runner is not None
+            await self._runner.wait()
+            await asyncio.sleep(RESTART_PAUSE)
+            await self._start()
+
+    async def _start(self) -> None:
         assert self._server is not None
         port = self._server.sockets[0].getsockname()[1]
         settings = {
@@ -128,7 +138,7 @@ class FarHost:
             )
 
     async def strike(self, fault: Fault) -> Strike:
-        """Kill its runner and start another, or pull the cable for a while."""
+        """Kill its runner, or pull the cable for a while."""
         if fault.kind is FaultKind.KILL:
             return await self._kill(fault)
         strike = Strike(fault, utc_now(), mark=self._name, done=True)
@@ -151,12 +161,13 @@ class FarHost:
                 os.kill(victim, signal.SIGKILL)
                 strike.pid, strike.done = victim, True
         strike.relieved_at = time.monotonic()
-        await self._runner.wait()
-        await self.start()
         return strike
 
     async def close(self) -> None:
         """End the runner and take the host away."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         if self._runner is not None and self._runner.returncode is None:
             for process in descendants(self._runner.pid):
                 if "runner" in process.command:

@@ -193,7 +193,7 @@ class Night:
             FaultKind.KILL: Kill(system, self._source),
             FaultKind.PAUSE: Pause(system),
             FaultKind.DISK_FULL: FullDisk(system.settings.work_dir),
-            FaultKind.FOLDER_AWAY: FolderAway(self._raw),
+            FaultKind.FOLDER_AWAY: FolderAway(self._raw, system),
             FaultKind.CLOCK_STEP: ClockStep(
                 {name: self._folder / f"{name}.clock" for name in ("worker", "runner", "ingest")}
             ),

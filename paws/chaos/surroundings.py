@@ -85,11 +85,15 @@ class FullDisk:
 class FolderAway:
     """Takes the raw folder away, as when a network file system goes, and brings it back."""
 
-    def __init__(self, raw: Path) -> None:
+    def __init__(self, raw: Path, system: SystemUnderTest) -> None:
         self._raw = raw
+        self._system = system
 
     async def strike(self, fault: Fault) -> Strike:
-        """Rename it, wait, rename it back."""
+        """Rename it, wait, rename it back; while somebody watches it, who can tell of it."""
+        patience = time.monotonic() + REPEAT_PATIENCE
+        while not await self._system.is_ready("ingest") and time.monotonic() < patience:
+            await asyncio.sleep(TOP_UP_EVERY)
         hidden = self._raw.with_name(f"{self._raw.name} (away)")
         strike = Strike(fault, utc_now(), done=True)
         self._raw.rename(hidden)
