@@ -93,7 +93,8 @@ PAUSES: tuple[Recipe, ...] = tuple(
 
 SURROUNDINGS: tuple[Recipe, ...] = (
     Recipe(FaultKind.DISK_FULL, "work folder", lasts=(6.0, 15.0)),
-    Recipe(FaultKind.FOLDER_AWAY, "raw folder", lasts=(4.0, 15.0)),
+    # Longer than the pause between two sweeps, or nobody needs to notice.
+    Recipe(FaultKind.FOLDER_AWAY, "raw folder", lasts=(12.0, 18.0)),
     Recipe(FaultKind.CLOCK_STEP, "worker", lasts=(8.0, 12.0), amount=(-3600.0, 3600.0)),
     Recipe(FaultKind.CLOCK_STEP, "runner", lasts=(8.0, 12.0), amount=(-3600.0, 3600.0)),
     Recipe(FaultKind.CLOCK_STEP, "ingest", lasts=(8.0, 12.0), amount=(-3600.0, 3600.0)),

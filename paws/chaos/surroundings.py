@@ -92,7 +92,7 @@ class FolderAway:
     async def strike(self, fault: Fault) -> Strike:
         """Rename it, wait, rename it back; while somebody watches it, who can tell of it."""
         patience = time.monotonic() + REPEAT_PATIENCE
-        while not await self._system.is_ready("ingest") and time.monotonic() < patience:
+        while not await self._system.is_ready("ingest") and time.monotonic() < patience:  # noqa: ASYNC110 - a file tells
             await asyncio.sleep(TOP_UP_EVERY)
         hidden = self._raw.with_name(f"{self._raw.name} (away)")
         strike = Strike(fault, utc_now(), done=True)
