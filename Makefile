@@ -43,6 +43,8 @@ $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about a minute."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@echo "Libraries for the pages, from npm's registry: a few seconds; without a network the pages do without."
+	$(BIN)/python -m paws vendor --optional
 	@echo "Compiling the reducer: about half a minute, once."
 	$(BIN)/python -m quicklook.warming
 	touch $(STAMP)

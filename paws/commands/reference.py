@@ -27,6 +27,15 @@ def reference_page() -> str:
 
 
 def _command(name: str, command: click.Command) -> list[str]:
+    if isinstance(command, click.Group):
+        parts = [
+            part for sub, item in sorted(command.commands.items()) for part in _command(f"{name} {sub}", item)
+        ]
+        return [*_page(name, command), *parts]
+    return _page(name, command)
+
+
+def _page(name: str, command: click.Command) -> list[str]:
     arguments = [item for item in command.params if isinstance(item, click.Argument)]
     usage = " ".join(["paws", name, *(item.make_metavar(click.Context(command)) for item in arguments)])
     text = [re.sub(r"\[/?\w*\]", "", line.strip()) for line in (command.help or "").strip().splitlines()]
