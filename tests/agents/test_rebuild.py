@@ -144,7 +144,9 @@ async def test_everything_comes_back(settings, pool, raw):
         after = await contents(empty)
         for table, rows in before.items():
             for one, other in zip(after[table], rows, strict=True):
-                assert {name: (one[name], other[name]) for name in one if one[name] != other[name]} == {}, table
+                assert {name: (one[name], other[name]) for name in one if one[name] != other[name]} == {}, (
+                    table
+                )
         assert {
             path: path.stat().st_ino
             for path in settings.products_dir.rglob("*.fits")
