@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from web import vendor
+from web.vendor import Library, Vendor, VendorAwayError, VendorError, from_folder, install, read_manifest
+
+
+def archive_of(files: dict[str, bytes], link: str = "") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as members:
+        for name, content in files.items():
+            item = tarfile.TarInfo(name)
+            item.size = len(content)
+            members.addfile(item, io.BytesIO(content))
+        if link:
+            item = tarfile.TarInfo("package/dist/lib.js")
+            item.type, item.linkname = tarfile.SYMTYPE, link
+            members.addfile(item)
+    return out.getvalue()
+
+
+GOOD = archive_of({"package/dist/lib.js": b"good()", "package/LICENSE": b"MIT", "../../evil.js": b"evil()"})
+
+
+def library_of(archive: bytes) -> Library:
+    integrity = "sha512-" + base64.b64encode(hashlib.sha512(archive).digest()).decode()
+    return Library("lib", "@scope/lib", "1.2.3", integrity, "MIT", "dist/lib.js", "everything")
+
+
+def test_library_is_installed_once_and_nothing_else(tmp_path: Path) -> None:
+    library, folder = library_of(GOOD), tmp_path / "vendor"
+    told: list[str] = []
+    desk = Vendor(folder, [library])
+    assert desk.address("lib") is None
+    assert desk.missing() == [library]
+    install(folder, [library], lambda _one: GOOD, told.append)
+    assert desk.address("lib") == "/vendor/lib-1.2.3/lib.js"
+    assert desk.missing() == []
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert found == ["vendor/lib-1.2.3/LICENSE", "vendor/lib-1.2.3/lib.js"]
+
+    def never(_one: Library) -> bytes:
+        raise AssertionError("it is installed")
+
+    install(folder, [library], never, told.append)
+    assert told == ["lib 1.2.3 installed (MIT)", "lib 1.2.3 is installed"]
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [archive_of({"package/dist/lib.js": b"evil()"}), GOOD + b"x", b"", b"no archive"],
+)
+def test_other_archives_are_refused(tmp_path: Path, archive: bytes) -> None:
+    with pytest.raises(VendorError, match="not the one"):
+        install(tmp_path, [library_of(GOOD)], lambda _one: archive)
+    assert list(tmp_path.rglob("*.js")) == []
+
+
+@pytest.mark.parametrize(
+    "archive", [archive_of({"package/other.js": b""}), archive_of({}, link="/etc/passwd")]
+)
+def test_archive_without_the_file_leaves_nothing(tmp_path: Path, archive: bytes) -> None:
+    with pytest.raises(VendorError, match="holds no"):
+        install(tmp_path, [library_of(archive)], lambda _one: archive)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_serves_machines_without_a_network(tmp_path: Path) -> None:
+    library = library_of(GOOD)
+    with pytest.raises(VendorError, match=r"lib-1\.2\.3\.tgz"):
+        install(tmp_path / "vendor", [library], from_folder(tmp_path))
+    (tmp_path / "lib-1.2.3.tgz").write_bytes(GOOD)
+    install(tmp_path / "vendor", [library], from_folder(tmp_path))
+    assert (tmp_path / "vendor" / "lib-1.2.3" / "lib.js").read_bytes() == b"good()"
+
+
+def test_manifest_pins_what_it_names() -> None:
+    registry, libraries = read_manifest()
+    assert registry.startswith("https://")
+    assert {one.name for one in libraries} == {"plotly", "aladin"}
+    assert all(one.integrity.startswith("sha512-") and len(one.integrity) == 95 for one in libraries)
+    assert len({replace(one, name="").folder for one in libraries}) == len(libraries)
+
+
+def test_command_goes_on_without_a_network_when_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from web.vendor_command import vendor as command
+
+    def away(_registry: str) -> Any:
+        def fetch(_library: Library) -> bytes:
+            raise VendorAwayError("no network here.")
+
+        return fetch
+
+    monkeypatch.setattr(vendor, "from_registry", away)
+    monkeypatch.setenv("PAWS_VENDOR_DIR", str(tmp_path))
+    done = CliRunner().invoke(command, ["--optional"])
+    assert done.exit_code == 0
+    assert "Pages work without" in done.output
+    assert isinstance(CliRunner().invoke(command, []).exception, VendorAwayError)
+    listed = CliRunner().invoke(command, ["--list"])
+    assert listed.output.count("missing") == 2
