@@ -355,7 +355,10 @@ def _storable(array: NDArray[np.generic], *, keep: bool) -> NDArray[np.generic]:
 
 
 def _native(array: NDArray[np.generic]) -> NDArray[np.floating]:
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    """An array that was just read, in the machine's byte order; swapped where it lies if that is possible."""
+    if array.dtype.isnative or not (array.flags.writeable and array.flags.c_contiguous):
+        return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return np.asarray(array.byteswap(inplace=True).view(array.dtype.newbyteorder("=")))
 
 
 def _ascii(line: str) -> str:

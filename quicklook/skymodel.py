@@ -181,7 +181,12 @@ def smooth_variance(variance: AnyFloat, half: int = 1) -> AnyFloat:
 
 def _relative_pixel(wavelength: FloatArray, pixel: float) -> FloatArray:
     """Width of each pixel in units of a standard one: sky per pixel grows with it."""
-    return np.asarray(np.gradient(wavelength, axis=1) / pixel)
+    result = np.empty_like(wavelength)
+    np.subtract(wavelength[:, 2:], wavelength[:, :-2], out=result[:, 1:-1])
+    result[:, 0] = 2.0 * (wavelength[:, 1] - wavelength[:, 0])
+    result[:, -1] = 2.0 * (wavelength[:, -1] - wavelength[:, -2])
+    result *= 0.5 / pixel
+    return result
 
 
 def _solve(
