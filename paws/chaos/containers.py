@@ -57,6 +57,7 @@ class ChaosDaemon:
         self._run = Path(tempfile.mkdtemp(prefix="paws-docker-"))
         self.address = f"unix://{self._run}/d.sock"
         self._process: asyncio.subprocess.Process | None = None
+        self._life = asyncio.Lock()
 
     async def open(self) -> None:
         """Start it and bring the image.
@@ -106,15 +107,22 @@ class ChaosDaemon:
         deadline = time.monotonic() + START_DEADLINE
         while not await asyncio.to_thread(self._answers):
             if self._process.returncode is not None or time.monotonic() > deadline:
-                raise PermanentError(f"The Docker daemon does not start; see {self._folder}/dockerd.log.")
+                raise PermanentError(
+                    f"The Docker daemon does not start ({self._process.returncode}); see {self._folder}/dockerd.log."
+                )
             await asyncio.sleep(LOOK_EVERY)
 
-    async def kill(self) -> int:
-        """Kill it without warning; its process id."""
-        assert self._process is not None
-        self._process.kill()
-        await self._process.wait()
-        return self._process.pid
+    async def kill_for(self, seconds: float) -> int:
+        """Kill it without warning and start it again after some seconds; the process id that it had."""
+        # Two orders to kill it are two deaths, one after the other.
+        async with self._life:
+            assert self._process is not None
+            killed = self._process.pid
+            self._process.kill()
+            await self._process.wait()
+            await asyncio.sleep(seconds)
+            await self.start()
+            return killed
 
     async def close(self) -> None:
         """Remove its containers, stop it, and take its files away."""
@@ -130,7 +138,11 @@ class ChaosDaemon:
             async with asyncio.timeout(START_DEADLINE):
                 await self._process.wait()
         except TimeoutError:
-            await self.kill()
+            self._process.kill()
+            await self._process.wait()
+        with contextlib.suppress(ConfigurationError):
+            # One that was killed leaves its folder mounted upon itself.
+            await _carry_out("umount", str(self._folder / "data"))
         for folder in (self._run, self._folder):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -187,9 +199,8 @@ class KillContainers:
             with contextlib.suppress(AwayError, docker.errors.DockerException, OSError):
                 if fault.target == DAEMON:
                     if (await self._system.rows(_WORKING))[0]["n"]:
-                        strike.pid, strike.done = await self._daemon.kill(), True
-                        await asyncio.sleep(fault.lasts)
-                        await self._daemon.start()
+                        strike.pid = await self._daemon.kill_for(fault.lasts)
+                        strike.done = True
                 else:
                     busy = await asyncio.to_thread(self._daemon.busy_containers)
                     if busy:

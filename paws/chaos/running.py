@@ -65,6 +65,8 @@ class SystemUnderTest:
         self._process: asyncio.subprocess.Process | None = None
         self._output: IO[bytes] | None = None
         self._database_url = ""
+        # Two orders to kill it are two deaths, one after the other.
+        self._life = asyncio.Lock()
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -96,18 +98,18 @@ class SystemUnderTest:
 
     async def kill(self) -> int:
         """Kill the supervisor, wait until all of its processes have ended, and start it anew; its old id."""
-        process = self._process
-        assert process is not None
-        killed = process.pid
-        process.kill()
-        await self._ended()
-        for _ in range(STARTS - 1):
-            # As systemd would: what is killed besides may keep it from starting.
-            with contextlib.suppress(NoStartError):
-                await self.start()
-                return killed
-        await self.start()
-        return killed
+        async with self._life:
+            process = self._process
+            assert process is not None
+            process.kill()
+            await self._ended()
+            for _ in range(STARTS - 1):
+                # As systemd would: what is killed besides may keep it from starting.
+                with contextlib.suppress(NoStartError):
+                    await self.start()
+                    return process.pid
+            await self.start()
+            return process.pid
 
     async def stop(self) -> None:
         """Stop it as Ctrl-C does."""
