@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -204,3 +205,31 @@ def test_sight_without_owner_is_refused() -> None:
 def test_periods_end_on_the_same_day_of_a_month(months: int | None, expected: date) -> None:
     mjd = (date(2026, 8, 31) - date(1858, 11, 17)).days + 0.6
     assert public_on(mjd, Periods(since={date.min: months})) == expected
+
+
+async def test_database_that_is_in_use_is_brought_along(
+    database_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from paws import database as paws_database
+    from paws.settings import load_settings
+    from tests.support.night_rows import write_night
+    from tests.support.postgres import _execute
+
+    await _execute(database_server, "CREATE DATABASE access_old")
+    chosen = load_settings(database_url=database_server.url("access_old"), data_dir=tmp_path)
+    every = paws_database.migrations()
+    monkeypatch.setattr(paws_database, "migrations", lambda: every[:1])
+    connection = await paws_database.connect(chosen, migrated=False)
+    await paws_database.migrate(connection)
+    await write_night(chosen, with_files=False)
+    monkeypatch.setattr(paws_database, "migrations", lambda: every)
+    assert "0002_accounts.sql" in await paws_database.migrate(connection)
+    owners = {
+        row["owner"]: row["n"]
+        for row in await connection.fetch("SELECT owner, count(*) AS n FROM frame GROUP BY 1")
+    }
+    assert owners == {"*": 8, "A/2026A/008": 22}
+    for table in ("product", "reduction"):
+        assert await connection.fetchval(f"SELECT count(*) FROM {table} WHERE owners = '{{}}'") == 0
+        assert await connection.fetchval(f"SELECT count(DISTINCT public_on) FROM {table}") == 1
+    await connection.close()
