@@ -25,6 +25,9 @@ FAINT = 150.0
 SATURATED = 2.5e5
 """Electrons in a spectral pixel from which the peak of its profile may exceed the converter's range."""
 
+LEAK_ERROR = 0.001
+"""A leak that is less certain than this is not known: half of what is to be reached."""
+
 CORE = 3.0
 """A cosmic ray this near to a fibre's trace hits its spectrum [pixel]."""
 
@@ -177,7 +180,7 @@ def _spectra(folder: Path, name: str, truth: Path) -> dict[str, float]:
         "additive_bias": _mean((flux - light)[faint]),
         "pull_mean": _mean(pull[core]),
         "pull_std": float(np.std(pull[core])),
-        "leak": _slope(neighbours[faint], (flux - light)[faint]),
+        "leak": _leak(neighbours, flux - light, faint),
         "cosmics_left": float((np.abs(pull[hit]) > 5).sum() / max(hit.sum(), 1)),
         "cosmics_false": float(_isolated(flagged).sum() / (lit.sum() * alive.sum())),
     }
@@ -200,12 +203,20 @@ def _mean(values: FloatArray) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def _slope(x: FloatArray, y: FloatArray) -> float:
-    """Slope of a straight line; the neighbours' light against what a faint fibre has too much."""
-    if x.size < 100:
+def _leak(neighbours: FloatArray, excess: FloatArray, faint: BoolArray) -> float:
+    """Slope of what faint fibres have too much against their neighbours' light; unknown where noise decides it.
+
+    Pixels of one fibre share errors, so that fibres, not pixels, tell how certain the slope is.
+    """
+    if faint.sum() < 100:
         return float("nan")
-    centred = x - x.mean()
-    return float((centred * y).sum() / max(float((centred**2).sum()), 1e-9))
+    x = np.where(faint, neighbours - neighbours[faint].mean(), 0.0)
+    y = np.where(faint, excess, 0.0)
+    whole = max(float((x**2).sum()), 1e-9)
+    slope = float((x * y).sum()) / whole
+    rest = np.where(faint, y - excess[faint].mean() - slope * x, 0.0)
+    error = float(np.sqrt(((x * rest).sum(axis=1) ** 2).sum())) / whole
+    return slope if error < LEAK_ERROR else float("nan")
 
 
 def _sky(folder: Path, name: str, truth: Path) -> dict[str, float]:

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from paws.bench.conditions import CASES, chosen
-from paws.bench.fidelity import GOALS
+from paws.bench.fidelity import GOALS, _leak
 from paws.bench.field import Arm, BenchError
 from paws.bench.refusals import DOCTORED, refusals
 from paws.bench.splicing import splice_step
@@ -112,3 +112,14 @@ def test_json_has_null_for_what_could_not_be_measured():
 
     plain = _plain([{"condition": "x", "figures": {"leak": math.nan, "pull_std": 1.0}}])
     assert json.loads(json.dumps(plain, allow_nan=False))[0]["figures"] == {"leak": None, "pull_std": 1.0}
+
+
+@pytest.mark.parametrize(("noise", "expected"), [(1.0, 0.004), (300.0, math.nan)])
+def test_a_leak_is_known_only_where_noise_does_not_decide_it(noise, expected):
+    rng = np.random.default_rng(5)
+    neighbours = rng.uniform(100.0, 900.0, (60, 400))
+    excess = 0.004 * neighbours + rng.normal(0.0, noise, neighbours.shape)
+    # What all pixels of a fibre share is an error as well.
+    excess += noise * rng.normal(0.0, 0.1, (60, 1))
+    faint = rng.random(neighbours.shape) < 0.7
+    assert _leak(neighbours, excess, faint) == pytest.approx(expected, abs=0.001, nan_ok=True)
