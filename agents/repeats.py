@@ -58,7 +58,13 @@ class Repeats:
                 await announce_notice(
                     connection, settings, "repeats:worker", "recognised", text, clock(), events=count
                 )
-        except (PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (
+            PawsError,
+            OSError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
             self._again += count
             log.info("a notice waits for the database", text=text, error=str(error))
         return count

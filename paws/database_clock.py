@@ -94,6 +94,12 @@ class DatabaseClock:
         while True:
             try:
                 await self.look(pool)
-            except (PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                PawsError,
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 log.debug("the database does not tell the time", error=str(error))
             await asyncio.sleep(LOOK_INTERVAL)

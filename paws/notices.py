@@ -117,7 +117,13 @@ class NoticeDesk:
             try:
                 await self.deliver_once(settings)
                 pause = 0.1
-            except (PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                PawsError,
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 log.info("notices wait for the database", error=str(error), pause=pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -134,7 +140,7 @@ class NoticeDesk:
 
         Raises
         ------
-        PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError
+        PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
             If the database does not take them; they are kept.
         """
         spooled = await asyncio.to_thread(self._read)
@@ -152,7 +158,9 @@ class NoticeDesk:
                     ],
                 )
         finally:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(
+                OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
+            ):
                 await connection.close(timeout=2)
         # Told twice when we are killed here; lost never.
         for path, _ in spooled:

@@ -229,7 +229,13 @@ async def _migrate(settings: Settings) -> None:
             finally:
                 await connection.close()
             return
-        except (ServiceUnavailableError, OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+        except (
+            ServiceUnavailableError,
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ):
             if time.monotonic() > until:
                 raise
             await asyncio.sleep(MIGRATE_PAUSE)

@@ -89,7 +89,7 @@ async def _patiently(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await work()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             log.warning(
                 "waiting for the database; if it is new, `paws migrate` makes its tables",
                 error=f"{type(error).__name__}: {error}",

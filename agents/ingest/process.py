@@ -276,7 +276,10 @@ def _may_pass(error: Exception) -> bool:
     """Whether another try may succeed: the database is away, full, restarting, or not migrated yet."""
     if isinstance(error, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError)):
         return False  # asyncpg calls a wrong argument an InterfaceError that is a ValueError too
-    return isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, RetriableError))
+    return isinstance(
+        error,
+        (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, RetriableError),
+    )
 
 
 def threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[..., None]) -> Callable[..., None]:

@@ -132,7 +132,13 @@ class RawFolders:
     async def _hand_over(self, found: Sweep) -> None:
         try:
             await self._ingest.take_sweep(found.sightings, set(found.folders))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, RetriableError) as error:
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            OSError,
+            RetriableError,
+        ) as error:
             # The next sweep finds the same files again.
             log.warning("the database does not answer a sweep", error=f"{type(error).__name__}: {error}")
 
@@ -178,7 +184,12 @@ class RawFolders:
             night = night_of(now, self._settings.site_longitude)
             try:
                 await storage.record_notice(self._pool, f"raw_folder:{root}", state, night, text, now)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+            ) as error:
                 log.warning("a notice could not be written", error=str(error))
             else:
                 self._told[root] = state

@@ -83,7 +83,13 @@ class Relay:
             except BrokerForgotError as error:
                 self._forgot = True
                 log.warning("publishing again what the broker forgot", reason=error.message)
-            except (PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                PawsError,
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 pause = min(RECONNECT_FIRST * 2**self._failures, RECONNECT_MOST)
                 self._failures += 1
                 self._away_since = self._away_since or self._clock()

@@ -217,7 +217,7 @@ class SystemUnderTest:
                     return [dict(row) for row in await connection.fetch(sql, *arguments)]
                 finally:
                     connection.terminate()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise AwayError(f"The database does not answer: {error!r}.") from error
 
     async def database_answers(self) -> bool:

@@ -120,7 +120,13 @@ class Feed:
                     log.warning("the status feed is numbered anew", before=self._hub.newest, now=newest)
                     self._hub.restart_at(newest)
                 self.state.database = None
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 if self.state.database is None:
                     log.warning("the status feed cannot read the database", error=repr(error))
                 self.state.database = f"the database does not answer: {error or type(error).__name__}"
@@ -187,7 +193,13 @@ class Feed:
             return None  # not taken now
         try:
             return (await self._whose.of([event]))[0]
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
             log.warning("whom an event concerns cannot be told now", error=repr(error))
             return None
 

@@ -51,6 +51,12 @@ class Sights:
             await asyncio.sleep(every)
             try:
                 await self.look()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 # Nobody learns anything new meanwhile: events come from the same database.
                 log.warning("who looks on cannot be asked now", error=repr(error))
