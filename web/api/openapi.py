@@ -47,10 +47,21 @@ def openapi(routes: Sequence[ApiRoute]) -> dict[str, Any]:
             "description": "Raw 2dF+AAOmega frames and what became of them. The live feed is the websocket "
             "`/ws/status?night=YYYYMMDD&since=SEQ`: a `snapshot` (as `/api/status`) or the missed events, "
             "then a `delta` for each status event, a `heartbeat` in quiet times, and `resync` followed by a "
-            "`snapshot` for a client that reads too slowly.",
+            "`snapshot` for a client that reads too slowly or whose rights change. Who sees a part of the data is told "
+            "numbers of their own, from each snapshot on.",
         },
         "paths": {route.path: {"get": _operation(route, schema_of)} for route in routes},
-        "components": {"schemas": definitions.get("$defs", {})},
+        "components": {
+            "schemas": definitions.get("$defs", {}),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A token of one's account page. Without one, what is public is answered.",
+                }
+            },
+        },
+        "security": [{}, {"token": []}],
     }
 
 
@@ -65,6 +76,8 @@ def _operation(route: ApiRoute, schema_of: dict[Any, Any]) -> dict[str, Any]:
     for status, meaning in route.statuses.items():
         responses[str(status)] = {"description": meaning} | ({} if status == 304 else {"content": content})
     responses.setdefault("503", {"description": "The database does not answer", **problem})
+    responses["401"] = {"description": "The token is not valid", **problem}
+    responses["403"] = {"description": "That is not for whoever asks", **problem}
     responses["422"] = {"description": "A parameter is wrong or unknown", **problem}
     if route.in_path:
         responses["404"] = {"description": "There is no such thing", **problem}
