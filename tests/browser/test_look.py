@@ -123,7 +123,7 @@ async def test_axe_finds_nothing_serious_on_any_page_in_any_look(desk: Desk, axe
     await desk.sign_in("root")
     for path in everywhere(desk.rows):
         await check(path)
-    assert found == {}
+    assert not found, "\n".join(f"{where}: {what}" for where, what in found.items())
 
 
 async def test_look_is_kept_and_comes_with_the_page(desk: Desk) -> None:
