@@ -71,7 +71,8 @@ async def gather_marks(connection: Connection) -> Marks:
         )
         told = await connection.fetch(
             "SELECT notification_id, night, kind, subject, body, created_at, sent_at, location"
-            " FROM notification ORDER BY notification_id"
+            # Letters to one person may hold a secret, and without their recipient would go to everyone.
+            " FROM notification WHERE recipient IS NULL ORDER BY notification_id"
         )
         nights = await connection.fetch(
             "SELECT DISTINCT night FROM frame WHERE source = 'live' ORDER BY night"
