@@ -147,7 +147,10 @@ def test_the_pool_is_there_once_the_worker_runs() -> None:
     [
         (asyncpg.InterfaceError("connection is closed"), True),
         # asyncpg raises it when the server dies between two steps of a query.
-        (asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"), True),
+        (
+            asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
+            True,
+        ),
         (asyncpg.CannotConnectNowError("starting up"), True),
         (asyncpg.DeadlockDetectedError("deadlock"), True),
         (ConnectionResetError(), True),
