@@ -71,7 +71,9 @@ def is_visible(strike: Strike, feed: Sequence[Told]) -> bool:
     if fault.target == FAR_RUNNER:
         return any(row.subject.startswith(f"runner:{strike.mark}-") for row in after)
     if fault.kind is FaultKind.KILL:
-        return _process(after, fault.target, "ended", pid)
+        # One that was just being stopped because the broker had died is told of as held back.
+        held = _process(feed, fault.target, "held back", pid)
+        return held or _process(after, fault.target, "ended", pid)
     if fault.kind is FaultKind.PAUSE:
         # One that is killed in its pause is told of as killed.
         return any(_process(after, fault.target, state, pid) for state in ("paused", "ended"))

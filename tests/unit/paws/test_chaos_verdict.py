@@ -76,6 +76,7 @@ KILL, PAUSE = FaultKind.KILL, FaultKind.PAUSE
         (strike(KILL, "worker", 7), told("process:runner", "ended", pid=7), False),
         (strike(KILL, "worker", 7), told("process:worker", "ready", pid=7), False),
         (strike(KILL, "worker", 7), told("process:worker", "ended", -5, pid=7), False),
+        (strike(KILL, "worker", 7), told("process:worker", "held back", -5, pid=7), True),
         # Its supervisor was killed before it could tell; the next one tells that all had ended.
         (strike(KILL, "worker", 7), told("system", "started again", 9), True),
         (strike(KILL, "worker", 7), told("system", "started again", 99), False),
