@@ -29,7 +29,7 @@ async def night(database, pool, tmp_path):
     )
     bias = reduction_of(ReductionKind.REDUCE_BIAS, [await stored_frame(pool, tmp_path / "raw", 1)])
     engine = FakeEngine()
-    engine.behaviour[3] = lambda cwd: 1
+    engine.behaviour[3] = lambda cwd: 2  # bad input: not tried again
     runner = Runner(settings=database, pool=pool, engine=engine, identity=runner_identity())
     for reduction in (tlm, arc, bias):
         await ask_for(pool, reduction)
