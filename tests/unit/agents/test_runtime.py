@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from agents.runtime import AgentContext, deliver, is_retriable, register_consumer
+from agents.runtime import AgentContext, Offsets, deliver, is_retriable, register_consumer
 from paws.errors import InvalidInputError, NotOursError, PermanentError, RetriableError
 from paws.settings import load_settings
 from schemas.events import AnyEvent, FrameArrived, dump_event
@@ -184,3 +184,32 @@ async def test_a_faust_agent_gives_its_events_to_the_handler_in_order() -> None:
             outcomes = [receipt.outcome for receipt in await results_of(probe, 4)]
     assert taken == [event.event_id for event in events]
     assert outcomes == [Outcome.SUCCESS] * 3 + [Outcome.INVALID_INPUT]
+
+
+def test_a_message_that_was_dropped_is_noticed():
+    offsets = Offsets()
+    # What came first is taken as it is; what comes again is no jump; each topic counts for itself.
+    assert [offsets.take("a", 0, number) for number in (4, 5, 5, 4, 6)] == [0, 0, 0, 0, 0]
+    assert offsets.take("b", 0, 90) == 0
+    assert offsets.take("a", 0, 8) == 1
+    assert offsets.take("a", 0, 9) == 0
+    assert offsets.take("b", 0, 94) == 3
+
+
+async def test_the_worker_gives_up_before_it_acknowledges_past_a_dropped_message():
+    given_up: list[str] = []
+    context = make_context()
+    context.give_up = given_up.append
+
+    async def handle(_event: AnyEvent) -> None:
+        return
+
+    with faust_app("runtime-test") as app:
+        agent = register_consumer(app, context, name="taker", topics=(FRAMES_ARRIVED,), handler=handle)
+        make_ready(app)
+        async with agent.test_context() as probe:
+            for offset in (4, 5, 7):
+                probe.sent_offset = offset
+                await probe.put(b"")
+            assert len(given_up) == 1
+    assert "skipped 1 message(s) of frames.arrived before 7" in given_up[0]
