@@ -9,6 +9,7 @@ Clock = Callable[[], datetime]
 """What tells the time. Passed in, so that tests can turn it."""
 
 MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def utc_now() -> datetime:
@@ -19,6 +20,14 @@ def utc_now() -> datetime:
 def from_mjd(mjd: float) -> datetime:
     """Time of a modified Julian date (UTC), to the microsecond."""
     return MJD_EPOCH + timedelta(days=mjd)
+
+
+def from_nanoseconds(nanoseconds: int) -> datetime:
+    """Time of a file system's count since 1970, down to the microsecond.
+
+    Exact: the same count gives the same time, which floating seconds do not.
+    """
+    return UNIX_EPOCH + timedelta(microseconds=nanoseconds // 1000)
 
 
 def night_of(moment: datetime, longitude: float) -> str:

@@ -10,7 +10,7 @@ import stat
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from agents.ingest import facts
 from agents.ingest.cards import Cards
 from agents.ingest.names import NameKind, foreign_reason, is_storable, name_kind
 from agents.ingest.structure import MAX_FILE_BYTES, Hdu, Structure, StructureState, check_structure
+from paws.clock import from_nanoseconds
 from paws.errors import FrameRejectedError, NotOursError
 from schemas.frames import ExposureLevel, Frame, frame_id
 
@@ -119,7 +120,7 @@ def inspect_file(path: str, longitude: float, noticed_at: datetime | None = None
         return Inspection(
             path, Verdict.CHANGED, Signature.of(after), code="changed", reason="It changed while it was read."
         )
-    completed = datetime.fromtimestamp(after.st_ctime, UTC)
+    completed = from_nanoseconds(after.st_ctime_ns)
     if noticed_at is not None:
         completed = min(completed, noticed_at)
     return judge(path, buffer, Signature.of(after), completed, longitude)

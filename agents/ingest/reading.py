@@ -7,11 +7,11 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from agents.ingest.folders import Sighting
 from agents.ingest.inspect import Inspection, inspect_file
+from paws.clock import from_nanoseconds
 
 FileTime = tuple[str, int]
 """Path of a file, and when it was last changed (ns)."""
@@ -57,7 +57,7 @@ async def in_threads(
 def inspect_old(file: FileTime, longitude: float) -> Inspection:
     """Judge a file of an archive: complete when it was written, not when somebody copied the archive."""
     path, mtime_ns = file
-    return inspect_file(path, longitude, datetime.fromtimestamp(mtime_ns / 1e9, UTC))
+    return inspect_file(path, longitude, from_nanoseconds(mtime_ns))
 
 
 def _chunks(sightings: Sequence[Sighting]) -> Iterator[list[FileTime]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from agents.ingest.inspect import Inspection
 from agents.ingest.names import folder_night, printable
-from paws.clock import night_of
+from paws.clock import from_nanoseconds, night_of
 from schemas.events import FrameRejected
 from schemas.frames import Frame
 
@@ -110,7 +110,7 @@ def rejection(
     inspection: Inspection, longitude: float, code: str | None = None, reason: str | None = None
 ) -> Rejection:
     """Rejection of an inspected file. Its night is that of its folder, else of its last change."""
-    changed = datetime.fromtimestamp(max(0, inspection.signature.mtime_ns) / 1e9, UTC)
+    changed = from_nanoseconds(max(0, inspection.signature.mtime_ns))
     path = printable(inspection.path)
     return Rejection(
         path=path,

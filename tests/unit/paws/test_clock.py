@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paws.clock import from_mjd, night_of, nights_apart
+from paws.clock import from_mjd, from_nanoseconds, night_of, nights_apart
 
 SIDING_SPRING = 149.0661
 
@@ -22,6 +22,12 @@ SIDING_SPRING = 149.0661
 )
 def test_nights_change_at_local_noon(moment, night):
     assert night_of(moment, SIDING_SPRING) == night
+
+
+def test_times_of_files_are_cut_not_rounded():
+    # As a floating number of seconds this count ends at 104827 microseconds.
+    assert from_nanoseconds(1795351521104826_999).microsecond == 104826
+    assert from_nanoseconds(0) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_mjd_of_a_real_header():

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agents.ingest import inspect
 from agents.ingest.inspect import Verdict, inspect_file
+from paws.clock import from_nanoseconds
 from schemas.vocabulary import Arm, FrameClass
 from tests.support.rawfiles import (
     FIBRE_COLUMNS,
@@ -235,7 +236,7 @@ def test_the_red_arm() -> None:
 
 def test_complete_at_the_notice_or_the_last_change_whichever_is_earlier(tmp_path: Path) -> None:
     path = put(tmp_path, raw_frame())
-    changed = datetime.fromtimestamp(Path(path).stat().st_ctime, UTC)
+    changed = from_nanoseconds(Path(path).stat().st_ctime_ns)
     for noticed, expected in [
         (None, changed),
         (changed + timedelta(seconds=5), changed),
