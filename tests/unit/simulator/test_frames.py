@@ -12,7 +12,7 @@ from simulator.kernels import gaussian_cdf_table, paint_fibres
 from simulator.linelists import arc_lines
 from tests.unit.simulator.conftest import Night
 
-TRUTH_KEYS = {"wavelength", "trace", "electrons", "sky_electrons", "throughput", "cosmic_rays"}
+TRUTH_KEYS = {"wavelength", "trace", "electrons", "sky_electrons", "throughput", "dichroic", "cosmic_rays"}
 
 
 def apertures(image: np.ndarray, trace: np.ndarray, half: int = 5) -> np.ndarray:
@@ -46,7 +46,7 @@ def test_truth_has_the_keys_and_shapes_promised(night: Night) -> None:
     for frame in night.frames:
         truth = night.truth_of(frame.frame_class)
         assert set(truth) == TRUTH_KEYS
-        for name in ("wavelength", "trace", "electrons", "sky_electrons"):
+        for name in ("wavelength", "trace", "electrons", "sky_electrons", "dichroic"):
             assert truth[name].shape == (400, 2048)
         assert truth["throughput"].shape == (400,)
         assert truth["cosmic_rays"].ndim == 2
