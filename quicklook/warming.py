@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from quicklook.skymodel import fit_sky, slit_coordinate
 from quicklook.stack import combine_images
 from quicklook.sweep import sweep
 from quicklook.types import FloatImage, Image, LinearGrid, Tramlines
+from quicklook.wings import wing_light
 
 ROWS, COLUMNS, LIT = 300, 256, 24
 OVERSCAN = 22
@@ -47,6 +49,11 @@ def warm_kernels() -> None:
     tramlines = _map(image, centre)
     spectra = extract(image, tramlines, {"COSRAY_MTHD": "AUTO"})
     wavelength = np.broadcast_to(5000.0 + np.arange(COLUMNS, dtype=np.float64), (N_FIBRES, COLUMNS)).copy()
+    # The wings of an arc's fibres; gaussian_profile knows of none, so here the profile stands for them.
+    wing_light(
+        np.ones((LIT, 1)), np.array([COLUMNS // 2]), np.ascontiguousarray(centre[:LIT]),
+        replace(tramlines.profile, unseen=tramlines.profile.table), ROWS,
+    )  # fmt: skip
     scrunch(spectra.flux, spectra.variance, wavelength, LinearGrid(5000.0, 1.0, COLUMNS))
     model = fit_sky(spectra.flux, spectra.variance, wavelength, np.arange(LIT))
     model.evaluate(wavelength, slit_coordinate(N_FIBRES))
