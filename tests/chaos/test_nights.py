@@ -110,6 +110,7 @@ def faults_of(schedule):
     )
 
 
+@pytest.mark.chaos
 def test_a_fault_of_every_kind(observe):
     if os.geteuid() != 0:
         pytest.skip("a small disk and a second host can be made by root only")
@@ -138,6 +139,7 @@ def test_kills_on_apache_kafka(observe, workplace):
 
 # docker-py leaves its end of a connection open when the daemon dies at the other.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.chaos
 @pytest.mark.containers
 def test_kills_of_containers_and_their_daemon(observe, workplace):
     if may_start_one():
