@@ -43,7 +43,7 @@ $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about a minute."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
-	@echo "Libraries for the pages, from npm's registry: a few seconds; without a network the pages do without."
+	@echo "Libraries for the pages, where npm is there: a few seconds. The pages work without."
 	$(BIN)/python -m paws vendor --optional
 	@echo "Compiling the reducer: about half a minute, once."
 	$(BIN)/python -m quicklook.warming

@@ -1,4 +1,4 @@
-"""Libraries of others for the pages: brought from npm's registry at install time, never kept with our sources.
+"""Libraries of others for the pages: brought by npm at install time, never kept with our sources.
 
 One manifest (`vendor.json`) names each with its version and the checksum of its archive. An archive that differs is
 refused. Pages ask `Vendor.address` and say so where a library is not installed; each works without.
@@ -10,8 +10,8 @@ import base64
 import hashlib
 import io
 import json
-import os
 import shutil
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -19,8 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
-
-import httpx
 
 from paws.errors import PermanentError, RetriableError
 from paws.settings import Settings
@@ -38,7 +36,7 @@ class VendorError(PermanentError):
 
 
 class VendorAwayError(RetriableError):
-    """The registry cannot be reached."""
+    """An archive cannot be fetched."""
 
     code = "vendor_away"
 
@@ -81,10 +79,9 @@ class Library:
         return PurePosixPath(self.file).name
 
 
-def read_manifest(path: Path = MANIFEST) -> tuple[str, tuple[Library, ...]]:
-    """Registry and libraries of a manifest."""
-    document = json.loads(path.read_text("utf-8"))
-    return document["registry"], tuple(Library(**item) for item in document["libraries"])
+def read_manifest(path: Path = MANIFEST) -> tuple[Library, ...]:
+    """Libraries of a manifest."""
+    return tuple(Library(**item) for item in json.loads(path.read_text("utf-8")))
 
 
 def vendor_dir(settings: Settings) -> Path:
@@ -97,7 +94,7 @@ class Vendor:
 
     def __init__(self, folder: Path, libraries: Sequence[Library] | None = None) -> None:
         self.folder = folder
-        self._libraries = {one.name: one for one in (libraries or read_manifest()[1])}
+        self._libraries = {one.name: one for one in (libraries or read_manifest())}
 
     def address(self, name: str) -> str | None:
         """Address of a library's file, or None when it is not installed."""
@@ -154,7 +151,7 @@ def check(library: Library, archive: bytes) -> None:
     if found != expected:
         raise VendorError(
             f"The archive of {library.package} {library.version} is not the one the manifest names "
-            f"({kind}-{found[:12]}…); it is not installed. Fetch it again, from the registry itself."
+            f"({kind}-{found[:12]}…); it is not installed. Fetch it again, from npm's own registry."
         )
 
 
@@ -179,32 +176,44 @@ def _unpack(library: Library, archive: bytes, folder: Path) -> None:
             )
         work.chmod(0o755)
         shutil.rmtree(folder / library.folder, ignore_errors=True)
-        os.replace(work, folder / library.folder)  # noqa: PTH105 - the same on both kinds of path
+        work.replace(folder / library.folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def from_registry(registry: str) -> Callable[[Library], bytes]:
-    """Fetches archives from a registry of npm."""
+def from_npm(library: Library) -> bytes:
+    """Let npm fetch an archive, from the registry and through the proxy that it is set up with here.
 
-    def fetch(library: Library) -> bytes:
-        url = f"{registry}/{library.package}/-/{library.archive}"
+    Raises
+    ------
+    VendorAwayError
+        If there is no npm, or it cannot fetch the archive.
+    """
+    npm = shutil.which("npm")
+    instead = f"Or put {library.archive} into a folder and run `paws vendor --from FOLDER`."
+    if npm is None:
+        raise VendorAwayError(
+            f"{library.package} cannot be fetched: npm is not installed. Install Node.js. {instead}"
+        )
+    with tempfile.TemporaryDirectory(prefix="paws-vendor-") as folder:
+        # Packing runs nothing of the package's own: scripts are for those who build it.
+        command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", folder]
         try:
-            with httpx.stream("GET", url, timeout=_DEADLINE, follow_redirects=True) as answer:
-                answer.raise_for_status()
-                found = bytearray()
-                for part in answer.iter_bytes():
-                    found += part
-                    if len(found) > _LARGEST:
-                        raise VendorError(f"{url} is larger than {_LARGEST} bytes; it is not installed.")
-                return bytes(found)
-        except httpx.HTTPError as error:
+            done = subprocess.run(
+                [*command, f"{library.package}@{library.version}"],
+                capture_output=True, text=True, errors="replace", timeout=_DEADLINE, check=False, cwd=folder,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
             raise VendorAwayError(
-                f"{url} cannot be fetched: {error!r}. Without a network, put "
-                f"{library.archive} into a folder and run `paws vendor --from FOLDER`."
+                f"{library.package} cannot be fetched by npm: {error}. {instead}"
             ) from error
-
-    return fetch
+        archives = list(Path(folder).glob("*.tgz"))
+        if done.returncode != 0 or len(archives) != 1:
+            said = done.stderr.strip()[-300:] or f"exit status {done.returncode}"
+            raise VendorAwayError(f"{library.package} cannot be fetched by npm: {said}. {instead}")
+        if archives[0].stat().st_size > _LARGEST:
+            raise VendorError(f"{library.archive} is larger than {_LARGEST} bytes; it is not installed.")
+        return archives[0].read_bytes()
 
 
 def from_folder(source: Path) -> Callable[[Library], bytes]:

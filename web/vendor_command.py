@@ -14,25 +14,25 @@ import rich_click as click
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder with the archives, for machines without a network.",
 )
-@click.option("--optional", is_flag=True, help="Say so and succeed when the registry cannot be reached.")
+@click.option("--optional", is_flag=True, help="Say so and succeed when they cannot be fetched.")
 @click.option("--list", "list_only", is_flag=True, help="Only tell what is needed and what is installed.")
 def vendor(source: Path | None, optional: bool, list_only: bool) -> None:
-    """Install plotly and Aladin Lite for the pages, from npm's registry, each checked against its checksum.
+    """Install plotly and Aladin Lite for the pages, through npm, each checked against its checksum.
 
-    Everything else works without them; a page that lacks one says so. No node is needed.
+    Everything else works without them; a page that lacks one says so.
     """
     from paws.settings import load_settings
     from web.vendor import (
         Vendor,
         VendorAwayError,
         from_folder,
-        from_registry,
+        from_npm,
         install,
         read_manifest,
         vendor_dir,
     )
 
-    registry, libraries = read_manifest()
+    libraries = read_manifest()
     folder = vendor_dir(load_settings())
     if list_only:
         missing = Vendor(folder, libraries).missing()
@@ -43,7 +43,7 @@ def vendor(source: Path | None, optional: bool, list_only: bool) -> None:
             )
         return
     try:
-        install(folder, libraries, from_folder(source) if source else from_registry(registry), click.echo)
+        install(folder, libraries, from_folder(source) if source else from_npm, click.echo)
     except VendorAwayError as error:
         if not optional:
             raise

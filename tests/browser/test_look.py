@@ -17,7 +17,7 @@ from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows, write_night
 from tests.support.people import CHEAP, MINE, PASSWORD, THEIR_FIELD, THEIRS, populate
 from tests.web.conftest import serving
-from web.vendor import VendorAwayError, from_registry, install, read_manifest
+from web.vendor import VendorAwayError, from_npm, install, read_manifest
 
 LOOKS = ("dark", "red", "light")
 FOLDER = Path(sys.prefix) / "share" / "paws-live" / "test-vendor"
@@ -25,10 +25,10 @@ FOLDER = Path(sys.prefix) / "share" / "paws-live" / "test-vendor"
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """axe-core, from npm's registry."""
-    registry, (library,) = read_manifest(Path(__file__).with_name("vendor.json"))
+    """axe-core, through npm."""
+    (library,) = read_manifest(Path(__file__).with_name("vendor.json"))
     try:
-        install(FOLDER, [library], from_registry(registry))
+        install(FOLDER, [library], from_npm)
     except VendorAwayError as error:
         pytest.skip(f"axe-core is not there and cannot be fetched: {error.message}")
     return (FOLDER / library.folder / library.file_name).read_text("utf-8")

@@ -6,13 +6,21 @@ import io
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from web import vendor
-from web.vendor import Library, Vendor, VendorAwayError, VendorError, from_folder, install, read_manifest
+from web.vendor import (
+    Library,
+    Vendor,
+    VendorAwayError,
+    VendorError,
+    from_folder,
+    from_npm,
+    install,
+    read_manifest,
+)
 
 
 def archive_of(files: dict[str, bytes], link: str = "") -> bytes:
@@ -84,9 +92,45 @@ def test_folder_serves_machines_without_a_network(tmp_path: Path) -> None:
     assert (tmp_path / "vendor" / "lib-1.2.3" / "lib.js").read_bytes() == b"good()"
 
 
+def put_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """An npm of ours, the only program there is."""
+    folder.mkdir()
+    program = folder / "npm"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_npm_fetches_what_the_manifest_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "good.tgz").write_bytes(GOOD)
+    # Its last argument is the package with its version; the one before it, the folder to write to.
+    put_npm(
+        tmp_path / "bin", monkeypatch,
+        f'test "$6" = "@scope/lib@1.2.3" && cp "{tmp_path / "good.tgz"}" "$5/scope-lib-1.2.3.tgz"',
+    )  # fmt: skip
+    assert from_npm(library_of(GOOD)) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [("echo no such package >&2; exit 1", "no such package"), ("exit 0", "exit status 0")],
+)
+def test_npm_that_brings_nothing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
+) -> None:
+    put_npm(tmp_path / "bin", monkeypatch, script)
+    with pytest.raises(VendorAwayError, match=reason):
+        from_npm(library_of(GOOD))
+
+
+def test_without_npm_a_folder_is_proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(VendorAwayError, match=r"npm is not installed.*--from FOLDER"):
+        from_npm(library_of(GOOD))
+
+
 def test_manifest_pins_what_it_names() -> None:
-    registry, libraries = read_manifest()
-    assert registry.startswith("https://")
+    libraries = read_manifest()
     assert {one.name for one in libraries} == {"plotly", "aladin"}
     assert all(one.integrity.startswith("sha512-") and len(one.integrity) == 95 for one in libraries)
     assert len({replace(one, name="").folder for one in libraries}) == len(libraries)
@@ -97,13 +141,10 @@ def test_command_goes_on_without_a_network_when_it_may(
 ) -> None:
     from web.vendor_command import vendor as command
 
-    def away(_registry: str) -> Any:
-        def fetch(_library: Library) -> bytes:
-            raise VendorAwayError("no network here.")
+    def away(_library: Library) -> bytes:
+        raise VendorAwayError("no network here.")
 
-        return fetch
-
-    monkeypatch.setattr(vendor, "from_registry", away)
+    monkeypatch.setattr(vendor, "from_npm", away)
     monkeypatch.setenv("PAWS_VENDOR_DIR", str(tmp_path))
     done = CliRunner().invoke(command, ["--optional"])
     assert done.exit_code == 0
