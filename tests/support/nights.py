@@ -178,3 +178,33 @@ class Observatory:
             else:
                 return result
         raise AssertionError("the plan does not settle")
+
+
+def kinds(reductions: Iterable[Reduction]) -> list[str]:
+    """Kinds of reductions, sorted."""
+    return sorted(reduction.kind.value for reduction in reductions)
+
+
+def field_frames(
+    first: int = 1, field_name: str = "FLD1", plate: int = 0, exposures: int = 1
+) -> tuple[Frame, Frame, list[Frame]]:
+    """A flat, an arc and exposures of a field."""
+    where: dict[str, Any] = {"field_name": field_name, "plate": plate}
+    flat = make_frame("MFFFF", first, **where)
+    arc = make_frame("MFARC", first + 1, **where)
+    science = [make_frame("MFOBJECT", first + 2 + n, **where) for n in range(exposures)]
+    return flat, arc, science
+
+
+def calibrations(reduction: Reduction) -> dict[str, tuple[str, ...]]:
+    """Source frames by role."""
+    return {item.role.value: item.source_frame_ids for item in reduction.calibrations}
+
+
+def the(observatory: Observatory, slot: str, kind: str | None = None) -> Reduction:
+    """Newest reduction of a slot that was carried out."""
+    found = [item for item in observatory.executed.values() if item.slot == slot]
+    assert found, (
+        f"nothing was carried out for {slot}: {sorted(r.slot for r in observatory.executed.values())}"
+    )
+    return found[-1]

@@ -94,6 +94,25 @@ async def send(client: httpx.AsyncClient, path: str, page: str | None = None, **
     return await client.post(path, data={"csrf": token, **form})
 
 
+async def sees(client: httpx.AsyncClient) -> int:
+    """Number of frames that somebody sees."""
+    return int((await client.get("/api/frames?limit=1")).json()["total"])
+
+
+async def make_token(client: httpx.AsyncClient, **form: Any) -> httpx.Response:
+    """Fill in the form for a token."""
+    return await send(
+        client, "/account/tokens", "/account", **{"name": "script", "scope": "read", "days": "30", **form}
+    )
+
+
+def shown(html: str) -> str:
+    """Token or link on the page that shows it once."""
+    found = re.search(r'value="(paws_[\w-]+|http://paws/[^"]+)" data-select', html)
+    assert found
+    return found.group(1)
+
+
 async def populate(settings: Settings) -> None:
     """Share the night out among two proposals, and make accounts."""
     connection = await asyncpg.connect(settings.require_database())
@@ -122,7 +141,7 @@ async def populate(settings: Settings) -> None:
                 await groups.add(connection, COMMAND_LINE, proposal)
                 account = await people.by_name(connection, name)
                 assert account is not None
-                await groups.put_member(connection, COMMAND_LINE, proposal, account, role)  # type: ignore[arg-type]
+                await groups.put_member(connection, COMMAND_LINE, proposal, account, role)  # type: ignore[arg-type]  # role is one of the three
     finally:
         await connection.close()
 
