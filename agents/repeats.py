@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-import asyncpg
-
 from paws.clock import Clock
-from paws.database import Pool
+from paws.database import DATABASE_TROUBLES, Pool
 from paws.errors import PawsError
 from paws.log import get_logger
 from paws.notices import announce_notice
@@ -58,13 +56,7 @@ class Repeats:
                 await announce_notice(
                     connection, settings, "repeats:worker", "recognised", text, clock(), events=count
                 )
-        except (
-            PawsError,
-            OSError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-        ) as error:
+        except (PawsError, *DATABASE_TROUBLES) as error:
             self._again += count
             log.info("a notice waits for the database", text=text, error=str(error))
         return count

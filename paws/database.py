@@ -19,6 +19,12 @@ from paws.settings import Settings
 Connection = Any  # asyncpg ships no types; a pool's proxy and a connection serve alike
 Pool = Any
 
+DATABASE_TROUBLES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a database that is away, ends or is in trouble raises; TimeoutError is an OSError.
+
+InternalClientError is what asyncpg says when the server dies in the middle of a query.
+"""
+
 log = get_logger(__name__)
 
 _MIGRATION_LOCK = 0x70617773  # "paws"

@@ -6,10 +6,8 @@ import asyncio
 import time
 from datetime import datetime, timedelta
 
-import asyncpg
-
 from paws.clock import utc_now
-from paws.database import Pool
+from paws.database import DATABASE_TROUBLES, Pool
 from paws.errors import PawsError
 from paws.log import get_logger
 from paws.notices import announce_notice
@@ -94,12 +92,6 @@ class DatabaseClock:
         while True:
             try:
                 await self.look(pool)
-            except (
-                PawsError,
-                OSError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-            ) as error:
+            except (PawsError, *DATABASE_TROUBLES) as error:
                 log.debug("the database does not tell the time", error=str(error))
             await asyncio.sleep(LOOK_INTERVAL)

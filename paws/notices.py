@@ -17,10 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from paws.clock import Clock, night_of, utc_now
-from paws.database import Connection, connect
+from paws.database import DATABASE_TROUBLES, Connection, connect
 from paws.errors import PawsError
 from paws.log import get_logger
 from paws.outbox import announce, status
@@ -117,13 +115,7 @@ class NoticeDesk:
             try:
                 await self.deliver_once(settings)
                 pause = 0.1
-            except (
-                PawsError,
-                OSError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-            ) as error:
+            except (PawsError, *DATABASE_TROUBLES) as error:
                 log.info("notices wait for the database", error=str(error), pause=pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -140,7 +132,7 @@ class NoticeDesk:
 
         Raises
         ------
-        PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
+        PawsError, one of DATABASE_TROUBLES
             If the database does not take them; they are kept.
         """
         spooled = await asyncio.to_thread(self._read)
@@ -158,9 +150,7 @@ class NoticeDesk:
                     ],
                 )
         finally:
-            with contextlib.suppress(
-                OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
-            ):
+            with contextlib.suppress(*DATABASE_TROUBLES):
                 await connection.close(timeout=2)
         # Told twice when we are killed here; lost never.
         for path, _ in spooled:

@@ -72,7 +72,7 @@ async def work(pool: Pool, settings: Settings) -> Work:
 
     Raises
     ------
-    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+    One of DATABASE_TROUBLES
         If the database does not answer.
     """
     jobs = await pool.fetch(

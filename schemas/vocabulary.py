@@ -246,6 +246,18 @@ class ProductKind(StrEnum):
         }.get(self, self.value.replace("_", " "))
 
     @property
+    def is_image(self) -> bool:
+        """Whether the product is an image of the whole chip, without fibres."""
+        return self in (
+            ProductKind.BIAS,
+            ProductKind.DARK,
+            ProductKind.LFLAT,
+            ProductKind.COMBINED_BIAS,
+            ProductKind.COMBINED_DARK,
+            ProductKind.COMBINED_LFLAT,
+        )
+
+    @property
     def has_spectra(self) -> bool:
         """Whether the product holds final spectra of targets."""
         return self in (

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 
-import asyncpg
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -19,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from starlette.websockets import WebSocket
 
-from paws.database import open_pool
+from paws.database import DATABASE_TROUBLES, open_pool
 from paws.operations import disks, work
 from paws.settings import Settings
 from web.accounts.identify import Identify, visitor_of
@@ -177,7 +176,7 @@ async def metrics(request: Request) -> Response:
     try:
         state.metrics.set_database(await figures(state.pool))
         operations.set_work(await asyncio.wait_for(work(state.pool, state.settings), DEADLINE))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except DATABASE_TROUBLES:
         state.metrics.set_database(None)
     operations.set_lag(await state.lag.read())
     operations.set_disks(await disks(state.settings))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import asyncpg
-
 from paws.access.rule import Sight
+from paws.database import DATABASE_TROUBLES
 from web.api.models import Health, Part
 from web.state import WebState
 from web.storage.health import outbox_lag
@@ -39,7 +38,7 @@ async def health(state: WebState) -> Health:
     try:
         waiting, lag = await outbox_lag(state.pool)
         parts = [Part(name="database", ok=True, detail="answers"), judge_relay(waiting, lag)]
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DATABASE_TROUBLES as error:
         detail = f"does not answer: {error or type(error).__name__}"
         parts = [Part(name="database", ok=False, detail=detail)]
     if state.feed is not None:

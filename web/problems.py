@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import asyncpg
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from paws.database import DATABASE_TROUBLES
 from paws.errors import InvalidInputError, PawsError, RetriableError
 from paws.log import get_logger
 from web.api.models import Problem, ProblemField
@@ -57,7 +57,7 @@ def _problem(error: Exception) -> tuple[Problem, Mapping[str, str]]:
             detail = status.description
     elif isinstance(error, OutsideError | InvalidInputError):
         status, detail = HTTPStatus.NOT_FOUND, error.message
-    elif isinstance(error, RetriableError | OSError | asyncpg.PostgresError | asyncpg.InterfaceError):
+    elif isinstance(error, (RetriableError, *DATABASE_TROUBLES)):
         status = HTTPStatus.SERVICE_UNAVAILABLE
         detail = "The database does not answer. The page tries again; nothing is lost."
         headers = {"Retry-After": RETRY_AFTER}
@@ -93,5 +93,5 @@ def error_handlers(page: Callable[[Request, Problem], Response]) -> dict[Any, Ha
         response.headers.update({**headers, **SECURITY_HEADERS, "Cache-Control": "no-store"})
         return response
 
-    kinds = (HTTPException, PawsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, Exception)
+    kinds = (HTTPException, PawsError, *DATABASE_TROUBLES, Exception)
     return dict.fromkeys(kinds, handle)

@@ -13,19 +13,6 @@ from agents.compare.measure import Differences, compare_images, compare_position
 from agents.compare.spectra import Array, Spectra, UnreadableProductError, read_spectra
 from schemas.vocabulary import ProductKind
 
-_POSITIONS = frozenset({ProductKind.TLM})
-_IMAGES = frozenset(
-    {
-        ProductKind.BIAS,
-        ProductKind.DARK,
-        ProductKind.LFLAT,
-        ProductKind.COMBINED_BIAS,
-        ProductKind.COMBINED_DARK,
-        ProductKind.COMBINED_LFLAT,
-    }
-)
-_SPECTRA = frozenset(ProductKind) - _POSITIONS - _IMAGES
-
 MOST = 95.0
 """Percentile of fibres that "most fibres" means: a few are always odd."""
 
@@ -102,7 +89,7 @@ def compare_files(kind: ProductKind, path: str, file_a: Path, file_b: Path) -> P
 
 def pair_of(kind: ProductKind, path: str, found: Differences, a: Spectra, b: Spectra) -> Pair:
     """Condense what was measured."""
-    angstrom = kind in _SPECTRA and a.wavelength is not None
+    angstrom = kind is not ProductKind.TLM and not kind.is_image and a.wavelength is not None
     lost = np.flatnonzero(found.alive_a & ~found.alive_b) + 1
     gained = np.flatnonzero(found.alive_b & ~found.alive_a) + 1
     empty = bool(found.alive_a.any() and not found.alive_b.any())
@@ -112,7 +99,7 @@ def pair_of(kind: ProductKind, path: str, found: Differences, a: Spectra, b: Spe
         problem="B holds no data at all." if empty else "",
         figures=_figures(found, lost.size),
         # Rows of a detector frame are no fibres, and there are thousands of them.
-        fibres={} if kind in _IMAGES else _columns(found),
+        fibres={} if kind.is_image else _columns(found),
         types="".join(letter or " " for letter in a.fibre_types or b.fibre_types),
         lost=tuple(int(item) for item in lost),
         gained=tuple(int(item) for item in gained),
@@ -123,9 +110,9 @@ def pair_of(kind: ProductKind, path: str, found: Differences, a: Spectra, b: Spe
 
 
 def _how(kind: ProductKind) -> Callable[[Spectra, Spectra], Differences]:
-    if kind in _POSITIONS:
+    if kind is ProductKind.TLM:
         return compare_positions
-    return compare_images if kind in _IMAGES else compare_spectra
+    return compare_images if kind.is_image else compare_spectra
 
 
 def _figures(found: Differences, lost: int) -> dict[str, float]:

@@ -9,12 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
-
 from agents.ingest.process import Ingest
 from agents.ingest.raw_folders import RawFolders
 from paws.clock import Clock
-from paws.database import Pool, open_pool
+from paws.database import DATABASE_TROUBLES, Pool, open_pool
 from paws.database_clock import DatabaseClock
 from paws.errors import ServiceUnavailableError
 from paws.log import get_logger
@@ -89,7 +87,7 @@ async def _patiently(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await work()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        except DATABASE_TROUBLES as error:
             log.warning(
                 "waiting for the database; if it is new, `paws migrate` makes its tables",
                 error=f"{type(error).__name__}: {error}",

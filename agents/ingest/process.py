@@ -26,7 +26,7 @@ from agents.ingest.inspect import Inspection, Verdict, inspect_file
 from agents.ingest.names import NameKind, name_kind, printable
 from agents.ingest.service import Admission, rejection
 from paws.clock import Clock, utc_now
-from paws.database import Pool
+from paws.database import DATABASE_TROUBLES, Pool
 from paws.errors import RetriableError
 from paws.log import get_logger
 from paws.settings import Settings
@@ -276,10 +276,7 @@ def _may_pass(error: Exception) -> bool:
     """Whether another try may succeed: the database is away, full, restarting, or not migrated yet."""
     if isinstance(error, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError)):
         return False  # asyncpg calls a wrong argument an InterfaceError that is a ValueError too
-    return isinstance(
-        error,
-        (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, RetriableError),
-    )
+    return isinstance(error, (RetriableError, *DATABASE_TROUBLES))
 
 
 def threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[..., None]) -> Callable[..., None]:

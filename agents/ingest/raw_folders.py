@@ -6,14 +6,12 @@ import asyncio
 import os
 from collections.abc import Callable
 
-import asyncpg
-
 from agents.ingest import storage
 from agents.ingest.folders import FolderIdentity, Sweep, is_network_file_system, sweep
 from agents.ingest.process import Ingest, threadsafe
 from agents.ingest.watcher import Watcher
 from paws.clock import Clock, night_of, utc_now
-from paws.database import Pool
+from paws.database import DATABASE_TROUBLES, Pool
 from paws.errors import ConfigurationError, RetriableError
 from paws.log import get_logger
 from paws.settings import Settings
@@ -132,13 +130,7 @@ class RawFolders:
     async def _hand_over(self, found: Sweep) -> None:
         try:
             await self._ingest.take_sweep(found.sightings, set(found.folders))
-        except (
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-            OSError,
-            RetriableError,
-        ) as error:
+        except (RetriableError, *DATABASE_TROUBLES) as error:
             # The next sweep finds the same files again.
             log.warning("the database does not answer a sweep", error=f"{type(error).__name__}: {error}")
 
@@ -184,12 +176,7 @@ class RawFolders:
             night = night_of(now, self._settings.site_longitude)
             try:
                 await storage.record_notice(self._pool, f"raw_folder:{root}", state, night, text, now)
-            except (
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-                OSError,
-            ) as error:
+            except DATABASE_TROUBLES as error:
                 log.warning("a notice could not be written", error=str(error))
             else:
                 self._told[root] = state

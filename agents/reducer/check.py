@@ -17,16 +17,6 @@ from schemas.vocabulary import ProductKind
 LEAST_FINITE = 0.05
 """Least part of a product's pixels that must be numbers. Dead fibres and ends are legitimately without."""
 
-_IMAGES = frozenset(
-    {
-        ProductKind.BIAS,
-        ProductKind.DARK,
-        ProductKind.LFLAT,
-        ProductKind.COMBINED_BIAS,
-        ProductKind.COMBINED_DARK,
-        ProductKind.COMBINED_LFLAT,
-    }
-)
 _TASK_PREFIX = re.compile(r"^(AAO\d+:)?(CMD\d+:)?\s*(Error:\s*)?")
 """What 2dFdr puts before every message of its worker; people need not read it."""
 
@@ -134,7 +124,7 @@ def _check_extensions(name: str, kind: ProductKind, hdus: fits.HDUList) -> Produ
         raise BadProductError(f"{name} has no VARIANCE extension.")
     if hdus["VARIANCE"].shape != data.shape:
         raise BadProductError(f"VARIANCE and data of {name} differ in shape.")
-    if kind not in _IMAGES:
+    if not kind.is_image:
         if "FIBRES" not in hdus:
             raise BadProductError(f"{name} has no FIBRES extension.")
         fibres = int(hdus["FIBRES"].header["NAXIS2"])

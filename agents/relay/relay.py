@@ -8,14 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import asyncpg
-
 from agents.relay import storage
 from agents.relay.publisher import KafkaPublisher, Publisher
 from agents.relay.service import durable_topics, first_night, replay_decision, went_back
 from agents.relay.storage import OutboxRow
 from paws.clock import Clock, utc_now
-from paws.database import Connection, connect
+from paws.database import DATABASE_TROUBLES, Connection, connect
 from paws.errors import PawsError, RetriableError
 from paws.log import get_logger
 from paws.notices import announce_notice
@@ -83,13 +81,7 @@ class Relay:
             except BrokerForgotError as error:
                 self._forgot = True
                 log.warning("publishing again what the broker forgot", reason=error.message)
-            except (
-                PawsError,
-                OSError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-            ) as error:
+            except (PawsError, *DATABASE_TROUBLES) as error:
                 pause = min(RECONNECT_FIRST * 2**self._failures, RECONNECT_MOST)
                 self._failures += 1
                 self._away_since = self._away_since or self._clock()

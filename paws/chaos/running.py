@@ -16,7 +16,7 @@ import asyncpg
 
 from paws.chaos.faults import OWN
 from paws.chaos.processes import Process, descendants, send
-from paws.database import prepare_connection
+from paws.database import DATABASE_TROUBLES, prepare_connection
 from paws.embedded.account import launch_command
 from paws.embedded.broker_probe import ask_broker
 from paws.embedded.ready import tcp_ready
@@ -217,7 +217,7 @@ class SystemUnderTest:
                     return [dict(row) for row in await connection.fetch(sql, *arguments)]
                 finally:
                     connection.terminate()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        except DATABASE_TROUBLES as error:
             raise AwayError(f"The database does not answer: {error!r}.") from error
 
     async def database_answers(self) -> bool:

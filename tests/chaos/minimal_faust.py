@@ -14,31 +14,22 @@ from typing import Any
 
 import faust
 
-from agents.faust_driver import TANSU_FETCH_WAIT_MS, fetch_promptly
+from agents.faust_driver import TANSU_FETCH_WAIT_MS
+from tests.support.fausting import broker_app
 
 TOPIC = "frames"
 
 
 def make_app(broker: str, group: str, folder: Path, slow: str) -> faust.App:
     """App with one agent of two actors."""
-    app = faust.App(
+    app = broker_app(
         group,
-        broker=f"kafka://{broker}",
-        datadir=str(folder / "faust"),
-        autodiscover=False,
-        web_enabled=False,
-        origin="tests",
-        topic_partitions=1,
-        topic_disable_leader=True,
-        consumer_auto_offset_reset="earliest",
+        broker,
+        folder / "faust",
+        TANSU_FETCH_WAIT_MS,
         broker_commit_every=1,
         broker_commit_interval=0.2,
-        broker_session_timeout=6.0,
-        broker_heartbeat_interval=1.0,
-        broker_rebalance_timeout=6.0,
-        broker_request_timeout=20.0,
     )
-    fetch_promptly(app, TANSU_FETCH_WAIT_MS)
 
     async def handle(stream: Any) -> AsyncIterator[str]:
         async for event in stream.events():

@@ -12,13 +12,12 @@ import time
 from pathlib import Path
 
 import asyncpg
-import faust
 import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from agents.faust_driver import KAFKA_FETCH_WAIT_MS, TANSU_FETCH_WAIT_MS, fetch_promptly
+from agents.faust_driver import KAFKA_FETCH_WAIT_MS, TANSU_FETCH_WAIT_MS
 from paws.embedded.broker import EmbeddedBroker
 from paws.embedded.broker_probe import ask_broker
 from paws.embedded.errors import DataFolderUnusableError
@@ -30,6 +29,7 @@ from paws.embedded.postmaster import read_postmaster
 from paws.embedded.process import ProcessSpec
 from paws.embedded.runtime import read_runtime
 from paws.embedded.supervisor import Supervisor
+from tests.support.fausting import broker_app
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -276,22 +276,7 @@ async def make_topics(address, names, partitions=1):
 async def run_through_faust(address, fetch_wait_ms, folder):
     """Send events through two agents and back; return what came out, in order."""
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
-    app = faust.App(
-        f"services-{os.getpid()}",
-        broker=f"kafka://{address}",
-        datadir=str(folder),
-        autodiscover=False,
-        web_enabled=False,
-        origin="tests",
-        topic_partitions=1,
-        topic_disable_leader=True,
-        consumer_auto_offset_reset="earliest",
-        broker_session_timeout=6.0,
-        broker_heartbeat_interval=1.0,
-        broker_rebalance_timeout=6.0,
-        broker_request_timeout=20.0,
-    )
-    fetch_promptly(app, fetch_wait_ms)
+    app = broker_app(f"services-{os.getpid()}", address, folder, fetch_wait_ms)
     first, second, idle = (app.topic(name, **raw) for name in ("first", "second", "idle"))
 
     async def pass_on(stream):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import faust
+
+from agents.faust_driver import fetch_promptly
 
 
 @contextmanager
@@ -23,6 +26,28 @@ def faust_app(name: str) -> Iterator[faust.App]:
         consumer = app._consumer
         if consumer is not None:
             consumer._thread.thread_loop.close()
+
+
+def broker_app(name: str, broker: str, folder: Path, fetch_wait_ms: int, **options: Any) -> faust.App:
+    """App that talks to a broker with the deadlines of ours, and keeps its tables in a folder."""
+    app = faust.App(
+        name,
+        broker=f"kafka://{broker}",
+        datadir=str(folder),
+        autodiscover=False,
+        web_enabled=False,
+        origin="tests",
+        topic_partitions=1,
+        topic_disable_leader=True,
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.0,
+        broker_rebalance_timeout=6.0,
+        broker_request_timeout=20.0,
+        **options,
+    )
+    fetch_promptly(app, fetch_wait_ms)
+    return app
 
 
 def make_ready(app: faust.App) -> None:

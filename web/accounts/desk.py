@@ -70,7 +70,7 @@ class VisitorDesk:
         ------
         BadTokenError
             If there is an Authorization header without a valid token.
-        OSError, TimeoutError, asyncpg.PostgresError
+        One of DATABASE_TROUBLES
             If the database does not answer.
         """
         today = self._clock().date()

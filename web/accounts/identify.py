@@ -10,13 +10,13 @@ from http.cookies import SimpleCookie
 from typing import Final
 from urllib.parse import urlsplit
 
-import asyncpg
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paws.accounts.secrets import csrf_of, new_secret
+from paws.database import DATABASE_TROUBLES
 from web.accounts.desk import BadTokenError, VisitorDesk, cookie_names, is_secure
 from web.accounts.visitor import Visitor, nobody
 from web.problems import ProblemError
@@ -171,7 +171,7 @@ class Identify:
             return
         try:
             visit = await self._visit(connection)
-        except (ProblemError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (ProblemError, *DATABASE_TROUBLES) as error:
             await self._refuse(error, scope, receive, send)
             return
         scope["paws.visit"] = visit

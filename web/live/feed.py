@@ -13,12 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-import asyncpg
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from paws.database import Pool
+from paws.database import DATABASE_TROUBLES, Pool
 from paws.log import get_logger
 from paws.settings import Settings
 from schemas.topics import STATUS_EVENTS
@@ -80,7 +79,7 @@ class Feed:
 
         Raises
         ------
-        OSError, TimeoutError, asyncpg.PostgresError
+        One of DATABASE_TROUBLES
             If the database does not answer.
         """
         oldest, newest = await event_bounds(self._pool)
@@ -120,13 +119,7 @@ class Feed:
                     log.warning("the status feed is numbered anew", before=self._hub.newest, now=newest)
                     self._hub.restart_at(newest)
                 self.state.database = None
-            except (
-                OSError,
-                TimeoutError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-            ) as error:
+            except DATABASE_TROUBLES as error:
                 if self.state.database is None:
                     log.warning("the status feed cannot read the database", error=repr(error))
                 self.state.database = f"the database does not answer: {error or type(error).__name__}"
@@ -193,13 +186,7 @@ class Feed:
             return None  # not taken now
         try:
             return (await self._whose.of([event]))[0]
-        except (
-            OSError,
-            TimeoutError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-        ) as error:
+        except DATABASE_TROUBLES as error:
             log.warning("whom an event concerns cannot be told now", error=repr(error))
             return None
 

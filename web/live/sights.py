@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-import asyncpg
-
-from paws.database import Pool
+from paws.database import DATABASE_TROUBLES, Pool
 from paws.log import get_logger
 from web.accounts.desk import VisitorDesk
 from web.accounts.visitor import Visitor
@@ -51,12 +49,6 @@ class Sights:
             await asyncio.sleep(every)
             try:
                 await self.look()
-            except (
-                OSError,
-                TimeoutError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-            ) as error:
+            except DATABASE_TROUBLES as error:
                 # Nobody learns anything new meanwhile: events come from the same database.
                 log.warning("who looks on cannot be asked now", error=repr(error))

@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import asyncpg
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from paws.access.rule import Sight
 from paws.clock import utc_now
+from paws.database import DATABASE_TROUBLES
 from paws.log import get_logger
 from web.live.hub import Client, Hub
 from web.live.snapshot import SnapshotDesk
@@ -174,7 +174,7 @@ async def _send_snapshot(sink: Sink, client: Client, desk: SnapshotDesk) -> int:
     while True:
         try:
             seq, text = await desk.text(client.night, client.joined, client.sight)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except DATABASE_TROUBLES:
             # The client keeps what it shows, and learns why nothing new comes.
             await _send(sink, _message("unavailable", reason="the database does not answer; trying again"))
             await asyncio.sleep(1.0)

@@ -41,7 +41,7 @@ class WhoseDesk:
 
         Raises
         ------
-        OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+        One of DATABASE_TROUBLES
             If the database does not answer.
         """
         if not self._needed:

@@ -19,7 +19,7 @@ async def outbox_lag(pool: Pool) -> tuple[int, float]:
 
     Raises
     ------
-    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+    One of DATABASE_TROUBLES
         If the database does not answer.
     """
     row = await asyncio.wait_for(

@@ -13,7 +13,7 @@ from typing import Any
 from paws.errors import ConfigurationError
 from paws.settings import Settings
 
-INPUTS, WORK, SCRATCH = "/inputs", "/work", "/scratch"
+INPUTS, WORK, SCRATCH = "/inputs", "/job", "/scratch"
 """Folders in a container: files to read, the one folder to write products into, scratch in memory."""
 
 LABEL = "org.paws-live."
