@@ -115,7 +115,7 @@ def measure_halo(image: Image, tramlines: Tramlines, centre: FloatArray | None =
     profile = tramlines.profile
     scratch = [np.empty((len(lines), len(columns))) for _ in range(3)]
     residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
-    survey_columns(  # type: ignore[call-arg]
+    survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
         frame, floor, columns, lines, profile_bank(profile), profile.row_nodes, profile.column_nodes,
         *no_background(n_rows, n_columns), (0.0, HALO_LENGTH), *scratch, residual, light,
     )  # fmt: skip

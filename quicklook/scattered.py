@@ -111,7 +111,7 @@ def _in_turn(
     grid, rows = no_background(n_rows, n_columns)
     halo = known or (0.0, HALO_LENGTH)
     for _ in range(2):
-        survey_columns(  # type: ignore[call-arg]
+        survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
             frame, floor, columns, centre, bank, *nodes, grid, rows, halo, *scratch, residual, light
         )
         noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))

@@ -120,4 +120,4 @@ def read_conditions(words: Iterable[str]) -> Conditions:
             raise InvalidPlanError(
                 f"condition {name.strip()} must be {wanted}, got {value.strip()!r}"
             ) from None
-    return replace(ORDINARY, **given)  # type: ignore[arg-type]
+    return replace(ORDINARY, **given)  # type: ignore[arg-type]  # read from text, each by its own kind

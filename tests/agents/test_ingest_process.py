@@ -68,7 +68,7 @@ async def test_a_killed_process_goes_on_where_it_ended(database: Settings, tmp_p
     try:
         async with process(settings) as running, asyncio.timeout(DEADLINE):
             await until_ready(settings, running)
-            while await connection.fetchval("SELECT count(*) FROM frame") < 6:  # noqa: ASYNC110
+            while await connection.fetchval("SELECT count(*) FROM frame") < 6:  # noqa: ASYNC110 - other processes tell nobody
                 await asyncio.sleep(0.05)
             running.send_signal(signal.SIGTERM)
             assert await running.wait() == 0

@@ -125,7 +125,7 @@ async def test_builtin_ends_what_is_cancelled(builtin):
     lines: list[str] = []
     task = asyncio.create_task(builtin.run(["hang"], Path("/"), lines.append, 60.0))
     async with asyncio.timeout(20):
-        while not lines:  # noqa: ASYNC110
+        while not lines:  # noqa: ASYNC110 - lines come by a callback
             await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -112,7 +112,7 @@ async def until(condition, deadline=60.0):
 
 async def until_all_published(pool, deadline=60.0):
     async with asyncio.timeout(deadline), pool.acquire() as connection:
-        while await connection.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL"):  # noqa: ASYNC110
+        while await connection.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL"):  # noqa: ASYNC110 - other processes tell nobody
             await asyncio.sleep(0.005)
 
 

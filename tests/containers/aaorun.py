@@ -59,7 +59,7 @@ def facts() -> None:
         interfaces=sorted(os.listdir("/sys/class/net")),
         files=sorted(
             str(Path(folder) / name)
-            for top in ("/work", "/inputs", "/scratch", "/tmp", "/dev/shm")
+            for top in ("/job", "/inputs", "/scratch", "/tmp", "/dev/shm")
             for folder, _, names in os.walk(top)
             for name in names
         ),
@@ -105,11 +105,11 @@ def reach(port: str) -> None:
 
 def leave_things() -> None:
     """All that a careless or hostile job could leave to the next one."""
-    for folder in ("/tmp", "/scratch", "/dev/shm", "/work"):
+    for folder in ("/tmp", "/scratch", "/dev/shm", "/job"):
         Path(folder, "left-behind").write_text("secret")
         Path(folder, ".hidden").write_text("secret")
-    os.symlink("/etc/passwd", "/work/link.fits")
-    os.mkfifo("/work/pipe.fits")
+    os.symlink("/etc/passwd", "/job/link.fits")
+    os.mkfifo("/job/pipe.fits")
     subprocess.Popen(["sleep", "987"], start_new_session=True)
     if os.fork() == 0:  # a daemon: its parent is gone
         os.setsid()

@@ -68,9 +68,9 @@ async def test_nothing_of_a_job_is_seen_by_the_next(bench):
     assert sorted(os.listdir(folder)) == ["left-behind", "secret.fits"]
     facts = await bench.facts("facts", folder=bench.folder(mine="x"))
     assert not any("left-behind" in name or "hidden" in name or "secret" in name for name in facts["files"])
-    assert [name for name in facts["files"] if name.startswith(("/work", "/inputs"))] == [
+    assert [name for name in facts["files"] if name.startswith(("/job", "/inputs"))] == [
         "/inputs/mine.fits",
-        "/work/mine.fits",
+        "/job/mine.fits",
     ]
     assert "sleep" not in facts["processes"]
     assert facts["processes"].count("python3") + facts["processes"].count("aaorun") == 1

@@ -132,13 +132,13 @@ async def test_other_sites_and_wrong_questions_are_refused(site: Site) -> None:
     async with serving(site.settings) as (address, app):
         for origin in ("http://evil.example", "null"):
             with pytest.raises(websockets.InvalidStatus):
-                async with connect(f"ws://{address}/ws/status", origin=origin):  # type: ignore[arg-type]
+                async with connect(f"ws://{address}/ws/status", origin=origin):  # type: ignore[arg-type]  # origins are texts
                     pass
         for query in ("night=tonight", "since=-1", "token=1"):
             with pytest.raises(websockets.InvalidStatus):
                 async with connect(f"ws://{address}/ws/status?{query}"):
                     pass
-        async with connect(f"ws://{address}/ws/status", origin=f"http://{address}") as socket:  # type: ignore[arg-type]
+        async with connect(f"ws://{address}/ws/status", origin=f"http://{address}") as socket:  # type: ignore[arg-type]  # origins are texts
             assert (await take(socket))["night"] == NIGHT
             assert app.state.web.hub.clients == 1
         for _ in range(200):

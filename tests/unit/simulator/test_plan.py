@@ -129,7 +129,7 @@ def test_what_is_not_a_night_is_refused(text: str, word: str) -> None:
 )
 def test_plans_that_cannot_be_are_refused(options: dict[str, object], word: str) -> None:
     with pytest.raises(InvalidPlanError, match=word):
-        plan_night("20260312", **options)  # type: ignore[arg-type]
+        plan_night("20260312", **options)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_clock_agrees_with_a_real_frame() -> None:

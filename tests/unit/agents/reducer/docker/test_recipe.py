@@ -29,7 +29,7 @@ RECIPE = Recipe(
 
 
 def test_a_container_may_do_nothing_but_work():
-    body = creation(RECIPE, Path("/data/work/containers/ab"), {"a": "b"})
+    body = creation(RECIPE, Path("/srv/night/containers/ab"), {"a": "b"})
     host = body["HostConfig"]
     assert body["User"] == "1000:1001"
     assert body["Labels"] == {"a": "b"}
@@ -39,8 +39,8 @@ def test_a_container_may_do_nothing_but_work():
     assert (host["Memory"], host["MemorySwap"]) == (1 << 30, 1 << 30)
     assert (host["NanoCpus"], host["PidsLimit"]) == (1_500_000_000, 99)
     assert [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in host["Mounts"]] == [
-        ("/data/work/containers/ab/in", "/inputs", True),
-        ("/data/work/containers/ab/work", "/work", False),
+        ("/srv/night/containers/ab/in", "/inputs", True),
+        ("/srv/night/containers/ab/work", "/job", False),
     ]
     assert not {"Binds", "Devices", "CapAdd", "PortBindings"} & host.keys()
 
@@ -64,11 +64,11 @@ def test_the_digest_tells_apart_what_was_made_in_another_way():
 @pytest.mark.parametrize(
     ("folder", "paths", "name"),
     [
-        ("/data/work/a", {}, "/data/work/a"),
-        ("/data/work/a", {"/data": "/srv/paws"}, "/srv/paws/work/a"),
-        ("/data/work/a", {"/data": "/srv/paws", "/data/work": "/fast"}, "/fast/a"),
-        ("/data", {"/data": "/srv/paws"}, "/srv/paws"),
-        ("/database/a", {"/data": "/srv/paws"}, None),
+        ("/srv/night/a", {}, "/srv/night/a"),
+        ("/srv/night/a", {"/srv": "/disk/paws"}, "/disk/paws/night/a"),
+        ("/srv/night/a", {"/srv": "/disk/paws", "/srv/night": "/fast"}, "/fast/a"),
+        ("/srv", {"/srv": "/disk/paws"}, "/disk/paws"),
+        ("/srvice/a", {"/srv": "/disk/paws"}, None),
     ],
 )
 def test_folders_are_named_as_the_daemon_knows_them(folder, paths, name):

@@ -73,7 +73,7 @@ async def test_following_hands_pieces_on_and_closes(daemon, connection):
     following = asyncio.create_task(daemon.follow(stream, lambda kind, piece: taken.append((kind, piece))))
     theirs.sendall(frame(STDOUT, b"a"))
     async with asyncio.timeout(10):
-        while not taken:  # noqa: ASYNC110
+        while not taken:  # noqa: ASYNC110 - another thread tells nobody
             await asyncio.sleep(0.01)
     assert not following.done()
     theirs.shutdown(socket.SHUT_WR)
