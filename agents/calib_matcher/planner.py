@@ -13,8 +13,6 @@ from collections.abc import MutableMapping
 from datetime import datetime, timedelta
 from time import perf_counter
 
-from agents.calib_matcher.items import decode, night_of_key
-from agents.calib_matcher.policy import MatchPolicy
 from agents.calib_matcher.service import Matcher
 from agents.calib_matcher.storage import (
     Written,
@@ -29,6 +27,8 @@ from agents.runtime import AgentContext, is_retriable, notify, persist
 from paws.clock import night_date
 from paws.errors import NotOursError
 from paws.log import get_logger
+from paws.matching.items import decode, night_of_key
+from paws.matching.policy import MatchPolicy
 from schemas.events import AnyEvent, FrameArrived, FrameJunked, ReductionFinished
 from schemas.vocabulary import Outcome
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from agents.calib_matcher.items import Item, current, fold
-from agents.calib_matcher.plan import Plan, plan
-from agents.calib_matcher.policy import MatchPolicy
-from agents.calib_matcher.sighting import Sighting
-from agents.calib_matcher.state import Finished, NightState, junk_mark
 from paws.clock import nights_apart
+from paws.matching.items import Item, current, fold
+from paws.matching.plan import Plan, plan
+from paws.matching.policy import MatchPolicy
+from paws.matching.sighting import Sighting
+from paws.matching.state import Finished, NightState, junk_mark
 from schemas.events import AnyEvent, FrameArrived, FrameJunked, ReductionFinished
 from schemas.vocabulary import FrameClass, ProductKind
 

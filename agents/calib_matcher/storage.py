@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from agents.calib_matcher.items import Item
-from agents.calib_matcher.plan import Plan
-from agents.calib_matcher.sighting import JunkMark, Sighting
-from agents.calib_matcher.state import Finished
-from agents.calib_matcher.verdict import FrameDecision
 from agents.reducer.intake.storage import cancel_unwanted
 from agents.reducer.queue import enqueue_place
 from agents.reducer.settle import WITHDRAWN, lock_slot, settle
 from paws.clock import night_date
 from paws.database import Connection, Pool
+from paws.matching.items import Item
+from paws.matching.plan import Plan
+from paws.matching.sighting import JunkMark, Sighting
+from paws.matching.state import Finished
+from paws.matching.verdict import FrameDecision
 from paws.outbox import announce
 from paws.status import announce_frames
 from schemas.events import FrameJunked, ReductionRequested

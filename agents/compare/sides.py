@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.calib_matcher.policy import engine_version
 from agents.compare.selection import Selection
 from agents.offline.agenda import Ending
 from agents.offline.done import Done, read_done
 from agents.offline.main import DONE_LIST, KEEPING, Request, Watcher, reduce_night
 from paws.engines import engine_reference
 from paws.errors import InvalidInputError
+from paws.matching.policy import engine_version
 from paws.settings import Settings
 
 _ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from agents.calib_matcher.items import Item
-from agents.calib_matcher.plan import Plan
-from agents.calib_matcher.policy import MatchPolicy
 from agents.calib_matcher.service import Matcher
-from agents.calib_matcher.sighting import Sighting
-from agents.calib_matcher.state import Finished
-from agents.calib_matcher.verdict import PLANNED
+from paws.matching.items import Item
+from paws.matching.plan import Plan
+from paws.matching.policy import MatchPolicy
+from paws.matching.sighting import Sighting
+from paws.matching.state import Finished
+from paws.matching.verdict import PLANNED
 from schemas.events import ReductionFinished
 from schemas.frames import Frame
 from schemas.reductions import Reduction

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agents.calib_matcher.policy import MatchPolicy
 from agents.offline.agenda import Agenda, Ending
 from agents.offline.done import DoneList
 from agents.offline.scan import Scan, scan
@@ -23,6 +22,7 @@ from agents.reducer.runner.workfolder import remove_stale_folders
 from paws.embedded.errors import DataFolderBusyError
 from paws.embedded.lock import DataLock
 from paws.errors import InvalidInputError, PermanentError
+from paws.matching.policy import MatchPolicy
 from paws.settings import Settings
 from schemas.frames import Frame
 

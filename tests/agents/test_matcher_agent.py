@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from agents.calib_matcher.agent import register
-from agents.calib_matcher.items import Item, decode
 from agents.calib_matcher.planner import Planner
-from agents.calib_matcher.state import Finished
 from agents.runtime import AgentContext
 from paws.database import open_pool
+from paws.matching.items import Item, decode
+from paws.matching.state import Finished
 from paws.settings import Settings
 from schemas.events import FrameArrived, FrameJunked, FrameRejected, ReductionFinished, dump_event
 from schemas.vocabulary import Outcome, ReductionKind, ReductionState

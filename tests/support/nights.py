@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agents.calib_matcher.plan import Plan, plan
-from agents.calib_matcher.policy import MatchPolicy
-from agents.calib_matcher.sighting import JunkMark, Sighting
-from agents.calib_matcher.state import Finished, NightState
+from paws.matching.plan import Plan, plan
+from paws.matching.policy import MatchPolicy
+from paws.matching.sighting import JunkMark, Sighting
+from paws.matching.state import Finished, NightState
 from schemas.frames import ExposureLevel, Frame, field_label, frame_id
 from schemas.reductions import Reduction
 from schemas.vocabulary import Arm, FrameClass, ReductionState

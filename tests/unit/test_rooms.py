@@ -20,14 +20,21 @@ ENGINES = ROOT / "agents" / "reducer" / "engines"
 """The only place that knows quicklook."""
 
 
-def imported_rooms(path: Path) -> set[str]:
+MATCHING = ROOT / "paws" / "matching"
+
+
+def imported_names(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module)
-    return {name.split(".")[0] for name in names} & MAY_IMPORT.keys()
+    return names
+
+
+def imported_rooms(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported_names(path)} & MAY_IMPORT.keys()
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
@@ -35,6 +42,14 @@ def test_imports_point_one_way(room):
     for path in (ROOT / room).rglob("*.py"):
         allowed = MAY_IMPORT[room] | {room} | ({"quicklook"} if path.is_relative_to(ENGINES) else set())
         assert imported_rooms(path) <= allowed, path.relative_to(ROOT)
+
+
+def test_matching_is_pure():
+    """Live, offline and archive pages share these rules: they know neither a database nor a broker."""
+    allowed = {"clock", "engines", "matching", "settings"}
+    for path in MATCHING.glob("*.py"):
+        known = {name.split(".")[1] for name in imported_names(path) if name.startswith("paws.")}
+        assert known <= allowed, path.relative_to(ROOT)
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

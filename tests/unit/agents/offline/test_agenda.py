@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from agents.calib_matcher.policy import MatchPolicy
 from agents.offline.agenda import Agenda, Ending
 from agents.reducer.commands import input_keys
+from paws.matching.policy import MatchPolicy
 from schemas.frames import Frame
 from schemas.reductions import Reduction
 from schemas.vocabulary import FrameClass, FrameState, ReductionKind

@@ -9,22 +9,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agents.calib_matcher.chain import Chain
-from agents.calib_matcher.choose import Progress
-from agents.calib_matcher.night_index import (
+from paws.matching.chain import Chain
+from paws.matching.choose import Progress
+from paws.matching.night_index import (
     DETECTOR_CLASSES,
     FieldFrames,
     NightIndex,
     PointingKey,
     pointing_of,
 )
-from agents.calib_matcher.policy import MatchPolicy
-from agents.calib_matcher.settle import Moment
-from agents.calib_matcher.sighting import Sighting
-from agents.calib_matcher.splicing import why_not_spliced
-from agents.calib_matcher.state import NightState
-from agents.calib_matcher.task import Task, choices_of, to_reduction
-from agents.calib_matcher.verdict import FrameDecision, aside, judge, not_chosen
+from paws.matching.policy import MatchPolicy
+from paws.matching.settle import Moment
+from paws.matching.sighting import Sighting
+from paws.matching.splicing import why_not_spliced
+from paws.matching.state import NightState
+from paws.matching.task import Task, choices_of, to_reduction
+from paws.matching.verdict import FrameDecision, aside, judge, not_chosen
 from schemas.frames import CameraKey
 from schemas.reductions import Reduction
 from schemas.vocabulary import CalibrationLevel, FrameClass, Priority, ReductionKind

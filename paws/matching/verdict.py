@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.calib_matcher.choose import MatchDecision, Progress
-from agents.calib_matcher.night_index import Aside
-from agents.calib_matcher.task import Task, choices_of
+from paws.matching.choose import MatchDecision, Progress
+from paws.matching.night_index import Aside
+from paws.matching.task import Task, choices_of
 from schemas.vocabulary import CalibrationLevel, FrameState
 
 PLANNED = "planned"

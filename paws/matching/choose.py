@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from agents.calib_matcher.night_index import FieldFrames, FieldKey, NightIndex, Session
-from agents.calib_matcher.policy import MatchPolicy
-from agents.calib_matcher.sighting import Sighting
 from paws.clock import nights_apart
+from paws.matching.night_index import FieldFrames, FieldKey, NightIndex, Session
+from paws.matching.policy import MatchPolicy
+from paws.matching.sighting import Sighting
 from schemas.frames import CameraKey, FibreKey
 from schemas.vocabulary import CalibrationLevel, CalibrationRole, FrameClass, ProductKind
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-from agents.calib_matcher.choose import MatchDecision, Offer, Progress
-from agents.calib_matcher.policy import MatchPolicy
-from agents.calib_matcher.sighting import Sighting
+from paws.matching.choose import MatchDecision, Offer, Progress
+from paws.matching.policy import MatchPolicy
+from paws.matching.sighting import Sighting
 from schemas.reductions import (
     CalibrationChoice,
     FrameInput,

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from agents.calib_matcher.fitness import RankedFlat, rank_flats, unfit
-from agents.calib_matcher.sighting import JunkMark, Sighting
+from paws.matching.fitness import RankedFlat, rank_flats, unfit
+from paws.matching.sighting import JunkMark, Sighting
 from schemas.frames import CameraKey, DetectorKey, FibreKey
 from schemas.vocabulary import FrameClass, FrameState
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from agents.calib_matcher.choose import Candidate, Offer, Progress
-from agents.calib_matcher.policy import MatchPolicy
-from agents.calib_matcher.state import Finished, NightState
-from agents.calib_matcher.task import Recipe, Task, make_recipe
+from paws.matching.choose import Candidate, Offer, Progress
+from paws.matching.policy import MatchPolicy
+from paws.matching.state import Finished, NightState
+from paws.matching.task import Recipe, Task, make_recipe
 from schemas.vocabulary import CalibrationLevel, CalibrationRole
 
 FOREVER = datetime.max.replace(tzinfo=UTC)

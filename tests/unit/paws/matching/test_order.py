@@ -9,7 +9,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.calib_matcher.plan import Plan
+from paws.matching.plan import Plan
 from schemas.frames import Frame
 from schemas.vocabulary import FrameClass, ReductionState
 from tests.support.nights import LAST_NOON, NIGHT, Observatory, make_frame, make_night

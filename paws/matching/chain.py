@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from agents.calib_matcher import slots
-from agents.calib_matcher.choose import (
+from paws.matching import slots
+from paws.matching.choose import (
     PRODUCTS_FOR,
     Candidate,
     MatchDecision,
@@ -23,11 +23,11 @@ from agents.calib_matcher.choose import (
     pick,
     refused_in_field,
 )
-from agents.calib_matcher.night_index import Exposures, NightIndex, Session
-from agents.calib_matcher.settle import NEVER, Moment, Patience, closed_at, describe_role, settle
-from agents.calib_matcher.sighting import Sighting
-from agents.calib_matcher.state import NightState
-from agents.calib_matcher.task import Task
+from paws.matching.night_index import Exposures, NightIndex, Session
+from paws.matching.settle import NEVER, Moment, Patience, closed_at, describe_role, settle
+from paws.matching.sighting import Sighting
+from paws.matching.state import NightState
+from paws.matching.task import Task
 from schemas.frames import FibreKey
 from schemas.vocabulary import CalibrationLevel, CalibrationRole, FrameClass, ProductKind, ReductionKind
 

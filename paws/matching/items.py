@@ -11,8 +11,8 @@ from datetime import datetime
 
 import orjson
 
-from agents.calib_matcher.sighting import JunkMark, Sighting
-from agents.calib_matcher.state import Finished, NightState
+from paws.matching.sighting import JunkMark, Sighting
+from paws.matching.state import Finished, NightState
 from schemas.frames import Frame
 from schemas.vocabulary import ReductionState
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from agents.calib_matcher.night_index import NightIndex
-from agents.calib_matcher.sighting import JunkMark, Sighting
+from paws.matching.night_index import NightIndex
+from paws.matching.sighting import JunkMark, Sighting
 from schemas.events import FrameJunked, ReductionFinished
 from schemas.vocabulary import ReductionState
 

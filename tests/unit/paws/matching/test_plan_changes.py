@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from agents.calib_matcher.policy import MatchPolicy
+from paws.matching.policy import MatchPolicy
 from schemas.vocabulary import Arm, CalibrationLevel, CalibrationRole, Priority
 from tests.support.nights import (
     LAST_NOON,

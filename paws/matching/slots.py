@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agents.calib_matcher.night_index import Exposures, Session
-from agents.calib_matcher.sighting import Sighting
+from paws.matching.night_index import Exposures, Session
+from paws.matching.sighting import Sighting
 from schemas.layout import safe_component
 from schemas.reductions import Layout
 from schemas.vocabulary import Arm, ProductKind

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from agents.calib_matcher.choose import (
+from paws.matching.choose import (
     Candidate,
     Offer,
     Progress,
@@ -15,11 +15,11 @@ from agents.calib_matcher.choose import (
     nearby_sessions,
     pick,
 )
-from agents.calib_matcher.fitness import rank_flats, unfit
-from agents.calib_matcher.night_index import NightIndex
-from agents.calib_matcher.policy import MatchPolicy
-from agents.calib_matcher.sighting import JunkMark, Sighting
-from agents.calib_matcher.splicing import half_range, why_not_spliced
+from paws.matching.fitness import rank_flats, unfit
+from paws.matching.night_index import NightIndex
+from paws.matching.policy import MatchPolicy
+from paws.matching.sighting import JunkMark, Sighting
+from paws.matching.splicing import half_range, why_not_spliced
 from schemas.vocabulary import Arm, CalibrationLevel, CalibrationRole, FrameClass, ProductKind
 from tests.support.nights import EVENING, NIGHT, make_frame
 

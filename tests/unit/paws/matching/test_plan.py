@@ -6,11 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from agents.calib_matcher.items import Item
-from agents.calib_matcher.policy import MatchPolicy
-from agents.calib_matcher.service import Matcher
-from agents.calib_matcher.sighting import Sighting
 from paws.errors import ConfigurationError
+from paws.matching.policy import MatchPolicy
 from paws.settings import load_settings
 from schemas.vocabulary import Arm, CalibrationLevel, Priority, ReductionKind
 from tests.support.nights import (
@@ -235,16 +232,6 @@ def test_another_engine_reduces_nights_from_a_night_on() -> None:
     nights = ("20260312", "20260313", "20260331", "20260401", "20270101")
     found = [(policy.of_night(night).engine, policy.of_night(night).engine_version) for night in nights]
     assert found == [("old", "1"), ("mid", "2"), ("mid", "2"), ("new", "3"), ("new", "3")]
-    matcher = Matcher(policy)
-    for night in ("20260312", "20260313"):
-        matcher.restore(
-            Item(night, frame.frame_id, Sighting(frame, EVENING))
-            for frame in make_night(fields=1, exposures=1, biases=0, night=night)
-        )
-    for night, engine in (("20260312", "old"), ("20260313", "mid")):
-        asked = matcher.plan(night, LAST_NOON + timedelta(days=3)).ready
-        assert asked
-        assert {reduction.engine for reduction in asked} == {engine}
 
 
 def test_engines_by_night_come_from_the_settings() -> None:

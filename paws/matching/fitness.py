@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agents.calib_matcher.sighting import Sighting
+from paws.matching.sighting import Sighting
 from schemas.frames import Frame
 from schemas.vocabulary import FrameClass
 
