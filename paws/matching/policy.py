@@ -9,7 +9,7 @@ from paws.clock import night_date
 from paws.engines import engine_reference
 from paws.settings import Settings
 from schemas.reductions import ParameterValue
-from schemas.vocabulary import CalibrationLevel
+from schemas.vocabulary import CalibrationLevel, ReductionKind
 
 LIBRARY_NIGHTS = 400
 """How far back the library (L4) reaches, where it is allowed at all."""
@@ -35,6 +35,9 @@ class MatchPolicy:
         Of the site, degrees east.
     engines
         First night, engine and version, by night: that engine reduces nights from then on.
+    changes
+        What somebody asked for beside `parameters`, for the kinds of reduction that it concerns alone: so that
+        calibrations which it leaves as they are keep their keys.
     """
 
     match_wait: float = 300.0
@@ -47,6 +50,14 @@ class MatchPolicy:
     engine_version: str = "test"
     parameters: tuple[tuple[str, ParameterValue], ...] = ()
     engines: tuple[tuple[str, str, str], ...] = ()
+    changes: tuple[tuple[ReductionKind, tuple[tuple[str, ParameterValue], ...]], ...] = ()
+
+    def parameters_of(self, kind: ReductionKind) -> tuple[tuple[str, ParameterValue], ...]:
+        """Parameters of a kind of reduction, by name."""
+        if not self.changes:
+            return self.parameters
+        changed = dict(self.changes).get(kind, ())
+        return tuple(sorted({**dict(self.parameters), **dict(changed)}.items()))
 
     @classmethod
     def of(cls, settings: Settings) -> MatchPolicy:
