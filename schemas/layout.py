@@ -27,13 +27,21 @@ _COMBINED_CALIBRATION = {
 }
 
 
+OWN = "own/"
+"""How slots and paths begin of what somebody asked for beside the night's own plan.
+
+No version of such a slot is current, so it never shows in the tree that people see; it lies in the store alone,
+and its path tells it from the night's own product of the same place.
+"""
+
+
 def safe_component(text: str) -> str:
     """Text that may stand as one path component, whatever a header held."""
     return _SAFE.sub("_", text).strip("._")[:80] or "unknown"
 
 
 def product_path(kind: ProductKind, layout: Layout) -> PurePosixPath:
-    """Path of a product, relative to the products folder.
+    """Path of a product, relative to the products folder; below ``own/<variant>`` where the layout names one.
 
     ``<plate>/<grating>/s<setup>/<night>-<field>-p<plate>/OBJ0011red.fits`` for one arm,
     ``<plate>/spliced/<night>-<field>-p<plate>-<grating>-s<n>-<grating>-s<n>-OBJ0011red.fits`` for both,
@@ -44,6 +52,11 @@ def product_path(kind: ProductKind, layout: Layout) -> PurePosixPath:
     ValueError
         If the layout lacks what the kind of product needs.
     """
+    path = _night_path(kind, layout)
+    return PurePosixPath(OWN, safe_component(layout.variant), path) if layout.variant else path
+
+
+def _night_path(kind: ProductKind, layout: Layout) -> PurePosixPath:
     if kind in _COMBINED_CALIBRATION or kind in (ProductKind.BIAS, ProductKind.DARK, ProductKind.LFLAT):
         return _detector_calibration_path(kind, layout)
     if layout.plate is None:
@@ -84,3 +97,13 @@ def _run(kind: ProductKind, layout: Layout) -> str:
     if layout.run is None:
         raise ValueError(f"a product of kind {kind.value} needs a run number, but the layout has none")
     return f"{layout.run:04d}"
+
+
+def own_slot(slot: str, variant: str) -> str:
+    """Slot beside the night's own: of some parameters and engine, which `variant` stands for."""
+    return f"{OWN}{safe_component(variant)}/{slot}"
+
+
+def is_own(slot: str) -> bool:
+    """Whether a slot lies beside the night's own plan."""
+    return slot.startswith(OWN)

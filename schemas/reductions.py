@@ -70,6 +70,11 @@ class Layout(Model):
     )
     other_grating: str = Field(default="", description="Red grating of a spliced product")
     other_setup: int = 1
+    variant: str = Field(
+        default="",
+        max_length=40,
+        description="Parameters and engine of what was asked for beside the night's plan",
+    )
 
 
 class Reduction(Model):
@@ -102,6 +107,12 @@ class Reduction(Model):
         """Worst level among the mandatory calibrations, or None when there are none."""
         levels = [choice.level for choice in self.calibrations if choice.role.mandatory]
         return max(levels, default=None)
+
+
+def input_keys(reduction: Reduction) -> list[ProductInput]:
+    """Every product that a reduction reads, inputs first, each once."""
+    wanted = [*reduction.inputs, *(choice.product for choice in reduction.calibrations)]
+    return list(dict.fromkeys(wanted))
 
 
 def job_key(
