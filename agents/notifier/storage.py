@@ -12,6 +12,7 @@ from agents.notifier.messages import Message
 from agents.notifier.service import Failure, FieldProgress, Kind, RejectedFile, ScienceFrame
 from paws.database import Connection, Pool
 from schemas.events import ReductionFinished
+from schemas.layout import OWN
 from schemas.vocabulary import FrameClass, FrameState, ProductKind
 
 _SCIENCE = [kind.value for kind in FrameClass if kind.is_science]
@@ -32,10 +33,12 @@ async def failure_of(pool: Pool, event: ReductionFinished) -> Failure:
     """What a failed reduction was about."""
     row = await pool.fetchrow(
         """
-        SELECT r.log_path, coalesce(s.job_key = r.job_key, true) AS wanted
+        -- What somebody asked for beside the night's plan is told to them by the request's own mail.
+        SELECT r.log_path, coalesce(s.job_key = r.job_key, NOT starts_with(r.slot, $2)) AS wanted
         FROM reduction r LEFT JOIN slot s USING (slot) WHERE r.job_key = $1
         """,
         event.job_key,
+        OWN,
     )
     names = await pool.fetch(
         "SELECT name FROM frame WHERE frame_id = ANY($1::text[]) ORDER BY run, arm",
@@ -102,9 +105,10 @@ async def fields_of(pool: Pool, night: str) -> list[FieldProgress]:
     working = await pool.fetch(
         """
         SELECT document -> 'layout' ->> 'field' AS field, count(*) AS open FROM reduction
-        WHERE night = $1 AND state IN ('queued', 'running', 'retrying') GROUP BY 1
+        WHERE night = $1 AND state IN ('queued', 'running', 'retrying') AND NOT starts_with(slot, $2) GROUP BY 1
         """,
         night,
+        OWN,
     )
     products = await pool.fetch(
         "SELECT field, plate, path FROM product WHERE night = $1 AND current AND kind = ANY($2::text[]) ORDER BY path",

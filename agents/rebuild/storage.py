@@ -6,10 +6,13 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from agents.rebuild.marks import Marks
+from agents.reducer.adoption import adopt, as_wanted
 from agents.reducer.record import Record
 from agents.reducer.runner.registration import write_product_row
 from agents.reducer.settle import WITHDRAWN, lock_slot
 from paws.database import Connection, Pool
+from schemas.layout import OWN
+from schemas.reductions import Reduction
 from schemas.vocabulary import ProductKind
 
 _SPECTRA = [kind.value for kind in ProductKind if kind.has_spectra]
@@ -130,12 +133,30 @@ async def withdraw_unwanted(pool: Pool, nights: Iterable[str], at: datetime) -> 
     """Say that nothing is wanted any more in slots that have products and no plan, such as of junked frames."""
     await pool.execute(
         "INSERT INTO slot (slot, night, job_key, updated_at)"
-        " SELECT DISTINCT slot, night, $2, $3::timestamptz FROM product WHERE night = ANY($1::text[])"
-        " ON CONFLICT DO NOTHING",
+        " SELECT DISTINCT slot, night, $2, $3::timestamptz FROM product"
+        " WHERE night = ANY($1::text[]) AND NOT starts_with(slot, $4) ON CONFLICT DO NOTHING",
         sorted(nights),
         WITHDRAWN,
         at,
+        OWN,
     )
+
+
+async def adopt_wanted(pool: Pool) -> int:
+    """Move into their slots what was asked for beside the plan, and is wanted by the plan all the same.
+
+    Records lie where reductions were made; that the planner wanted one later stands in the database alone.
+    """
+    rows = await pool.fetch(
+        "SELECT r.document, s.slot FROM slot s JOIN reduction r USING (job_key) WHERE starts_with(r.slot, $1)"
+        " ORDER BY r.finished_at, r.job_key",
+        OWN,
+    )
+    for row in rows:
+        async with pool.acquire() as connection, connection.transaction():
+            await lock_slot(connection, row["slot"])
+            await adopt(connection, as_wanted(Reduction.model_validate(row["document"]), row["slot"]))
+    return len(rows)
 
 
 async def slots_with_products(pool: Pool, nights: Iterable[str]) -> list[str]:

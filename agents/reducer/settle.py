@@ -10,6 +10,7 @@ from typing import Any
 from paws.database import Connection
 from paws.outbox import announce, status
 from paws.status import plain
+from schemas.layout import is_own
 
 PRODUCT_COLUMNS = (
     "product_id, job_key, slot, kind, night, arm, version, current, path, checksum, size_bytes, plate, grating, "
@@ -83,7 +84,12 @@ async def settle(connection: Connection, slot: str, at: datetime) -> Settlement:
 
     Call it inside a transaction that holds the slot.
     """
-    wanted = await connection.fetchval("SELECT job_key FROM slot WHERE slot = $1", slot)
+    # Beside the night's plan nothing is current, or it would supersede what people see.
+    wanted = (
+        WITHDRAWN
+        if is_own(slot)
+        else await connection.fetchval("SELECT job_key FROM slot WHERE slot = $1", slot)
+    )
     rows = await connection.fetch(
         "SELECT product_id, job_key, kind, version, current FROM product WHERE slot = $1", slot
     )

@@ -10,12 +10,13 @@ from agents.reducer.settle import lock_slot
 from paws.database import Pool
 from schemas.vocabulary import Outcome
 
-# Kept is what is current, wanted or under way, and all that went into it: a redo reads it again.
+# Kept is what is current, wanted, under way or of a request, and all that went into it: a redo reads it again.
 _KEPT = """
     WITH RECURSIVE kept (job_key) AS (
         SELECT job_key FROM product WHERE current
         UNION SELECT job_key FROM slot WHERE job_key <> ''
         UNION SELECT job_key FROM reduction WHERE state IN ('queued', 'running', 'retrying')
+        UNION SELECT job_key FROM request_part
         UNION SELECT read.job_key FROM kept JOIN reduction r ON r.job_key = kept.job_key CROSS JOIN LATERAL (
             SELECT item -> 'product' ->> 'job_key' FROM jsonb_array_elements(r.document -> 'calibrations') AS c (item)
             UNION ALL SELECT item ->> 'job_key' FROM jsonb_array_elements(r.document -> 'inputs') AS i (item)

@@ -70,6 +70,9 @@ CREATE TABLE request_part (
 );
 CREATE INDEX request_part_job ON request_part (job_key);
 
+-- Whether the planner wants what stands beside its plan is asked by key.
+CREATE INDEX slot_job ON slot (job_key);
+
 CREATE TABLE request_event (
     event_id    bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     request_id  text NOT NULL REFERENCES request ON DELETE CASCADE,

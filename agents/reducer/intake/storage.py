@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from agents.reducer.adoption import adopt, adopts
 from agents.reducer.events import announce_finished
 from agents.reducer.intake.service import IntakeDecision, Known, decide
 from agents.reducer.queue import cancel_waiting, enqueue_place, enqueue_reduction, raise_priority
@@ -12,7 +13,8 @@ from paws.database import Connection, Pool
 from paws.log import get_logger
 from paws.status import announce_frames, announce_reductions
 from schemas.events import ReductionRequested
-from schemas.reductions import Reduction
+from schemas.layout import is_own
+from schemas.reductions import Layout, Reduction
 from schemas.vocabulary import Outcome, ReductionState
 
 log = get_logger(__name__)
@@ -30,12 +32,15 @@ async def take_request(pool: Pool, event: ReductionRequested, at: datetime) -> I
     IntakeDecision
         What was done, with the reason.
     """
-    reduction = event.reduction
     async with pool.acquire() as connection, connection.transaction():
+        event = await _in_its_slot(connection, event)
+        reduction = event.reduction
         await lock_slot(connection, reduction.slot)
         row = await connection.fetchrow(
-            "SELECT state, queue_job_id FROM reduction WHERE job_key = $1 FOR UPDATE", reduction.job_key
+            "SELECT state, slot, queue_job_id FROM reduction WHERE job_key = $1 FOR UPDATE", reduction.job_key
         )
+        if row is not None and adopts(row["slot"], reduction.slot, ReductionState(row["state"])):
+            await adopt(connection, reduction)
         wanted_key = await connection.fetchval("SELECT job_key FROM slot WHERE slot = $1", reduction.slot)
         decision = decide(
             Known(ReductionState(row["state"])) if row is not None else None,
@@ -66,6 +71,24 @@ async def take_request(pool: Pool, event: ReductionRequested, at: datetime) -> I
         reason=decision.reason,
     )
     return decision
+
+
+async def _in_its_slot(connection: Connection, event: ReductionRequested) -> ReductionRequested:
+    """A request beside the night's plan, for work that is known already: with the slot that it has.
+
+    Where the planner gave that up, a person wants it still.
+    """
+    if not is_own(event.reduction.slot):
+        return event
+    row = await connection.fetchrow(
+        "SELECT slot, state, document FROM reduction WHERE job_key = $1", event.reduction.job_key
+    )
+    if row is None:
+        return event
+    layout = Layout.model_validate(row["document"]["layout"])
+    known = event.reduction.model_copy(update={"slot": row["slot"], "layout": layout})
+    given_up = row["state"] == ReductionState.CANCELLED.value
+    return event.model_copy(update={"reduction": known, "force": event.force or given_up})
 
 
 async def cancel_unwanted(connection: Connection, slot: str, at: datetime) -> list[str]:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from agents.reducer.adoption import adopt, as_wanted, wanted_slot
 from agents.reducer.engines import EngineResult
 from agents.reducer.events import announce_finished
+from agents.reducer.queue import enqueue_place
 from agents.reducer.record import Record, RecordedInput, RecordedProduct, recorded
 from agents.reducer.runner.keep import NewProduct
 from agents.reducer.runner.storage import Begun, announce_reduction, hold_fence
 from agents.reducer.settle import lock_slot, settle
 from paws.database import Connection, Pool
+from schemas.layout import product_path
 from schemas.reductions import Reduction
 from schemas.vocabulary import ProductKind
 
@@ -71,11 +74,21 @@ async def register(
     reduction = begun.reduction
     assert reduction is not None
     async with pool.acquire() as connection, connection.transaction():
+        slot = await wanted_slot(connection, reduction)
         await lock_slot(connection, begun.slot)
+        if slot is not None:
+            await lock_slot(connection, slot)
         await hold_fence(connection, reduction, begun.attempt)
+        if slot is not None:
+            reduction = as_wanted(reduction, slot)
+            await adopt(connection, reduction)
         inputs = [RecordedInput(level=item.level, provisional=item.provisional) for item in begun.inputs]
         known: set[str] = set()
         for product in recorded(products):
+            if slot is not None:
+                product = product.model_copy(
+                    update={"path": str(product_path(product.kind, reduction.layout))}
+                )
             known |= await write_product_row(connection, reduction, inputs, product, at)
         await connection.execute(
             """
@@ -90,7 +103,9 @@ async def register(
             result.finished_at,
             at,
         )
-        await settle(connection, begun.slot, at)
+        await settle(connection, reduction.slot, at)
+        if slot is not None:
+            await enqueue_place(connection, slot)
         await announce_reduction(connection, reduction, at)
         await announce_finished(connection, reduction.job_key, at)
     return known
