@@ -25,6 +25,13 @@ class Where:
         self.values.append(value)
         self._conditions.append(condition.replace("{}", f"${len(self.values)}"))
 
+    def add_each(self, condition: str, *values: Any) -> None:
+        """Add a condition with a ``{}`` for each of its values."""
+        for value in values:
+            self.values.append(value)
+            condition = condition.replace("{}", f"${len(self.values)}", 1)
+        self._conditions.append(condition)
+
     def require(self, condition: str) -> None:
         """Add a condition without a value."""
         self._conditions.append(condition)

@@ -1,0 +1,209 @@
+"""The frame index, as the archive asks it. Everything is answered for somebody's eyes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from paws.access.predicate import seen
+from paws.access.rule import NOBODY, OBSERVATORY, Sight, proposal_key
+from paws.database import Pool
+from schemas.vocabulary import FrameClass
+from web.access import without_programme
+from web.archive.questions import ArchiveClass, ArchiveQuestion, ArchiveSort
+from web.archive.sky import Cone
+from web.storage.filters import Where, like
+
+Row = dict[str, Any]
+
+MOST_COUNTED: Final = 100_000
+"""Frames up to which an answer is counted; beyond, it says that there are more."""
+_SCIENCE: Final = [one.value for one in FrameClass if one.is_science]
+
+# Where the telescope pointed during somebody's bias is not told: see paws.access.rule.
+_POINTED: Final = f"owner <> '{OBSERVATORY}'"
+_COLUMNS: Final = (
+    "f.frame_id, f.night, f.run, f.arm, f.name, f.frame_class, f.object_name, f.field, f.plate, f.instrument,"
+    " f.grating, f.central_wavelength, f.exposed, f.utmjd, f.airmass, f.proposal, f.owner, f.public_on,"
+    f" CASE WHEN f.{_POINTED} THEN f.ra END AS ra, CASE WHEN f.{_POINTED} THEN f.dec END AS dec"
+)
+_DISTANCE: Final = (
+    "2 * asind(least(1.0, sqrt(power(sind((dec - {}) / 2), 2)"
+    " + cosd(dec) * cosd({}) * power(sind((ra - {}) / 2), 2))))"
+)
+_IN_ORDER: Final = "night, run, arm, frame_id"
+_NEWEST: Final = "night DESC, run DESC, arm, frame_id"
+_SORTS: Final = {"class": "frame_class", "object": "lower(object_name)", "field": "lower(field)"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of an answer.
+
+    Attributes
+    ----------
+    more
+        Whether there are more than `total`, which then is only how far was counted.
+    """
+
+    rows: list[Row]
+    total: int
+    more: bool
+
+
+def _conditions(question: ArchiveQuestion, cone: Cone | None, sight: Sight) -> Where:
+    where = Where()
+    where.seen_by("frame", sight)
+    where.add("night = {}", question.night)
+    where.add("night >= {}", question.first_night)
+    where.add("night <= {}", question.last_night)
+    _add_class(where, question.frame_class)
+    where.add("object_name ILIKE {}", like(question.object))
+    where.add("field ILIKE {}", like(question.field))
+    where.add("instrument ILIKE {}", like(question.instrument))
+    where.add("upper(grating) = upper({})", question.grating)
+    where.add("arm = {}", question.arm and question.arm.value)
+    where.add("plate = {}", question.plate)
+    if question.proposal is not None:
+        # By owner and not by the header's word: in whose night a bias was taken is told to nobody else.
+        key = proposal_key(question.proposal)
+        where.add("owner = {}", key if key != NOBODY else None)
+        if key == NOBODY:
+            where.require("false")
+    where.add("exposed >= {}", question.exposed_min)
+    where.add("exposed <= {}", question.exposed_max)
+    where.add("run = {}", question.run)
+    where.add("name ILIKE {}", like(question.name))
+    if cone is not None:
+        _add_cone(where, cone)
+    return where
+
+
+def _add_class(where: Where, kind: ArchiveClass | None) -> None:
+    if kind is ArchiveClass.SCIENCE:
+        where.add("frame_class = ANY({}::text[])", _SCIENCE)
+    elif kind is ArchiveClass.CALIBRATION:
+        where.add("frame_class <> ALL({}::text[])", _SCIENCE)
+    else:
+        where.add("frame_class = {}", kind and kind.value)
+
+
+def _add_cone(where: Where, cone: Cone) -> None:
+    where.require(_POINTED)
+    boxes = cone.boxes()
+    box = "point(ra, dec) <@ box(point({}, {}), point({}, {}))"
+    where.add_each(f"({' OR '.join([box] * len(boxes))})", *(value for corners in boxes for value in corners))
+    centre = cone.centre
+    where.add_each(f"{_DISTANCE} <= {{}}", centre.dec, centre.dec, centre.ra, cone.radius)
+
+
+def _order(sort: ArchiveSort, cone: Cone | None, where: Where) -> str:
+    down = " DESC" if sort.down else ""
+    if sort.column == "night":
+        return _NEWEST if sort.down else _IN_ORDER
+    if sort.column == "distance" and cone is not None:
+        distance = _DISTANCE
+        for value in (cone.centre.dec, cone.centre.dec, cone.centre.ra):
+            where.values.append(value)
+            distance = distance.replace("{}", f"${len(where.values)}", 1)
+        return f"{distance}{down}, {_NEWEST}"
+    return f"{_SORTS.get(sort.column, sort.column)}{down}, {_NEWEST}"
+
+
+async def find(pool: Pool, question: ArchiveQuestion, cone: Cone | None, sight: Sight) -> Found:
+    """Part of the frames that a question asks for, and how many there are."""
+    total, more = await _count(pool, _conditions(question, cone, sight), "SELECT FROM frame")
+    where = _conditions(question, cone, sight)
+    order = _order(question.sort, cone, where)
+    rows = await pool.fetch(
+        f"SELECT frame_id FROM frame{where} ORDER BY {order}{where.page(question.limit, question.offset)}",  # noqa: S608 - constants
+        *where.values,
+    )
+    chosen = [row["frame_id"] for row in rows]
+    return Found(await rows_of(pool, chosen, sight), total, more)
+
+
+async def _count(pool: Pool, where: Where, select: str) -> tuple[int, bool]:
+    where.values.append(MOST_COUNTED + 1)
+    counted = await pool.fetchval(
+        f"SELECT count(*) FROM ({select}{where} LIMIT ${len(where.values)}) AS found",  # noqa: S608 - constants
+        *where.values,
+    )
+    return min(int(counted), MOST_COUNTED), counted > MOST_COUNTED
+
+
+async def rows_of(pool: Pool, frame_ids: Sequence[str], sight: Sight) -> list[Row]:
+    """Frames by their identifiers, in that order, as far as they are seen, with their state."""
+    allowed, values = seen("frame", sight, [list(frame_ids)], "f")
+    rows = await pool.fetch(
+        f"SELECT {_COLUMNS}, s.state, s.level, s.provisional FROM unnest($1::text[]) WITH ORDINALITY AS w (frame_id, place)"  # noqa: S608 - constants
+        " JOIN frame f USING (frame_id) JOIN frame_status s USING (frame_id)"
+        f" WHERE {allowed} ORDER BY w.place",
+        *values,
+    )
+    return [without_programme(dict(row), sight) for row in rows]
+
+
+async def identifiers(
+    pool: Pool, question: ArchiveQuestion, cone: Cone | None, sight: Sight, most: int
+) -> list[str]:
+    """Identifiers of all frames that a question asks for, in order of time; one more than `most` if there are more."""
+    where = _conditions(question, cone, sight)
+    where.values.append(most + 1)
+    rows = await pool.fetch(
+        f"SELECT frame_id FROM frame{where} ORDER BY {_IN_ORDER} LIMIT ${len(where.values)}",  # noqa: S608 - constants
+        *where.values,
+    )
+    return [row["frame_id"] for row in rows]
+
+
+async def nights_of(pool: Pool, question: ArchiveQuestion, cone: Cone | None, sight: Sight) -> list[str]:
+    """Nights in which there are frames that a question asks for."""
+    where = _conditions(question, cone, sight)
+    rows = await pool.fetch(f"SELECT DISTINCT night FROM frame{where} ORDER BY night", *where.values)  # noqa: S608 - constants
+    return [row["night"] for row in rows]
+
+
+async def by_night(
+    pool: Pool, question: ArchiveQuestion, cone: Cone | None, sight: Sight
+) -> AsyncIterator[list[Row]]:
+    """All frames that a question asks for, in order of time, a night at once.
+
+    No connection is held between two nights: how fast somebody takes them is their affair.
+    """
+    for night in await nights_of(pool, question, cone, sight):
+        # What is asked of a night within the answer: both conditions hold.
+        where = _conditions(question, cone, sight)
+        where.add("night = {}", night)
+        found = await pool.fetch(
+            f"SELECT {_COLUMNS}, s.state, s.level, s.provisional FROM frame f JOIN frame_status s USING (frame_id)"  # noqa: S608 - constants
+            f" WHERE frame_id IN (SELECT frame_id FROM frame{where}) ORDER BY f.night, f.run, f.arm, frame_id",
+            *where.values,
+        )
+        yield [without_programme(dict(row), sight) for row in found]
+
+
+async def fields(pool: Pool, question: ArchiveQuestion, cone: Cone | None, sight: Sight) -> Found:
+    """The same frames by field: those through the fibres, grouped by night, plate and field, the newest first."""
+    where = _conditions(question, cone, sight)
+    where.require(_POINTED)
+    where.require("plate IS NOT NULL")
+    total, more = await _count(pool, where, "SELECT DISTINCT night, plate, field FROM frame")
+    where = _conditions(question, cone, sight)
+    where.require(_POINTED)
+    where.require("plate IS NOT NULL")
+    where.values.append(_SCIENCE)
+    science = f"frame_class = ANY(${len(where.values)}::text[])"
+    rows = await pool.fetch(
+        "SELECT night, plate, field, count(*) AS frames, array_agg(DISTINCT arm) AS arms,"  # noqa: S608 - constants
+        f" count(*) FILTER (WHERE {science}) AS science,"
+        f" sum(exposed) FILTER (WHERE {science} AND arm = 'blue') AS blue_seconds,"
+        f" sum(exposed) FILTER (WHERE {science} AND arm = 'red') AS red_seconds,"
+        " array_agg(DISTINCT grating) FILTER (WHERE grating <> '') AS gratings,"
+        " min(utmjd) AS first_mjd, max(utmjd) AS last_mjd, min(ra) AS ra, min(dec) AS dec"
+        f" FROM frame{where} GROUP BY night, plate, field"
+        f" ORDER BY night DESC, min(run) DESC, plate, field{where.page(question.limit, question.offset)}",
+        *where.values,
+    )
+    return Found([dict(row) for row in rows], total, more)
