@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,16 +66,27 @@ def exit_at_once(reason: str) -> None:
 class Offsets:
     """Notices messages that Faust drops: after a rebalance in which a message was in hand it may go on behind
     the one that waited next, and commit past it. Our topics have no holes, so a jump is a loss.
+
+    Parameters
+    ----------
+    starts
+        Where reading began, by topic and partition, as the broker knows it: the offset that the group had
+        committed when the partition was last assigned. Without it, the first message of a life is believed.
     """
 
-    def __init__(self) -> None:
-        self._newest: dict[tuple[str, int], int] = {}
+    def __init__(self, starts: Mapping[tuple[str, int], int]) -> None:
+        self._starts = starts
+        self._next: dict[tuple[str, int], int] = {}
 
     def take(self, topic: str, partition: int, offset: int) -> int:
-        """Take the offset of a message that was delivered; how many between it and the last were not."""
-        newest = self._newest.get((topic, partition))
-        self._newest[topic, partition] = offset if newest is None else max(newest, offset)
-        return 0 if newest is None else max(0, offset - newest - 1)
+        """Take the offset of a message that was delivered; how many before it were neither delivered nor done.
+
+        What another worker did while it had the partition lies before the offset at which reading began again.
+        """
+        key = topic, partition
+        expected = max(self._next.get(key, -1), self._starts.get(key, -1))
+        self._next[key] = max(expected, offset + 1)
+        return 0 if expected < 0 else max(0, offset - expected)
 
 
 @dataclass
@@ -90,6 +101,8 @@ class AgentContext:
         Ends the process; another in tests.
     repeats
         Which events came before.
+    starts
+        Offsets at which reading began, by topic and partition; see `agents.faust_driver.PromptTransport`.
     """
 
     settings: Settings
@@ -97,6 +110,7 @@ class AgentContext:
     retry_deadline: float = 20.0
     give_up: Callable[[str], None] = exit_at_once
     repeats: Repeats = field(default_factory=Repeats)
+    starts: dict[tuple[str, int], int] = field(default_factory=dict)
     _pool: Pool | None = field(default=None, repr=False)
 
     @property
@@ -228,7 +242,7 @@ def register_consumer(
         value_serializer="raw",
     )
 
-    offsets = Offsets()
+    offsets = Offsets(context.starts)
 
     async def consume(stream: Any) -> AsyncIterator[Receipt]:
         async for event in stream.events():

@@ -60,7 +60,7 @@ async def run_worker(
             await clock.look(pool)
             app = create_app(settings, context, agents)
             app.finalize()
-            fetch_promptly(app, fetch_wait(await _declare(settings, app)))
+            fetch_promptly(app, fetch_wait(await _declare(settings, app)), context.starts)
             await app.start()
             # What is there now stays: a full collection that walks through it halts every agent for a while.
             gc.collect()

@@ -3,90 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from agents.app import declare_topics
 from paws.database import open_pool
-from paws.embedded.broker import EmbeddedBroker
-from paws.embedded.errors import BinaryNotFoundError
-from paws.embedded.kafka import KafkaBroker, bring_jars
-from paws.embedded.supervisor import Supervisor
 from paws.settings import as_environment
 from schemas.topics import REDUCTIONS_REQUESTED
 from schemas.vocabulary import ReductionKind
+from tests.chaos.brokers import broker_of, committed, publish, started, until
 from tests.chaos.minimal_faust import TOPIC
 from tests.support.reductions import frame_of, reduction_of, request_of, write_raw
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
-
-ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
-
-
-async def until(what, condition):
-    end = time.monotonic() + PATIENCE
-    while not (result := await condition()):
-        assert time.monotonic() < end, f"waited in vain: {what}"
-        await asyncio.sleep(0.05)
-    return result
 
 
 @pytest.fixture
 def folder():
     with tempfile.TemporaryDirectory(prefix="paws-606-", dir="/tmp") as made:
         yield Path(made)
-
-
-@contextlib.asynccontextmanager
-async def broker_of(kind, folder):
-    if kind == "kafka":
-        try:
-            jars = await asyncio.to_thread(bring_jars, ROOT / "infra" / "kafka" / "pom.xml")
-        except BinaryNotFoundError as error:
-            pytest.skip(f"no Apache Kafka here: {error}")
-        broker = KafkaBroker(folder / "kafka", jars)
-    else:
-        broker = EmbeddedBroker(folder)
-    async with Supervisor(folder / "data") as supervisor:
-        await supervisor.start(broker.process_spec())
-        yield broker.address
-
-
-@contextlib.contextmanager
-def started(log, *words, **environment):
-    """A Python module as a process of ours, killed at the end; its output is shown when the test fails."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *words],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield
-    except BaseException:
-        print(log.read_text()[-4000:])
-        raise
-    finally:
-        process.kill()
-        process.wait(20)
-
-
-async def publish(address, topic, texts):
-    async with AIOKafkaProducer(bootstrap_servers=address, linger_ms=0) as producer:
-        for text in texts:
-            await producer.send_and_wait(topic, text, key=b"20260312")
 
 
 async def make_topic(address):
@@ -96,19 +34,6 @@ async def make_topic(address):
         await admin.create_topics([NewTopic(TOPIC, 1, 1)])
     finally:
         await admin.close()
-
-
-async def committed(address, group, topic):
-    """Offset that the group would read next; -1 when it has committed none."""
-    partition = TopicPartition(topic, 0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=address, group_id=group, enable_auto_commit=False)
-    consumer.assign([partition])
-    await consumer.start()
-    try:
-        found = await consumer.committed(partition)
-        return -1 if found is None else found
-    finally:
-        await consumer.stop()
 
 
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

@@ -187,13 +187,34 @@ async def test_a_faust_agent_gives_its_events_to_the_handler_in_order() -> None:
 
 
 def test_a_message_that_was_dropped_is_noticed():
-    offsets = Offsets()
+    offsets = Offsets({})
     # What came first is taken as it is; what comes again is no jump; each topic counts for itself.
     assert [offsets.take("a", 0, number) for number in (4, 5, 5, 4, 6)] == [0, 0, 0, 0, 0]
     assert offsets.take("b", 0, 90) == 0
     assert offsets.take("a", 0, 8) == 1
     assert offsets.take("a", 0, 9) == 0
     assert offsets.take("b", 0, 94) == 3
+
+
+def test_a_message_that_was_dropped_as_the_first_of_all_is_noticed():
+    starts = {("a", 0): 4, ("b", 0): 0}
+    offsets = Offsets(starts)
+    assert offsets.take("a", 0, 5) == 1
+    assert offsets.take("b", 0, 0) == 0
+    # Known to nobody: believed.
+    assert offsets.take("c", 0, 7) == 0
+
+
+def test_what_another_worker_did_meanwhile_was_not_dropped():
+    starts = {("a", 0): 4}
+    offsets = Offsets(starts)
+    assert [offsets.take("a", 0, number) for number in (4, 5)] == [0, 0]
+    # The partition went away and came back: another has done 6 to 19.
+    starts["a", 0] = 20
+    assert offsets.take("a", 0, 20) == 0
+    # It came back behind what we did, since that was not acknowledged: it comes again.
+    starts["a", 0] = 19
+    assert [offsets.take("a", 0, number) for number in (19, 20, 21, 23)] == [0, 0, 0, 1]
 
 
 async def test_the_worker_gives_up_before_it_acknowledges_past_a_dropped_message():
