@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.frames import Checksum, Frame, Model, Night
-from schemas.reductions import Reduction
+from schemas.reductions import ParameterValue, Reduction
 from schemas.vocabulary import Outcome, ProductKind, ReductionKind, ReductionState
 
 
@@ -51,6 +51,20 @@ class FrameJunked(Event):
     who: str
 
 
+class FrameParametersSet(Event):
+    """A person set the parameters that a frame is reduced with, or took that back.
+
+    They stand beside those of every reduction, and before them. Empty: the frame is reduced as all others are.
+    """
+
+    event: Literal["frame.parameters"] = "frame.parameters"
+    version: Literal[1] = 1
+    frame_id: str
+    parameters: dict[str, ParameterValue] = Field(description="By 2dFdr's names")
+    reason: str
+    who: str
+
+
 class ReductionRequested(Event):
     """The planner wants a reduction. Asking again for the same work is harmless."""
 
@@ -58,6 +72,20 @@ class ReductionRequested(Event):
     version: Literal[1] = 1
     reduction: Reduction
     force: bool = Field(default=False, description="Run again although it is done or failed: a person asked")
+
+
+class RequestOrdered(Event):
+    """A person submitted a request for reductions, cancelled it, or wants what failed tried again.
+
+    Its row in the database says all the rest; this event makes the agent look there. `night` is the first of the
+    request's nights.
+    """
+
+    event: Literal["request.ordered"] = "request.ordered"
+    version: Literal[1] = 1
+    request_id: str = Field(max_length=40)
+    order: Literal["submit", "cancel", "retry"]
+    who: str
 
 
 class ProductRecord(Model):
@@ -125,7 +153,14 @@ class StatusEvent(Event):
 
 
 AnyEvent = Annotated[
-    FrameArrived | FrameRejected | FrameJunked | ReductionRequested | ReductionFinished | StatusEvent,
+    FrameArrived
+    | FrameRejected
+    | FrameJunked
+    | FrameParametersSet
+    | ReductionRequested
+    | ReductionFinished
+    | RequestOrdered
+    | StatusEvent,
     Field(discriminator="event"),
 ]
 
@@ -135,8 +170,10 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     FrameArrived,
     FrameRejected,
     FrameJunked,
+    FrameParametersSet,
     ReductionRequested,
     ReductionFinished,
+    RequestOrdered,
     StatusEvent,
 )
 

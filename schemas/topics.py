@@ -8,9 +8,11 @@ from schemas.events import (
     Event,
     FrameArrived,
     FrameJunked,
+    FrameParametersSet,
     FrameRejected,
     ReductionFinished,
     ReductionRequested,
+    RequestOrdered,
     StatusEvent,
 )
 
@@ -52,6 +54,15 @@ FRAMES_REJECTED = TopicSpec(
 FRAMES_JUNKED = TopicSpec(
     "frames.junked", FrameJunked, "night", 1, 30 * _DAY_MS, True, "frames that people declared unusable"
 )
+FRAMES_PARAMETERS = TopicSpec(
+    "frames.parameters",
+    FrameParametersSet,
+    "night",
+    1,
+    30 * _DAY_MS,
+    True,
+    "parameters that people set for single frames",
+)
 REDUCTIONS_REQUESTED = TopicSpec(
     "reductions.requested",
     ReductionRequested,
@@ -64,6 +75,9 @@ REDUCTIONS_REQUESTED = TopicSpec(
 REDUCTIONS_FINISHED = TopicSpec(
     "reductions.finished", ReductionFinished, "night", 1, 30 * _DAY_MS, True, "reductions in a final state"
 )
+REQUESTS_ORDERED = TopicSpec(
+    "requests.ordered", RequestOrdered, "night", 1, 7 * _DAY_MS, False, "what people order of requests"
+)
 STATUS_EVENTS = TopicSpec(
     "status.events", StatusEvent, "night", 1, 2 * _DAY_MS, False, "every change that people watch, numbered"
 )
@@ -72,8 +86,10 @@ TOPICS: tuple[TopicSpec, ...] = (
     FRAMES_ARRIVED,
     FRAMES_REJECTED,
     FRAMES_JUNKED,
+    FRAMES_PARAMETERS,
     REDUCTIONS_REQUESTED,
     REDUCTIONS_FINISHED,
+    REQUESTS_ORDERED,
     STATUS_EVENTS,
 )
 

@@ -7,7 +7,7 @@ import faust
 from agents.calib_matcher.planner import Planner
 from agents.runtime import AgentContext, register_consumer
 from paws.log import get_logger
-from schemas.topics import FRAMES_ARRIVED, FRAMES_JUNKED, REDUCTIONS_FINISHED
+from schemas.topics import FRAMES_ARRIVED, FRAMES_JUNKED, FRAMES_PARAMETERS, REDUCTIONS_FINISHED
 
 log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ def register(app: faust.App, context: AgentContext) -> Planner:
         app,
         context,
         name="calib_matcher",
-        topics=(FRAMES_ARRIVED, FRAMES_JUNKED, REDUCTIONS_FINISHED),
+        topics=(FRAMES_ARRIVED, FRAMES_JUNKED, FRAMES_PARAMETERS, REDUCTIONS_FINISHED),
         handler=planner.take,
     )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
-from agents.calib_matcher.storage import find_frames, junk_frame
+from paws.accounts.audit import Actor
 from paws.clock import Clock, utc_now
 from paws.database import connect
 from paws.errors import InvalidInputError
+from paws.orders.book import carry_out, find_frames
+from paws.orders.order import LONGEST_REASON, Order, OrderKind
 from paws.settings import Settings
-
-LONGEST_REASON = 500
 
 
 async def junk_by_name(
@@ -56,24 +57,22 @@ async def junk_by_name(
                 f"More than one frame is called {name}: {choices}. Give --night, or one of these identifiers."
             )
         row = rows[0]
-        reason = reason.strip()[:LONGEST_REASON]
-        changed = row["junked"] != junked or (junked and row["junk_reason"] != reason)
-        if changed:
-            await junk_frame(
-                connection,
-                row["frame_id"],
-                row["night"],
-                junked=junked,
-                reason=reason,
-                who=who.strip()[:80] or "unknown",
-                at=clock(),
-            )
+        order = Order(
+            secrets.token_hex(16),
+            row["night"],
+            OrderKind.JUNK if junked else OrderKind.UNJUNK,
+            (row["frame_id"],),
+            " ".join(reason.split())[:LONGEST_REASON],
+            Actor(who.strip()[:80] or "unknown"),
+            clock(),
+        )
+        (effect,) = await carry_out(connection, order)
         return {
             "frame_id": row["frame_id"],
             "night": row["night"],
             "name": row["name"],
             "junked": junked,
-            "changed": changed,
+            "changed": effect.action == "mark",
         }
     finally:
         await connection.close()

@@ -29,7 +29,7 @@ from paws.errors import NotOursError
 from paws.log import get_logger
 from paws.matching.items import decode, night_of_key
 from paws.matching.policy import MatchPolicy
-from schemas.events import AnyEvent, FrameArrived, FrameJunked, ReductionFinished
+from schemas.events import AnyEvent, FrameArrived, FrameJunked, FrameParametersSet, ReductionFinished
 from schemas.vocabulary import Outcome
 
 log = get_logger(__name__)
@@ -71,7 +71,7 @@ class Planner:
         NotOursError
             If the event is of no use to the matcher.
         """
-        if not isinstance(event, FrameArrived | FrameJunked | ReductionFinished):
+        if not isinstance(event, FrameArrived | FrameJunked | FrameParametersSet | ReductionFinished):
             raise NotOursError(f"the matcher has no use for {event.event}")
         self._restore_table()
         newest = max(self._matcher.nights, default="")

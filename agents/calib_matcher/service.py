@@ -11,8 +11,8 @@ from paws.matching.items import Item, current, fold
 from paws.matching.plan import Plan, plan
 from paws.matching.policy import MatchPolicy
 from paws.matching.sighting import Sighting
-from paws.matching.state import Finished, NightState, junk_mark
-from schemas.events import AnyEvent, FrameArrived, FrameJunked, ReductionFinished
+from paws.matching.state import Finished, NightState, junk_mark, parameter_mark
+from schemas.events import AnyEvent, FrameArrived, FrameJunked, FrameParametersSet, ReductionFinished
 from schemas.vocabulary import FrameClass, ProductKind
 
 _CLASS_OF_PRODUCT = {
@@ -148,6 +148,8 @@ def item_of(event: AnyEvent, now: datetime) -> Item | None:
             return Item(event.frame.night, event.frame.frame_id, Sighting(event.frame, now))
         case FrameJunked():
             return Item(event.night, event.frame_id, junk_mark(event))
+        case FrameParametersSet():
+            return Item(event.night, event.frame_id, parameter_mark(event))
         case ReductionFinished():
             return Item(event.night, event.job_key, Finished.of(event))
         case _:

@@ -14,12 +14,12 @@ from paws.clock import night_date
 from paws.database import Connection, Pool
 from paws.matching.items import Item
 from paws.matching.plan import Plan
-from paws.matching.sighting import JunkMark, Sighting
+from paws.matching.sighting import JunkMark, ParameterMark, Sighting, in_order
 from paws.matching.state import Finished
 from paws.matching.verdict import FrameDecision
 from paws.outbox import announce
 from paws.status import announce_frames
-from schemas.events import FrameJunked, ReductionRequested
+from schemas.events import ReductionRequested
 from schemas.frames import Frame
 from schemas.vocabulary import ReductionState
 
@@ -110,12 +110,18 @@ async def read_night(pool: Pool, night: str) -> NightRecord:
             "SELECT job_key, slot, state, error, requested_at, finished_at FROM reduction WHERE night = $1",
             night,
         )
+        parameters = await connection.fetch(
+            "SELECT frame_id, parameters, reason, who, at FROM frame_parameters WHERE night = $1", night
+        )
     for row in frames:
         sighting = Sighting(Frame.model_validate(row["document"]), row["arrived_at"], row["source"] == "live")
         record.items.append(Item(night, row["frame_id"], sighting))
         if row["junked_at"] is not None:
             mark = JunkMark(row["junked"], row["junk_reason"] or "", row["junked_by"] or "", row["junked_at"])
             record.items.append(Item(night, row["frame_id"], mark))
+    for row in parameters:
+        own = ParameterMark(in_order(row["parameters"]), row["reason"], row["who"], row["at"])
+        record.items.append(Item(night, row["frame_id"], own))
     for row in reductions:
         state = ReductionState(row["state"])
         if state in (ReductionState.SUCCEEDED, ReductionState.FAILED):
@@ -222,8 +228,23 @@ async def _write_slots(
             """,
             [(slot, night, key, at) for slot, key in sorted(slots.items())],
         )
+        await _bring_back(connection, slots, at)
     if gone:
         await _withdraw(connection, gone, at)
+
+
+async def _bring_back(connection: Connection, slots: Mapping[str, str], at: datetime) -> None:
+    """Make products current that were made before and are wanted again: a frame's junk or parameters taken back."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT p.slot FROM product p JOIN unnest($1::text[], $2::text[]) AS w (slot, job_key)"
+        " USING (slot, job_key) WHERE NOT p.current ORDER BY p.slot",
+        list(slots.keys()),
+        list(slots.values()),
+    )
+    for row in rows:
+        await lock_slot(connection, row["slot"])
+        await settle(connection, row["slot"], at)
+        await enqueue_place(connection, row["slot"])
 
 
 async def _withdraw(connection: Connection, gone: list[str], at: datetime) -> None:
@@ -237,51 +258,3 @@ async def _withdraw(connection: Connection, gone: list[str], at: datetime) -> No
         if (await settle(connection, slot, at)).superseded:
             await enqueue_place(connection, slot)
         await cancel_unwanted(connection, slot, at)
-
-
-async def find_frames(connection: Connection, name: str, night: str | None) -> list[Any]:
-    """Frames of an identifier, or of a file name with or without its extension."""
-    stem = name.removesuffix(".fits")
-    return list(
-        await connection.fetch(
-            "SELECT frame_id, night, name, junked, junk_reason FROM frame"
-            " WHERE (frame_id = $1 OR name = $2) AND ($3::text IS NULL OR night = $3) ORDER BY frame_id",
-            name,
-            f"{stem}.fits",
-            night,
-        )
-    )
-
-
-async def junk_frame(
-    connection: Connection,
-    frame_id: str,
-    night: str,
-    *,
-    junked: bool,
-    reason: str,
-    who: str,
-    at: datetime,
-) -> None:
-    """Mark a frame as junk, or take that back, and announce it, in one transaction."""
-    async with connection.transaction():
-        await connection.execute(
-            "UPDATE frame SET junked = $2, junk_reason = $3, junked_by = $4, junked_at = $5"
-            " WHERE frame_id = $1",
-            frame_id,
-            junked,
-            reason,
-            who,
-            at,
-        )
-        event = FrameJunked(
-            event_id=f"{frame_id}:{junked}:{at.isoformat()}",
-            night=night,
-            at=at,
-            frame_id=frame_id,
-            junked=junked,
-            reason=reason,
-            who=who,
-        )
-        await announce(connection, [event])
-        await announce_frames(connection, [frame_id], at)

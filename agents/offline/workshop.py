@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from agents.offline.agenda import Ending
 from agents.offline.done import Done, DoneList, DoneProduct
-from agents.reducer.commands import input_keys, output_name
+from agents.reducer.commands import output_name
 from agents.reducer.engines import Engine, EngineResult
 from agents.reducer.engines.builtin import KEEP_INTERMEDIATE
 from agents.reducer.provenance import Making
@@ -25,7 +25,7 @@ from paws.clock import Clock, utc_now
 from paws.errors import PawsError
 from paws.log import get_logger
 from paws.settings import Settings
-from schemas.reductions import Reduction
+from schemas.reductions import Reduction, input_keys
 
 log = get_logger(__name__)
 

@@ -63,9 +63,9 @@ def reprocess(
     FRAME is a name such as [bold]12mar10011[/] or a frame's identifier, NIGHT a date such as
     [bold]20260312[/]. What reads a repeated product is repeated after it.
     """
-    from agents.reducer.reprocess import reprocess as ask_again
     from paws.clock import utc_now
     from paws.database import connect
+    from paws.orders.repeat import reprocess as ask_again
     from paws.running import running_settings
 
     settings = running_settings(data)

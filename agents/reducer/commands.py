@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from paws.errors import InvalidInputError
 from schemas.layout import safe_component
-from schemas.reductions import ParameterValue, ProductInput, Reduction
+from schemas.reductions import ParameterValue, Reduction
 from schemas.vocabulary import CalibrationRole, ProductKind, ReductionKind
 
 _FILE_PARAMETER = {
@@ -133,12 +133,6 @@ def output_name(reduction: Reduction, kind: ProductKind, files: WorkFiles) -> st
         return f"{field_name}{ccd}_combined.fits"
     exposure = f"_run{layout.run:04d}" if layout.run is not None else "_combined"
     return f"{field_name}{exposure}_spliced.fits"
-
-
-def input_keys(reduction: Reduction) -> list[ProductInput]:
-    """Every product that a reduction reads, inputs first, each once."""
-    wanted = [*reduction.inputs, *(choice.product for choice in reduction.calibrations)]
-    return list(dict.fromkeys(wanted))
 
 
 def plain_names(wanted: Sequence[str]) -> list[str]:

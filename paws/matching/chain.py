@@ -242,6 +242,7 @@ class Chain:
         slot = slots.of_frame(sighting, product)
         night = sighting.frame.night
         setup = self._indices[night].setups.get(sighting.camera, 1)
+        mark = self._nights[night].parameters.get(sighting.frame_id)
         task = Task(
             slot,
             kind,
@@ -251,6 +252,7 @@ class Chain:
             (sighting,),
             frames=(sighting,),
             decisions=choose(),
+            parameters=mark.parameters if mark else (),
         )
         self._of_frame[sighting.frame_id, product] = task
         return self._settle(task, Patience(hold_until=self._hold_until(sighting)))

@@ -11,14 +11,15 @@ from datetime import datetime
 
 import orjson
 
-from paws.matching.sighting import JunkMark, Sighting
+from paws.matching.sighting import JunkMark, ParameterMark, Sighting
 from paws.matching.state import Finished, NightState
 from schemas.frames import Frame
 from schemas.vocabulary import ReductionState
 
-Value = Sighting | JunkMark | Finished
+Value = Sighting | JunkMark | ParameterMark | Finished
 
 _SEPARATOR = "|"
+_KINDS = {Sighting: "frame", JunkMark: "junk", ParameterMark: "parameters", Finished: "finished"}
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ class Item:
     @property
     def key(self) -> bytes:
         """Key in the table."""
-        kind = {Sighting: "frame", JunkMark: "junk", Finished: "finished"}[type(self.value)]
-        return _SEPARATOR.join((self.night, kind, self.name)).encode()
+        return _SEPARATOR.join((self.night, _KINDS[type(self.value)], self.name)).encode()
 
     def encode(self) -> bytes:
         """Value in the table."""
@@ -46,6 +46,13 @@ class Item:
             }
         elif isinstance(value, JunkMark):
             document = {"junked": value.junked, "reason": value.reason, "who": value.who, "at": value.at}
+        elif isinstance(value, ParameterMark):
+            document = {
+                "parameters": value.parameters,
+                "reason": value.reason,
+                "who": value.who,
+                "at": value.at,
+            }
         else:
             document = {
                 "slot": value.slot,
@@ -73,6 +80,13 @@ def decode(key: bytes, payload: bytes) -> Item:
         )
     elif kind == "junk":
         value = JunkMark(document["junked"], document["reason"], document["who"], _time(document["at"]))
+    elif kind == "parameters":
+        value = ParameterMark(
+            tuple((name, one) for name, one in document["parameters"]),
+            document["reason"],
+            document["who"],
+            _time(document["at"]),
+        )
     elif kind == "finished":
         value = Finished(
             document["slot"], ReductionState(document["state"]), _time(document["at"]), document["error"]
@@ -94,6 +108,8 @@ def fold(state: NightState, item: Item) -> bool:
             return state.fold_frame(item.value)
         case JunkMark():
             return state.fold_junk(item.name, item.value)
+        case ParameterMark():
+            return state.fold_parameters(item.name, item.value)
         case Finished():
             return state.fold_finished(item.name, item.value)
 
@@ -106,6 +122,8 @@ def current(state: NightState, item: Item) -> Item | None:
             value = state.frames.get(item.name)
         case JunkMark():
             value = state.junk.get(item.name)
+        case ParameterMark():
+            value = state.parameters.get(item.name)
         case Finished():
             value = state.finished.get(item.name)
     return Item(item.night, item.name, value) if value is not None else None

@@ -20,7 +20,7 @@ from paws.matching.night_index import (
 )
 from paws.matching.policy import MatchPolicy
 from paws.matching.settle import Moment
-from paws.matching.sighting import Sighting
+from paws.matching.sighting import ParameterMark, Sighting
 from paws.matching.splicing import why_not_spliced
 from paws.matching.state import NightState
 from paws.matching.task import Task, choices_of, to_reduction
@@ -81,12 +81,15 @@ def plan(nights: Mapping[str, NightState], night: str, now: datetime, policy: Ma
     moment = Moment(now, policy)
     chain = Chain(nights, moment)
     index = nights[night].index
-    flats, set_aside = _judge_flats(chain, index)
-    tasks = dict(_principal_tasks(chain, index, flats))
+    flats, set_aside = judge_flats(chain, index)
+    tasks = dict(principal_tasks(chain, index, flats))
     notes: dict[str, list[str]] = {}
-    derived = [*_session_tasks(chain, index), *_science_groups(chain, index, tasks, notes)]
+    derived = [*_session_tasks(chain, index), *science_groups(chain, index, tasks, notes)]
+    for frame_id, mark in nights[night].parameters.items():
+        if mark.parameters:
+            notes.setdefault(frame_id, []).append(_own_parameters(mark))
     maps = {item.frame_id: chain.tramline_map(item) for item in flats}
-    wanted = _closure([*tasks.values(), *maps.values(), *derived])
+    wanted = closure([*tasks.values(), *maps.values(), *derived])
     frames: dict[str, FrameDecision] = {}
     for item in index.subjects:
         frame_id = item.frame_id
@@ -112,7 +115,12 @@ def plan(nights: Mapping[str, NightState], night: str, now: datetime, policy: Ma
     )
 
 
-def _judge_flats(chain: Chain, index: NightIndex) -> tuple[list[Sighting], dict[str, str]]:
+def _own_parameters(mark: ParameterMark) -> str:
+    named = ", ".join(f"{name} {value}" for name, value in mark.parameters)
+    return f"reduced with {named}: {mark.reason} ({mark.who})"
+
+
+def judge_flats(chain: Chain, index: NightIndex) -> tuple[list[Sighting], dict[str, str]]:
     """Flats that are reduced, and those that are not with the reason."""
     reduced: list[Sighting] = []
     set_aside: dict[str, str] = {}
@@ -141,7 +149,7 @@ def _choose_flats(chain: Chain, group: FieldFrames) -> set[str]:
     return chosen
 
 
-def _principal_tasks(
+def principal_tasks(
     chain: Chain, index: NightIndex, flats: Iterable[Sighting]
 ) -> Iterator[tuple[str, Task]]:
     for flat in flats:
@@ -166,7 +174,7 @@ def _session_tasks(chain: Chain, index: NightIndex) -> Iterator[Task]:
                 yield chain.session(session)
 
 
-def _science_groups(
+def science_groups(
     chain: Chain, index: NightIndex, tasks: Mapping[str, Task], notes: dict[str, list[str]]
 ) -> Iterator[Task]:
     """Combined and spliced spectra. Why there is no splice is noted with the frame."""
@@ -192,7 +200,7 @@ def _science_groups(
             yield chain.spliced(combined[blue_key], combined[red_key])
 
 
-def _closure(tasks: Iterable[Task]) -> list[Task]:
+def closure(tasks: Iterable[Task]) -> list[Task]:
     """Tasks and all they need, each once, what is needed first."""
     found: dict[str, Task] = {}
     for task in tasks:

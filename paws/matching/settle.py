@@ -148,6 +148,7 @@ def _ideal(task: Task, policy: MatchPolicy) -> Recipe:
         tuple((item.role, item.chosen.maker.offer) for item in task.decisions if item.chosen is not None),
         policy,
         best=True,
+        parameters=task.parameters,
     )
 
 
@@ -187,7 +188,9 @@ def _usable(task: Task, policy: MatchPolicy) -> Recipe | None:
             calibrations.append((decision.role, offer))
         elif decision.mandatory:
             return None
-    return make_recipe(task.kind, task.frames, tuple(inputs), tuple(calibrations), policy, best=False)
+    return make_recipe(
+        task.kind, task.frames, tuple(inputs), tuple(calibrations), policy, False, task.parameters
+    )
 
 
 def _stand_in(task: Task, usable: Recipe, state: NightState, moment: Moment, hold_until: datetime) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.frames import CameraKey, DetectorKey, FibreKey, Frame
+from schemas.reductions import ParameterValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +45,29 @@ class JunkMark:
     reason: str
     who: str
     at: datetime
+
+
+Parameters = tuple[tuple[str, ParameterValue], ...]
+"""Parameters of a reduction by 2dFdr's names in capitals, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterMark:
+    """A person's word on the parameters that a frame is reduced with; empty when taken back."""
+
+    parameters: Parameters
+    reason: str
+    who: str
+    at: datetime
+
+
+def in_order(parameters: Mapping[str, ParameterValue]) -> Parameters:
+    """Parameters as they are compared: what a command line writes alike is alike."""
+    return tuple(sorted((name.upper(), _plain(value)) for name, value in parameters.items()))
+
+
+def _plain(value: ParameterValue) -> ParameterValue:
+    # In Python True, 1 and 1.0 are one key of a cache; in the key of a reduction they would be three.
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    return value

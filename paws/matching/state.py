@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from paws.matching.night_index import NightIndex
-from paws.matching.sighting import JunkMark, Sighting
-from schemas.events import FrameJunked, ReductionFinished
+from paws.matching.sighting import JunkMark, ParameterMark, Sighting, in_order
+from schemas.events import FrameJunked, FrameParametersSet, ReductionFinished
 from schemas.vocabulary import ReductionState
 
 
@@ -41,7 +41,7 @@ class NightState:
 
     Attributes
     ----------
-    frames, junk, finished
+    frames, junk, parameters, finished
         By frame identifier, and by job key. They are changed by the fold methods only.
     requested
         When reductions that have not finished were asked for. A memory that saves asking again; what is
@@ -53,6 +53,7 @@ class NightState:
     night: str
     frames: dict[str, Sighting] = field(default_factory=dict)
     junk: dict[str, JunkMark] = field(default_factory=dict)
+    parameters: dict[str, ParameterMark] = field(default_factory=dict)
     finished: dict[str, Finished] = field(default_factory=dict)
     requested: dict[str, datetime] = field(default_factory=dict)
     standing: dict[str, str] = field(default_factory=dict)
@@ -86,6 +87,14 @@ class NightState:
             return False
         self.junk[frame_id] = mark
         self._index = None
+        return True
+
+    def fold_parameters(self, frame_id: str, mark: ParameterMark) -> bool:
+        """Take in the parameters that somebody set for a frame. The newest word counts."""
+        known = self.parameters.get(frame_id)
+        if known is not None and _rank(known) >= _rank(mark):
+            return False
+        self.parameters[frame_id] = mark
         return True
 
     def fold_finished(self, job_key: str, item: Finished) -> bool:
@@ -124,3 +133,13 @@ class NightState:
 def junk_mark(event: FrameJunked) -> JunkMark:
     """Item of an event."""
     return JunkMark(event.junked, event.reason, event.who, event.at)
+
+
+def parameter_mark(event: FrameParametersSet) -> ParameterMark:
+    """Item of an event."""
+    return ParameterMark(in_order(event.parameters), event.reason, event.who, event.at)
+
+
+def _rank(mark: ParameterMark) -> tuple[datetime, str, str]:
+    # Values are of several kinds, which do not compare.
+    return mark.at, repr(mark.parameters), mark.reason

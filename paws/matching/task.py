@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from paws.matching.choose import MatchDecision, Offer, Progress
 from paws.matching.policy import MatchPolicy
-from paws.matching.sighting import Sighting
+from paws.matching.sighting import Parameters, Sighting
 from schemas.reductions import (
     CalibrationChoice,
     FrameInput,
@@ -52,6 +52,8 @@ class Task:
         Tasks whose products are combined or spliced, in order.
     decisions
         Calibrations, by role.
+    parameters
+        Those that somebody set for its frame, beside the policy's.
     progress, reason
         How far the best version is, and why no further.
     ideal
@@ -81,6 +83,7 @@ class Task:
     frames: tuple[Sighting, ...] = ()
     members: tuple[Task, ...] = ()
     decisions: tuple[MatchDecision, ...] = ()
+    parameters: Parameters = ()
     progress: Progress = Progress.BLOCKED
     reason: str = ""
     ideal: Recipe | None = None
@@ -133,11 +136,28 @@ def make_recipe(
     calibrations: tuple[tuple[CalibrationRole, Offer], ...],
     policy: MatchPolicy,
     best: bool,
+    parameters: Parameters = (),
 ) -> Recipe:
     """Recipe with its key."""
     checksums = tuple(item.frame.checksum for item in frames)
-    key = _key(kind, checksums, inputs, calibrations, policy.parameters, policy.engine, policy.engine_version)
+    key = _key(
+        kind,
+        checksums,
+        inputs,
+        calibrations,
+        merged(policy.parameters_of(kind), parameters),
+        policy.engine,
+        policy.engine_version,
+    )
     return Recipe(key, inputs, calibrations, best)
+
+
+def merged(general: Parameters, own: Parameters) -> Parameters:
+    """Parameters of a reduction: a frame's own stand before those of every reduction."""
+    if not own:
+        return general
+    names = {name for name, _value in own}
+    return tuple(sorted([*own, *(item for item in general if item[0].upper() not in names)]))
 
 
 @lru_cache(maxsize=32768)
@@ -215,7 +235,7 @@ def to_reduction(task: Task, policy: MatchPolicy, priority: Priority, reason: st
         ),
         inputs=tuple(ProductInput(job_key=offer.job_key, kind=offer.kind) for offer in recipe.inputs),
         calibrations=choices_of(task),
-        parameters=dict(policy.parameters),
+        parameters=dict(merged(policy.parameters_of(task.kind), task.parameters)),
         engine=policy.engine,
         engine_version=policy.engine_version,
         priority=priority,

@@ -10,14 +10,14 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from agents.calib_matcher.storage import junk_frame
 from agents.rebuild.main import rebuild
 from agents.rebuild.marks import Marks, gather_marks, marks_path, read_marks, write_marks
 from agents.reducer.record import PENDING, RECORD, counting, find_records
-from agents.reducer.reprocess import reprocess
 from paws.clock import utc_now
 from paws.database import connect, migrate, open_pool
 from paws.errors import InvalidInputError
+from paws.orders.book import mark_frames
+from paws.orders.repeat import reprocess
 from tests.support.flow import Flow
 from tests.support.rawfiles import raw_frame
 from tests.support.reductions import FakeEngine
@@ -85,7 +85,7 @@ async def observe(settings, pool, raw):
     await flow.run()
     async with pool.acquire() as connection:
         frame = await connection.fetchval("SELECT frame_id FROM frame WHERE name = '12mar10006.fits'")
-        await junk_frame(connection, frame, NIGHT, junked=True, reason="cloud", who="observer", at=utc_now())
+        await mark_frames(connection, [frame], NIGHT, junked=True, reason="cloud", who="observer", at=utc_now())
         await connection.execute(
             "INSERT INTO notification (notification_id, night, kind, subject, body) VALUES ('n', $1, 'k', 's', 'b')",
             NIGHT,

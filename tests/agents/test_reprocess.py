@@ -8,10 +8,10 @@ from click.testing import CliRunner
 
 from agents.reducer.command import reprocess as reprocess_command
 from agents.reducer.intake.storage import take_request
-from agents.reducer.reprocess import reprocess
 from agents.reducer.runner.identity import runner_identity
 from agents.reducer.runner.runner import Runner, TryAgainLater
 from paws.errors import InvalidInputError
+from paws.orders.repeat import reprocess
 from paws.settings import as_environment
 from schemas.events import ReductionRequested
 from schemas.reductions import ProductInput

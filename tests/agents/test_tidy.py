@@ -9,13 +9,13 @@ from datetime import timedelta
 
 import pytest
 
-from agents.calib_matcher.storage import junk_frame
 from agents.rebuild.marks import marks_path, read_marks
 from agents.reducer.intake.storage import queue_again
 from agents.reducer.runner.mend import mend
 from agents.tidy import storage
 from agents.tidy.main import tidy
 from paws.clock import utc_now
+from paws.orders.book import mark_frames
 from tests.support.flow import Flow
 from tests.support.rawfiles import raw_frame
 from tests.support.reductions import FakeEngine
@@ -52,7 +52,7 @@ async def night(settings, pool, raw):
     await flow.run()
     async with pool.acquire() as connection:
         frame = await connection.fetchval("SELECT frame_id FROM frame WHERE name = '12mar10004.fits'")
-        await junk_frame(connection, frame, NIGHT, junked=True, reason="cloud", who="me", at=utc_now())
+        await mark_frames(connection, [frame], NIGHT, junked=True, reason="cloud", who="me", at=utc_now())
     await flow.run()
     return flow
 
@@ -96,7 +96,7 @@ async def test_what_was_forgotten_is_made_again_when_it_is_wanted_again(settings
     await tidy(pool, settings, clock=later(31))
     async with pool.acquire() as connection:
         frame = await connection.fetchval("SELECT frame_id FROM frame WHERE name = '12mar10004.fits'")
-        await junk_frame(connection, frame, NIGHT, junked=False, reason="", who="me", at=utc_now())
+        await mark_frames(connection, [frame], NIGHT, junked=False, reason="", who="me", at=utc_now())
     await night.run()
     # The matcher remembers that it was made once; a runner sees that it is not there.
     await mend(pool, settings, utc_now())

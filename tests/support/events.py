@@ -8,10 +8,12 @@ from schemas.events import (
     Event,
     FrameArrived,
     FrameJunked,
+    FrameParametersSet,
     FrameRejected,
     ProductRecord,
     ReductionFinished,
     ReductionRequested,
+    RequestOrdered,
     StatusEvent,
     Timing,
 )
@@ -157,6 +159,15 @@ def examples() -> dict[str, Event]:
             reason="cloud",
             who="observer",
         ),
+        FrameParametersSet(
+            event_id=f"{frame.frame_id}:parameters",
+            night=NIGHT,
+            at=AT,
+            frame_id=frame.frame_id,
+            parameters={"SKYSUB": 0},
+            reason="the sky fibres see a galaxy",
+            who="observer",
+        ),
         ReductionRequested(event_id=reduction.job_key, night=NIGHT, at=AT, reduction=reduction),
         ReductionFinished(
             event_id=f"{reduction.job_key}:succeeded",
@@ -187,6 +198,14 @@ def examples() -> dict[str, Event]:
                 engine_finished_at=AT,
                 finished_at=AT,
             ),
+        ),
+        RequestOrdered(
+            event_id="0a1b2c3d4e5f6071:submit",
+            night=NIGHT,
+            at=AT,
+            request_id="0a1b2c3d4e5f6071",
+            order="submit",
+            who="mia",
         ),
         StatusEvent(
             event_id=f"frame:{frame.frame_id}:reduced",

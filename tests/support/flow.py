@@ -22,7 +22,14 @@ from paws.clock import utc_now
 from paws.database import Pool
 from paws.errors import NotOursError
 from paws.settings import Settings
-from schemas.events import FrameArrived, FrameJunked, ReductionFinished, ReductionRequested, parse_event
+from schemas.events import (
+    FrameArrived,
+    FrameJunked,
+    FrameParametersSet,
+    ReductionFinished,
+    ReductionRequested,
+    parse_event,
+)
 
 MOST_TURNS = 500
 
@@ -78,6 +85,8 @@ class Flow:
             case FrameArrived():
                 await self._planner.take(event)
                 await refresh(self._pool, [event.frame.frame_id], event.night)
+            case FrameParametersSet():
+                await self._planner.take(event)
             case FrameJunked():
                 await self._planner.take(event)
                 await refresh(self._pool, [event.frame_id], event.night)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from agents.reducer.commands import WorkFiles, command_line, input_keys, plain_names
+from agents.reducer.commands import WorkFiles, command_line, plain_names
 from agents.reducer.provenance import InputFile
 from agents.reducer.runner.workfolder import (
     InputNotRegisteredError,
@@ -14,7 +14,7 @@ from agents.reducer.runner.workfolder import (
     make_work_folder,
     plain_name,
 )
-from schemas.reductions import ProductInput, Reduction
+from schemas.reductions import ProductInput, Reduction, input_keys
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agents.reducer.commands import input_keys
 from agents.reducer.events import announce_finished
 from agents.reducer.intake.storage import FORGOTTEN, NOT_WANTED, queue_again
 from agents.reducer.retry import RetryPolicy
@@ -15,7 +14,7 @@ from agents.reducer.runner.service import Situation, StartDecision, start_decisi
 from paws.database import Connection, Pool
 from paws.errors import PermanentError
 from paws.status import announce_frames, announce_reductions
-from schemas.reductions import ProductInput, Reduction
+from schemas.reductions import ProductInput, Reduction, input_keys
 from schemas.vocabulary import Outcome, ProductKind, ReductionState
 
 

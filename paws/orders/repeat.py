@@ -1,19 +1,18 @@
-"""Asking again: for what failed, or for everything, of a frame or of a night."""
+"""Asking again: for what failed, or for everything, of a frame or of a night. For commands and pages alike."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agents.reducer.commands import input_keys
 from paws.database import Connection
 from paws.errors import InvalidInputError
 from paws.outbox import announce
 from schemas.events import ReductionRequested
-from schemas.reductions import Reduction
+from schemas.reductions import Reduction, input_keys
 from schemas.vocabulary import Priority, ReductionKind, ReductionState
 
 _NIGHT = re.compile(r"\d{8}")
@@ -120,13 +119,14 @@ async def reprocess(
     """
     async with connection.transaction():
         nights, chosen = await _chosen(connection, target, night)
-        wanted = await _wanted(connection, nights)
+        wanted = await wanted_reductions(connection, nights)
         asked = choose(wanted, wanted if chosen is None else chosen, force=force, kind=kind)
-        await announce(connection, [_request(wanted[item.job_key].reduction, at) for item in asked])
+        await announce(connection, [request_again(wanted[item.job_key].reduction, at) for item in asked])
     return asked
 
 
-def _request(reduction: Reduction, at: datetime) -> ReductionRequested:
+def request_again(reduction: Reduction, at: datetime) -> ReductionRequested:
+    """A person's request for a reduction that is known."""
     return ReductionRequested(
         event_id=reduction.job_key,
         night=reduction.night,
@@ -161,17 +161,19 @@ async def _chosen(
     if len(rows) > 1:
         found = ", ".join(sorted(row["frame_id"] for row in rows))
         raise InvalidInputError(f"{target!r} may be any of {found}. Give one of these, or --night.")
-    keys = await connection.fetch(
-        """
-        SELECT r.job_key FROM reduction r JOIN reduction_frame USING (job_key)
-        WHERE frame_id = $1
-        """,
-        rows[0]["frame_id"],
+    return [rows[0]["night"]], await keys_of_frames(connection, [rows[0]["frame_id"]])
+
+
+async def keys_of_frames(connection: Connection, frame_ids: Sequence[str]) -> set[str]:
+    """Keys of all reductions that some frames went into."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT job_key FROM reduction_frame WHERE frame_id = ANY($1::text[])", list(frame_ids)
     )
-    return [rows[0]["night"]], {row["job_key"] for row in keys}
+    return {row["job_key"] for row in rows}
 
 
-async def _wanted(connection: Connection, nights: list[str]) -> dict[str, WantedReduction]:
+async def wanted_reductions(connection: Connection, nights: list[str]) -> dict[str, WantedReduction]:
+    """Reductions that the planner wants in some nights, by key."""
     rows = await connection.fetch(
         """
         SELECT r.document, r.state FROM reduction r JOIN slot s ON s.slot = r.slot AND s.job_key = r.job_key

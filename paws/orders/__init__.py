@@ -1,0 +1,1 @@
+"""What people order: junking frames, taking that back, and reducing again, with parameters or as before."""
