@@ -20,6 +20,7 @@ CREATE TABLE request (
     parts_done          integer NOT NULL DEFAULT 0,
     parts_failed        integer NOT NULL DEFAULT 0,
     parts_reused        integer NOT NULL DEFAULT 0,      -- done before it asked
+    missing             jsonb NOT NULL DEFAULT '[]',     -- results that cannot be made, with the reason
     submitted_at        timestamptz NOT NULL,
     planned_at          timestamptz,
     started_at          timestamptz,
@@ -56,6 +57,7 @@ CREATE INDEX request_frame_frame ON request_frame (frame_id);
 CREATE TABLE request_part (
     request_id  text NOT NULL REFERENCES request ON DELETE CASCADE,
     job_key     text NOT NULL,
+    wanted      boolean NOT NULL DEFAULT true,           -- whether the newest plan needs it
     position    integer NOT NULL,                        -- what is needed first comes first
     slot        text NOT NULL,                           -- of the night's plan
     kind        text NOT NULL,
