@@ -15,6 +15,9 @@ from paws.database import Connection, Pool
 ACCOUNT_KIND: Final = "account"
 """Kind of the letters that are about an account."""
 
+REQUEST_KIND: Final = "request"
+"""Kind of the letters that tell how a request went."""
+
 LETTER_LASTS: Final = timedelta(hours=12)
 """After so long a letter about an account is not sent any more: its secret may have ended."""
 
@@ -29,12 +32,15 @@ class Letter:
         One mail address.
     occasion
         What it is about; the same occasion is told once.
+    kind
+        `ACCOUNT_KIND` may hold a secret.
     """
 
     recipient: str
     subject: str
     body: str
     occasion: str
+    kind: str = ACCOUNT_KIND
 
 
 async def put_letter(connection: Connection, letter: Letter) -> bool:
@@ -43,7 +49,7 @@ async def put_letter(connection: Connection, letter: Letter) -> bool:
     row = await connection.fetchrow(
         "INSERT INTO notification (notification_id, night, kind, subject, body, recipient)"
         " VALUES ($1, '', $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1",
-        *(f"{ACCOUNT_KIND}:{name}", ACCOUNT_KIND, letter.subject, letter.body, letter.recipient),
+        *(f"{letter.kind}:{name}", letter.kind, letter.subject, letter.body, letter.recipient),
     )
     return row is not None
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import os
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from paws.errors import ConfigurationError
+from paws.settings_text import as_text, is_loopback, split_folders, split_networks, split_words
 
 _PREFIX = "PAWS_"
 
@@ -23,7 +22,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
     # Where things are.
-    raw_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
+    raw_dirs: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_folders)] = Field(
         default=(), description="Raw folders to watch, separated by ':'"
     )
     data_dir: Path = Field(default=Path("data"), description="Folder for everything that PAWS Live keeps")
@@ -184,7 +183,7 @@ class Settings(BaseSettings):
     web_port: int = Field(
         default=8080, ge=0, le=65535, description="Port of the web server; 0 takes a free one"
     )
-    web_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    web_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_words)] = Field(
         default=(),
         description="Host names that the web server answers to, separated by ','; none means any",
     )
@@ -195,6 +194,31 @@ class Settings(BaseSettings):
         default="",
         pattern=r"^(https?://[^\s/?#@]+)?/?$",
         description="Address under which people reach the pages, such as https://paws.example.org; for links in mails",
+    )
+
+    sky_images: str = Field(
+        default="https://alasky.cds.unistra.fr/DSS/DSSColor",
+        pattern=r"^(https?://[^\s;,'\"/]+(/[^\s;,'\"]*)?)?$",
+        description="Survey (HiPS) behind the explorer's fields; empty: nobody is asked for images",
+    )
+
+    name_resolver: str = Field(
+        default="https://cds.unistra.fr/cgi-bin/nph-sesame",
+        pattern=r"^(https?://[^\s?#@]+)?$",
+        description="Sesame service that is asked for the coordinates of an object's name; empty asks nobody",
+    )
+    name_resolver_deadline: float = Field(
+        default=5.0, gt=0, le=60, description="Longest wait for the coordinates of a name"
+    )
+
+    # Requests.
+    webhook_networks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_networks)] = Field(
+        default=(),
+        description="Private networks that webhooks of requests may be sent to, such as 10.2.0.0/16, separated by ','",
+    )
+    token: SecretStr = Field(
+        default=SecretStr(""),
+        description="API token that `paws request` sends, of one's account page; not needed where access is open",
     )
 
     # Who may see what.
@@ -232,20 +256,6 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least level that is written"
     )
-
-    @field_validator("raw_dirs", mode="before")
-    @classmethod
-    def _split_paths(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(Path(part) for part in value.split(os.pathsep) if part)
-        return value
-
-    @field_validator("web_hosts", mode="before")
-    @classmethod
-    def _split_hosts(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @cached_property
     def products_dir(self) -> Path:
@@ -285,7 +295,7 @@ class Settings(BaseSettings):
         ConfigurationError
             If access is open and the web server binds an address that others reach.
         """
-        if self.access == "open" and not _is_loopback(self.web_host):
+        if self.access == "open" and not is_loopback(self.web_host):
             raise ConfigurationError(
                 f"PAWS_WEB_HOST={self.web_host} lets other machines in, and PAWS_ACCESS=open would show them everything."
                 " Set PAWS_ACCESS=accounts and make accounts (paws user add), or, if all is public here,"
@@ -335,15 +345,6 @@ class Settings(BaseSettings):
         return self.model_dump(mode="json")
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def load_settings(**overrides: Any) -> Settings:
     """Settings from the environment, with overrides from a command line.
 
@@ -373,16 +374,3 @@ def as_environment(settings: Settings) -> dict[str, str]:
         for name, field in Settings.model_fields.items()
         if getattr(settings, name) != field.default
     }
-
-
-def as_text(value: Any) -> str:
-    """Value as the environment holds it. Secrets are written out."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, tuple):
-        # Folders may hold commas, host names may hold colons (IPv6).
-        separator = os.pathsep if any(isinstance(part, Path) for part in value) else ","
-        return separator.join(str(part) for part in value)
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return str(value)

@@ -147,7 +147,7 @@ class Desk:
         if server:
             return await asyncio.to_thread(mail.send, letter, server)
         name = mail.outbox_name(unsent.message, unsent.created_at)
-        private = unsent.message.kind is service.Kind.ACCOUNT
+        private = unsent.message.recipient is not None
         return await asyncio.to_thread(
             mail.put_into_outbox, letter, settings.outbox_dir, name, private=private
         )

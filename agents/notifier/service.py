@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from paws.clock import from_mjd
-from paws.letters import ACCOUNT_KIND
+from paws.letters import ACCOUNT_KIND, REQUEST_KIND
 from schemas.vocabulary import FrameState
 
 REJECTIONS_QUIET = timedelta(seconds=10)
@@ -34,6 +34,7 @@ class Kind(StrEnum):
     REJECTED = "rejected"
     FIELD = "field"
     ACCOUNT = ACCOUNT_KIND
+    REQUEST = REQUEST_KIND
 
 
 @dataclass(frozen=True)

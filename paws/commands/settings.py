@@ -39,7 +39,8 @@ def settings(as_json: bool, markdown: bool) -> None:
 
 def reference_page() -> str:
     """Reference page of all settings, in Markdown."""
-    from paws.settings import Settings, as_text
+    from paws.settings import Settings
+    from paws.settings_text import as_text
 
     lines = [
         "# Settings",
