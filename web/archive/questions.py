@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from schemas.vocabulary import Arm, FrameClass
+from schemas.vocabulary import Arm
 from web.questions import Paged, Question, Text
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f/]+$")]
@@ -19,11 +19,20 @@ Night = Annotated[
 ]
 Seconds = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
-ArchiveClass = StrEnum(
-    "ArchiveClass",
-    {"SCIENCE": "science", "CALIBRATION": "calibration"} | {one.name: one.value for one in FrameClass},
-)
-"""Classes that can be asked for: each one, all science, or all calibrations."""
+
+class ArchiveClass(StrEnum):
+    """Classes that can be asked for: each one of `FrameClass`, all science, or all calibrations."""
+
+    SCIENCE = "science"
+    CALIBRATION = "calibration"
+    BIAS = "BIAS"
+    DARK = "DARK"
+    LFLAT = "LFLAT"
+    MFFFF = "MFFFF"
+    MFARC = "MFARC"
+    MFSKY = "MFSKY"
+    MFOBJECT = "MFOBJECT"
+    MFFLX = "MFFLX"
 
 
 class ArchiveSort(StrEnum):

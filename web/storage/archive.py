@@ -33,8 +33,10 @@ _DISTANCE: Final = (
     " + cosd(dec) * cosd({}) * power(sind((ra - {}) / 2), 2))))"
 )
 _IN_ORDER: Final = "night, run, arm, frame_id"
-_NEWEST: Final = "night DESC, run DESC, arm, frame_id"
 _SORTS: Final = {"class": "frame_class", "object": "lower(object_name)", "field": "lower(field)"}
+_NEWEST: Final = (("night", True), ("run", True), ("arm", False), ("frame_id", False))
+_FAR: Final = 1000
+"""Offset from which on it is worth asking from the other end."""
 
 
 @dataclass(frozen=True)
@@ -98,30 +100,60 @@ def _add_cone(where: Where, cone: Cone) -> None:
     where.add_each(f"{_DISTANCE} <= {{}}", centre.dec, centre.dec, centre.ra, cone.radius)
 
 
-def _order(sort: ArchiveSort, cone: Cone | None, where: Where) -> str:
-    down = " DESC" if sort.down else ""
+def _order(sort: ArchiveSort, cone: Cone | None, where: Where, backwards: bool) -> str:
+    """What to sort by; ties are broken by newest first, so that pages never share a frame."""
     if sort.column == "night":
-        return _NEWEST if sort.down else _IN_ORDER
-    if sort.column == "distance" and cone is not None:
+        keys = _NEWEST if sort.down else tuple((name, False) for name, _ in _NEWEST)
+    elif sort.column == "distance" and cone is not None:
         distance = _DISTANCE
         for value in (cone.centre.dec, cone.centre.dec, cone.centre.ra):
             where.values.append(value)
             distance = distance.replace("{}", f"${len(where.values)}", 1)
-        return f"{distance}{down}, {_NEWEST}"
-    return f"{_SORTS.get(sort.column, sort.column)}{down}, {_NEWEST}"
+        keys = ((distance, sort.down), *_NEWEST)
+    else:
+        keys = ((_SORTS.get(sort.column, sort.column), sort.down), *_NEWEST)
+    return ", ".join(f"{name}{' DESC' if down is not backwards else ''}" for name, down in keys)
 
 
 async def find(pool: Pool, question: ArchiveQuestion, cone: Cone | None, sight: Sight) -> Found:
     """Part of the frames that a question asks for, and how many there are."""
-    total, more = await _count(pool, _conditions(question, cone, sight), "SELECT FROM frame")
+    limit, offset = question.limit, question.offset
+    if offset < _FAR:
+        chosen = await _page(pool, question, cone, sight, limit, offset)
+        if len(chosen) < limit and (chosen or not offset):
+            return Found(await rows_of(pool, chosen, sight), offset + len(chosen), False)
+        total, more = await _count(pool, _conditions(question, cone, sight), "SELECT FROM frame")
+    else:
+        total, more = await _count(pool, _conditions(question, cone, sight), "SELECT FROM frame")
+        left = total - offset
+        if more or left > offset:
+            chosen = await _page(pool, question, cone, sight, limit, offset)
+        elif left > 0:
+            # Behind the middle the page is nearer from the end.
+            take = min(limit, left)
+            chosen = await _page(pool, question, cone, sight, take, left - take, backwards=True)
+            chosen.reverse()
+        else:
+            chosen = []
+    return Found(await rows_of(pool, chosen, sight), total, more)
+
+
+async def _page(
+    pool: Pool,
+    question: ArchiveQuestion,
+    cone: Cone | None,
+    sight: Sight,
+    limit: int,
+    offset: int,
+    backwards: bool = False,
+) -> list[str]:
     where = _conditions(question, cone, sight)
-    order = _order(question.sort, cone, where)
+    order = _order(question.sort, cone, where, backwards)
     rows = await pool.fetch(
-        f"SELECT frame_id FROM frame{where} ORDER BY {order}{where.page(question.limit, question.offset)}",  # noqa: S608 - constants
+        f"SELECT frame_id FROM frame{where} ORDER BY {order}{where.page(limit, offset)}",  # noqa: S608 - constants
         *where.values,
     )
-    chosen = [row["frame_id"] for row in rows]
-    return Found(await rows_of(pool, chosen, sight), total, more)
+    return [row["frame_id"] for row in rows]
 
 
 async def _count(pool: Pool, where: Where, select: str) -> tuple[int, bool]:
@@ -186,24 +218,49 @@ async def by_night(
 
 async def fields(pool: Pool, question: ArchiveQuestion, cone: Cone | None, sight: Sight) -> Found:
     """The same frames by field: those through the fibres, grouped by night, plate and field, the newest first."""
+    where = _of_fields(question, cone, sight)
+    where.values += [question.limit, question.offset, MOST_COUNTED + 1]
+    last = len(where.values)
+    groups = await pool.fetch(
+        "WITH found AS MATERIALIZED (SELECT night, plate, field, min(run) AS run"  # noqa: S608 - constants
+        f" FROM frame{where} GROUP BY night, plate, field LIMIT ${last})"
+        " SELECT night, plate, field, (SELECT count(*) FROM found) AS total FROM found"
+        f" ORDER BY night DESC, run DESC, plate, field LIMIT ${last - 2} OFFSET ${last - 1}",
+        *where.values,
+    )
+    if not groups:
+        where = _of_fields(question, cone, sight)
+        return Found([], *await _count(pool, where, "SELECT DISTINCT night, plate, field FROM frame"))
+    total = int(groups[0]["total"])
+    rows = await _field_rows(pool, question, cone, sight, groups)
+    return Found(rows, min(total, MOST_COUNTED), total > MOST_COUNTED)
+
+
+def _of_fields(question: ArchiveQuestion, cone: Cone | None, sight: Sight) -> Where:
     where = _conditions(question, cone, sight)
     where.require(_POINTED)
     where.require("plate IS NOT NULL")
-    total, more = await _count(pool, where, "SELECT DISTINCT night, plate, field FROM frame")
-    where = _conditions(question, cone, sight)
-    where.require(_POINTED)
-    where.require("plate IS NOT NULL")
+    return where
+
+
+async def _field_rows(
+    pool: Pool, question: ArchiveQuestion, cone: Cone | None, sight: Sight, groups: Sequence[Any]
+) -> list[Row]:
+    """What is told of some fields: only frames that the question asks for are counted."""
+    where = _of_fields(question, cone, sight)
+    where.add("night = ANY({}::text[])", sorted({group["night"] for group in groups}))
     where.values.append(_SCIENCE)
     science = f"frame_class = ANY(${len(where.values)}::text[])"
     rows = await pool.fetch(
-        "SELECT night, plate, field, count(*) AS frames, array_agg(DISTINCT arm) AS arms,"  # noqa: S608 - constants
+        "SELECT night, plate, field, count(*) AS frames,"  # noqa: S608 - constants
         f" count(*) FILTER (WHERE {science}) AS science,"
         f" sum(exposed) FILTER (WHERE {science} AND arm = 'blue') AS blue_seconds,"
         f" sum(exposed) FILTER (WHERE {science} AND arm = 'red') AS red_seconds,"
         " array_agg(DISTINCT grating) FILTER (WHERE grating <> '') AS gratings,"
         " min(utmjd) AS first_mjd, max(utmjd) AS last_mjd, min(ra) AS ra, min(dec) AS dec"
-        f" FROM frame{where} GROUP BY night, plate, field"
-        f" ORDER BY night DESC, min(run) DESC, plate, field{where.page(question.limit, question.offset)}",
+        f" FROM frame{where} GROUP BY night, plate, field",
         *where.values,
     )
-    return Found([dict(row) for row in rows], total, more)
+    told = {(row["night"], row["plate"], row["field"]): dict(row) for row in rows}
+    found = [told.get((group["night"], group["plate"], group["field"])) for group in groups]
+    return [row for row in found if row is not None]
