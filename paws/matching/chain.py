@@ -27,7 +27,7 @@ from paws.matching.night_index import Exposures, NightIndex, Session
 from paws.matching.settle import NEVER, Moment, Patience, closed_at, describe_role, settle
 from paws.matching.sighting import Sighting
 from paws.matching.state import NightState
-from paws.matching.task import Task
+from paws.matching.task import Task, concerning
 from schemas.frames import FibreKey
 from schemas.vocabulary import CalibrationLevel, CalibrationRole, FrameClass, ProductKind, ReductionKind
 
@@ -252,7 +252,7 @@ class Chain:
             (sighting,),
             frames=(sighting,),
             decisions=choose(),
-            parameters=mark.parameters if mark else (),
+            parameters=concerning(mark.parameters, kind) if mark else (),
         )
         self._of_frame[sighting.frame_id, product] = task
         return self._settle(task, Patience(hold_until=self._hold_until(sighting)))

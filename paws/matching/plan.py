@@ -26,6 +26,7 @@ from paws.matching.state import NightState
 from paws.matching.task import Task, choices_of, to_reduction
 from paws.matching.verdict import FrameDecision, aside, judge, not_chosen
 from schemas.frames import CameraKey
+from schemas.parameters import in_words
 from schemas.reductions import Reduction
 from schemas.vocabulary import CalibrationLevel, FrameClass, Priority, ReductionKind
 
@@ -116,7 +117,7 @@ def plan(nights: Mapping[str, NightState], night: str, now: datetime, policy: Ma
 
 
 def _own_parameters(mark: ParameterMark) -> str:
-    named = ", ".join(f"{name} {value}" for name, value in mark.parameters)
+    named = ", ".join(f"{name} {in_words(value)}" for name, value in mark.parameters)
     return f"reduced with {named}: {mark.reason} ({mark.who})"
 
 
@@ -149,9 +150,7 @@ def _choose_flats(chain: Chain, group: FieldFrames) -> set[str]:
     return chosen
 
 
-def principal_tasks(
-    chain: Chain, index: NightIndex, flats: Iterable[Sighting]
-) -> Iterator[tuple[str, Task]]:
+def principal_tasks(chain: Chain, index: NightIndex, flats: Iterable[Sighting]) -> Iterator[tuple[str, Task]]:
     for flat in flats:
         yield flat.frame_id, chain.fibre_flat(flat)
     makers = {

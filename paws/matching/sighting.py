@@ -62,12 +62,5 @@ class ParameterMark:
 
 
 def in_order(parameters: Mapping[str, ParameterValue]) -> Parameters:
-    """Parameters as they are compared: what a command line writes alike is alike."""
-    return tuple(sorted((name.upper(), _plain(value)) for name, value in parameters.items()))
-
-
-def _plain(value: ParameterValue) -> ParameterValue:
-    # In Python True, 1 and 1.0 are one key of a cache; in the key of a reduction they would be three.
-    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
-    return value
+    """Parameters as they are compared. Their values are typed: `schemas.parameters` reads them."""
+    return tuple(sorted((name.upper(), value) for name, value in parameters.items()))

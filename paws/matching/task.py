@@ -10,6 +10,7 @@ from functools import lru_cache
 from paws.matching.choose import MatchDecision, Offer, Progress
 from paws.matching.policy import MatchPolicy
 from paws.matching.sighting import Parameters, Sighting
+from schemas.parameters import BY_NAME
 from schemas.reductions import (
     CalibrationChoice,
     FrameInput,
@@ -150,6 +151,11 @@ def make_recipe(
         policy.engine_version,
     )
     return Recipe(key, inputs, calibrations, best)
+
+
+def concerning(parameters: Parameters, kind: ReductionKind) -> Parameters:
+    """Of a frame's own parameters those that change a kind of reduction: others keep their keys."""
+    return tuple(item for item in parameters if item[0] not in BY_NAME or kind in BY_NAME[item[0]].concerns)
 
 
 def merged(general: Parameters, own: Parameters) -> Parameters:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -13,11 +12,13 @@ from typing import Final
 from paws.accounts.audit import Actor
 from paws.errors import InvalidInputError
 from paws.matching.sighting import Parameters, in_order
+from schemas.parameters import PARAMETERS, Parameter, ParameterError, read_values
+from schemas.parameters import in_words as value_in_words
 from schemas.reductions import ParameterValue
+from schemas.vocabulary import FrameClass, ReductionKind
 
 LONGEST_REASON: Final = 500
 MOST_FRAMES: Final = 200
-_MOST_PARAMETERS: Final = 40
 
 
 class OrderKind(StrEnum):
@@ -86,14 +87,6 @@ class Effect:
     words: str
 
 
-@dataclass(frozen=True)
-class Checked:
-    """A reason and parameters that may be used."""
-
-    reason: str
-    parameters: dict[str, ParameterValue] | None = field(default=None)
-
-
 def order_id(actor: Actor, once: str) -> str:
     """Identifier of an order: somebody else's form cannot have the same."""
     return hashlib.sha256(f"{actor.name}\0{once}".encode()).hexdigest()[:32]
@@ -159,81 +152,53 @@ def _effect(order: Order, frame: FrameNow) -> Effect:
 
 def in_words(parameters: Parameters) -> str:
     """Parameters as people write them."""
-    return ", ".join(f"{name} {value}" for name, value in parameters)
+    return ", ".join(f"{name} {value_in_words(value)}" for name, value in parameters)
 
 
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-RESERVED: Final = frozenset(
-    [
-        *(
-            "IDXFILE",
-            "WDIR",
-            "OUT_DIRNAME",
-            "COMBINEDFILE",
-            "OUTPUT_FILE",
-            "DO_TLMAP",
-            "TASKNAME",
-            "COMPLETE",
-        ),
-        *("ERROR", "USEBIASIM", "USEDARKIM", "USEFLATIM", "USEFFLAT", "KEEP_INTERMEDIATE"),
-    ]
-)
-"""Parameters that PAWS Live decides: with them an order could send files elsewhere, or name other inputs."""
+KINDS_OF_CLASS: Final[dict[FrameClass, tuple[ReductionKind, ...]]] = {
+    FrameClass.BIAS: (ReductionKind.REDUCE_BIAS,),
+    FrameClass.DARK: (ReductionKind.REDUCE_DARK,),
+    FrameClass.LFLAT: (ReductionKind.REDUCE_LFLAT,),
+    FrameClass.MFFFF: (ReductionKind.MAKE_TLM, ReductionKind.REDUCE_FFLAT),
+    FrameClass.MFARC: (ReductionKind.REDUCE_ARC,),
+    FrameClass.MFSKY: (ReductionKind.REDUCE_SKY,),
+    FrameClass.MFOBJECT: (ReductionKind.REDUCE_OBJECT,),
+    FrameClass.MFFLX: (ReductionKind.REDUCE_OBJECT,),
+}
+"""Reductions of a single frame, by its class."""
 
 
-def read_parameters(text: str) -> dict[str, ParameterValue]:
-    """Parameters as people type them: ``NAME value``, one a line; a dash before the name and ``=`` are allowed.
-
-    Raises
-    ------
-    InvalidInputError
-        If a line is no parameter, names one that PAWS Live decides, or one twice.
-    """
-    found: dict[str, ParameterValue] = {}
-    for line in text.splitlines():
-        if not line.strip():
-            continue
-        name, _, value = line.strip().removeprefix("-").replace("=", " ", 1).partition(" ")
-        name, value = name.upper(), value.strip()
-        if not _NAME.fullmatch(name) or not value:
-            raise InvalidInputError(
-                f"{line.strip()[:60]!r} is no parameter: write its name and its value, such as SKYSUB 0."
-            )
-        if name in found:
-            raise InvalidInputError(f"{name} is given twice.")
-        found[name] = value
-    return check_parameters(found)
+def offered(classes: Iterable[FrameClass]) -> list[Parameter]:
+    """Parameters that concern the reductions of frames of some classes."""
+    kinds = {kind for one in classes for kind in KINDS_OF_CLASS[one]}
+    return [parameter for parameter in PARAMETERS if parameter.concerns & kinds]
 
 
-def check_parameters(parameters: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
-    """Parameters that an order may set.
+def check_parameters(
+    given: Mapping[str, object],
+    classes: Collection[FrameClass],
+    gratings: Collection[str],
+    *,
+    builtin: bool,
+) -> dict[str, ParameterValue]:
+    """Parameters that an order sets, checked; without those that are the default.
+
+    Parameters
+    ----------
+    classes, gratings
+        Of the frames concerned.
 
     Raises
     ------
     InvalidInputError
-        If there are too many, or one is decided by PAWS Live, or a value cannot be passed to a command.
+        If one is unknown, has a wrong value, or concerns none of the frames.
     """
-    if len(parameters) > _MOST_PARAMETERS:
-        raise InvalidInputError(f"Set at most {_MOST_PARAMETERS} parameters.")
-    for name, value in parameters.items():
-        if not _NAME.fullmatch(name):
-            raise InvalidInputError(f"{name[:60]!r} is no parameter name of 2dFdr.")
-        if name.upper() in RESERVED or name.upper().endswith("_FILENAME"):
-            raise InvalidInputError(f"{name.upper()} is decided by PAWS Live itself. Take it out.")
-        text = str(value)
-        if (
-            not text.isprintable()
-            or not text.isascii()
-            or len(text) > 200
-            or (text.startswith("-") and not _is_number(text))
-        ):
-            raise InvalidInputError(f"The value of {name.upper()} cannot be passed to a command.")
-    return {name.upper(): value for name, value in parameters.items()}
-
-
-def _is_number(text: str) -> bool:
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        values = read_values(given, gratings, builtin=builtin)
+    except ParameterError as error:
+        raise InvalidInputError(f"Parameter {error.name}: {error.reason}.") from error
+    known = {parameter.name for parameter in offered(classes)}
+    for name in values:
+        if name not in known:
+            raise InvalidInputError(f"Parameter {name} does not concern the reduction of these frames.")
+    return values

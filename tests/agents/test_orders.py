@@ -60,7 +60,7 @@ async def current(pool) -> dict[str, str]:
 
 async def test_parameters_are_set_carried_out_and_taken_back(pool, night):
     before = await current(pool)
-    await give(pool, await make(pool, "reduce", 4, "one", {"skysub": "0"}))
+    await give(pool, await make(pool, "reduce", 4, "one", {"skysub": False}))
     await night.run()
     after = await current(pool)
     changed = {place for place in before if before[place] != after[place]}
@@ -71,11 +71,11 @@ async def test_parameters_are_set_carried_out_and_taken_back(pool, night):
     row = await pool.fetchrow(
         "SELECT document FROM reduction WHERE job_key = $1", after[f"{NIGHT}/1/0004/object object"]
     )
-    assert row["document"]["parameters"] == {"SKYSUB": "0"}
+    assert row["document"]["parameters"] == {"SKYSUB": False}
     notes = await pool.fetchval(
         "SELECT decision -> 'notes' FROM frame_plan JOIN frame USING (frame_id) WHERE run = 4"
     )
-    assert any("SKYSUB 0: a galaxy (mia)" in note for note in notes)
+    assert any("SKYSUB no: a galaxy (mia)" in note for note in notes)
 
     await give(pool, await make(pool, "reduce", 4, "two", {}))
     await night.run()
@@ -123,9 +123,9 @@ async def test_a_refused_order_leaves_nothing(pool, night):
 
 
 async def test_parameters_outlive_the_matcher(pool, night, database):
-    await give(pool, await make(pool, "reduce", 4, "one", {"SKYSUB": "0"}))
+    await give(pool, await make(pool, "reduce", 4, "one", {"SKYSUB": False}))
     event = FrameParametersSet.model_validate((await events_of(pool, "frames.parameters"))[0])
-    assert event.parameters == {"SKYSUB": "0"}
+    assert event.parameters == {"SKYSUB": False}
     # Another matcher, which never hears of the event, finds them in the database.
     await pool.execute("UPDATE outbox SET topic = 'nowhere' WHERE topic = 'frames.parameters'")
     again = Flow(database.model_copy(update={"match_wait": 0.0}), pool, FakeEngine())

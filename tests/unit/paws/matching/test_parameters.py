@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from paws.matching.items import Item, current, decode, fold
 from paws.matching.policy import MatchPolicy
 from paws.matching.sighting import ParameterMark, in_order
 from paws.matching.state import NightState
-from paws.matching.task import merged
-from schemas.vocabulary import Arm
+from paws.matching.task import concerning, merged
+from schemas.vocabulary import Arm, ReductionKind
 from tests.support.nights import EVENING, NIGHT, Observatory, field_frames, kinds, make_night, the
 
 
@@ -55,14 +53,23 @@ def test_parameters_of_a_flat_reach_all_that_reads_it():
     observatory.arrive(flat, arc, science)
     observatory.settle()
     done = set(observatory.executed)
-    observatory.state().fold_parameters(flat.frame_id, mark(shifttlm=0.5))
+    observatory.state().fold_parameters(flat.frame_id, mark(extr_operation="SUM"))
     observatory.settle()
     redone = [observatory.executed[key] for key in observatory.executed.keys() - done]
-    assert kinds(redone) == ["make_tlm", "reduce_arc", "reduce_fflat", "reduce_object"]
-    assert {item.kind.value for item in redone if item.parameters == {"SHIFTTLM": 0.5}} == {
-        "make_tlm",
-        "reduce_fflat",
+    assert kinds(redone) == ["reduce_fflat", "reduce_object"]
+    assert [item.kind.value for item in redone if item.parameters == {"EXTR_OPERATION": "SUM"}] == [
+        "reduce_fflat"
+    ]
+
+
+def test_kinds_that_a_parameter_does_not_concern_keep_their_keys():
+    own = in_order({"EXTR_OPERATION": "SUM", "ARCFITORDER": 3, "OLD_NAME": 1})
+    assert dict(concerning(own, ReductionKind.REDUCE_ARC)) == {
+        "EXTR_OPERATION": "SUM",
+        "ARCFITORDER": 3,
+        "OLD_NAME": 1,
     }
+    assert dict(concerning(own, ReductionKind.MAKE_TLM)) == {"OLD_NAME": 1}
 
 
 def test_the_newest_word_counts_in_whatever_order_words_come():
@@ -82,12 +89,6 @@ def test_a_mark_is_kept_as_an_item():
     state = NightState(NIGHT)
     assert fold(state, again)
     assert current(state, again) == item
-
-
-@pytest.mark.parametrize("value", [True, 1, 1.0])
-def test_what_a_command_line_writes_alike_is_alike(value):
-    ((name, kept),) = in_order({"skysub": value})
-    assert (name, repr(kept)) == ("SKYSUB", "1")
 
 
 def test_own_parameters_stand_before_general_ones():

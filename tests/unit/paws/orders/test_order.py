@@ -7,6 +7,7 @@ import pytest
 from paws.accounts.audit import Actor
 from paws.errors import InvalidInputError
 from paws.orders.order import (
+    KINDS_OF_CLASS,
     MOST_FRAMES,
     FrameNow,
     Order,
@@ -14,9 +15,10 @@ from paws.orders.order import (
     check_parameters,
     check_reason,
     effects,
+    offered,
     order_id,
-    read_parameters,
 )
+from schemas.vocabulary import FrameClass
 
 AT = datetime(2026, 3, 12, 12, tzinfo=UTC)
 NIGHT = "20260312"
@@ -29,7 +31,7 @@ def order(kind: str, reason: str = "clouds", parameters=None, frames=("a",), nig
 
 GOOD = FrameNow("a", NIGHT, "12mar10011.fits", False, "")
 JUNKED = FrameNow("a", NIGHT, "12mar10011.fits", True, "clouds")
-TUNED = FrameNow("a", NIGHT, "12mar10011.fits", False, "", (("SKYSUB", "0"),))
+TUNED = FrameNow("a", NIGHT, "12mar10011.fits", False, "", (("SKYSUB", False),))
 
 
 @pytest.mark.parametrize(
@@ -42,8 +44,8 @@ TUNED = FrameNow("a", NIGHT, "12mar10011.fits", False, "", (("SKYSUB", "0"),))
         (order("unjunk"), GOOD, "nothing", "was not junked"),
         (order("reduce"), GOOD, "repeat", "asked for again"),
         (order("reduce"), JUNKED, "nothing", "take that back first"),
-        (order("reduce", parameters={"skysub": "0"}), GOOD, "set", "SKYSUB 0"),
-        (order("reduce", parameters={"SKYSUB": "0"}), TUNED, "repeat", "already"),
+        (order("reduce", parameters={"skysub": False}), GOOD, "set", "SKYSUB no"),
+        (order("reduce", parameters={"SKYSUB": False}), TUNED, "repeat", "already"),
         (order("reduce", parameters={}), TUNED, "set", "usual parameters"),
         (order("reduce", parameters={}), GOOD, "repeat", "already"),
     ],
@@ -76,44 +78,43 @@ def test_a_reason_is_one_line_that_can_be_shown():
             check_reason(text)
 
 
-def test_parameters_as_people_type_them():
-    text = "SKYSUB 0\n-tpmeth SKYFLUX(MED)\n\nPCANUM=6\nSHIFTTLM -0.5\n"
-    assert read_parameters(text) == {
-        "SKYSUB": "0",
-        "TPMETH": "SKYFLUX(MED)",
-        "PCANUM": "6",
-        "SHIFTTLM": "-0.5",
-    }
-    assert read_parameters(" \n") == {}
+def checked(given, *classes, builtin=True):
+    return check_parameters(given, classes or (FrameClass.MFOBJECT,), ("580V",), builtin=builtin)
+
+
+def test_parameters_are_kept_as_one_form_whoever_wrote_them():
+    assert checked({"skysub": "no", " PCANUM ": "8", "TPMETH": ""}) == {"SKYSUB": False, "PCANUM": 8}
+    assert checked({"SKYSUB": "1"}) == {}, "the default is no change"
+    assert checked({"SKYSUB": "1"}, builtin=False) == {"SKYSUB": True}
 
 
 @pytest.mark.parametrize(
-    "text",
+    "given",
     [
-        "SKYSUB",
-        "SKYSUB 0\nskysub 1",
-        "; rm -rf /",
-        "TLMAP_FILENAME /etc/passwd",
-        "OUT_DIRNAME ../..",
-        "OUTPUT_FILE x",
-        "SKYSUB -WDIR",
-        "SKYSUB a\x00b",
-        "SKYSUB " + "1" * 201,
-        "TPMETH naïve",
-        "\n".join(f"P{n} 1" for n in range(41)),
-        "X" * 65 + " 1",
+        {"SKYSUB": "perhaps"},
+        {"SKYSUB": "0", "skysub": "1"},
+        {"; rm -rf /": "1"},
+        {"TLMAP_FILENAME": "/etc/passwd"},
+        {"OUT_DIRNAME": "../.."},
+        {"TPMETH": "-WDIR /"},
+        {"TPMETH": "a\x00b"},
+        {"PCANUM": "1" * 300},
+        {"PCANUM": "nan"},
+        {"CSIGREJ": "4"},
+        {"ARCFITORDER": "3"},
+        {f"P{n}": "1" for n in range(60)},
     ],
 )
-def test_hostile_parameters_are_refused(text):
+def test_hostile_and_foreign_parameters_are_refused(given):
     with pytest.raises(InvalidInputError):
-        read_parameters(text)
+        checked(given)
 
 
-def test_names_are_checked_whoever_read_them():
-    with pytest.raises(InvalidInputError):
-        check_parameters({"SKY SUB": 1})
-    with pytest.raises(InvalidInputError):
-        check_parameters({"idxfile": "x"})
+def test_what_is_offered_concerns_the_frames():
+    names = {parameter.name for parameter in offered([FrameClass.MFARC])}
+    assert "ARCFITORDER" in names
+    assert not names & {"SKYSUB", "CSIGREJ"}
+    assert all(KINDS_OF_CLASS[one] for one in FrameClass)
 
 
 def test_an_order_of_somebody_else_is_another():
