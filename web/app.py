@@ -14,8 +14,6 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 from starlette.websockets import WebSocket
 
 from paws.database import DATABASE_TROUBLES, open_pool
@@ -24,6 +22,7 @@ from paws.settings import Settings
 from web.accounts.identify import Identify, visitor_of
 from web.accounts.routes import account_routes
 from web.api.table import api_routes
+from web.explorer.pages import explorer_routes
 from web.live.feed import Feed, supervise
 from web.live.parts import read_parts
 from web.live.sights import Sights
@@ -37,6 +36,7 @@ from web.pages.render import STATIC, error_page
 from web.problems import ProblemError, error_handlers
 from web.security import SecurityHeaders, same_origin
 from web.state import WebState, web_state
+from web.static_files import Assets
 from web.storage.health import DEADLINE, figures
 from web.storage.status import newest_night
 
@@ -120,24 +120,14 @@ def _routes(state: WebState) -> list[BaseRoute]:
     ]
     return [
         *(Route(path, handler, methods=["GET"], name=f"page:{name}") for path, handler, name in pages),
+        *explorer_routes(),
         *api_routes(),
         *account_routes(),
         Route("/metrics", metrics, methods=["GET"]),
         WebSocketRoute("/ws/status", status_socket),
-        Mount("/static", _Assets(directory=STATIC), name="static"),
-        Mount("/vendor", _Assets(directory=state.vendor.folder, check_dir=False), name="vendor"),
+        Mount("/static", Assets(directory=STATIC), name="static"),
+        Mount("/vendor", Assets(directory=state.vendor.folder, check_dir=False), name="vendor"),
     ]
-
-
-class _Assets(StaticFiles):
-    """Static files, kept for ever by browsers when their address names their content."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """One file."""
-        response = await super().get_response(path, scope)
-        versioned = b"v=" in scope.get("query_string", b"") or scope["path"].startswith("/vendor/")
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
-        return response
 
 
 async def status_socket(socket: WebSocket) -> None:

@@ -23,6 +23,22 @@ SECURITY_HEADERS: Final = {
 }
 
 
+def policy_with(**more: str) -> str:
+    """Content policy of a page that needs more than others.
+
+    Parameters
+    ----------
+    **more
+        What is added to a directive, or replaces its ``'none'``; underscores stand for hyphens.
+    """
+    rules = dict(part.split(" ", 1) for part in SECURITY_HEADERS["Content-Security-Policy"].split("; "))
+    for name, sources in more.items():
+        directive = name.replace("_", "-")
+        before = rules.get(directive, "'none'")
+        rules[directive] = sources if before == "'none'" else f"{before} {sources}"
+    return "; ".join(f"{directive} {sources}" for directive, sources in rules.items())
+
+
 class SecurityHeaders:
     """Middleware that adds the security headers to every answer."""
 

@@ -75,6 +75,8 @@ class SpectraLayout:
         ``wavelength`` (Angstrom in air) or ``pixel``.
     start, step
         Linear axis; None where `waves` gives the axis of each fibre (nm).
+    raw
+        The spectra before the sky was subtracted (RWSS).
     """
 
     unit: str
@@ -86,6 +88,7 @@ class SpectraLayout:
     sky: Plane | None
     waves: Plane | None
     fibres: tuple[FibreRow, ...]
+    raw: Plane | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +100,7 @@ class FibreSpectrum:
     flux: NDArray[np.float64]
     sigma: NDArray[np.float64] | None
     sky: NDArray[np.float64] | None
+    raw: NDArray[np.float64] | None = None
 
 
 def layout_of(path: Path) -> SpectraLayout:
@@ -142,10 +146,11 @@ def read_spectrum(path: Path, fibre: int) -> tuple[SpectraLayout, FibreSpectrum]
             variance = layout.variance.row(path, index)
             sigma = np.sqrt(np.where(variance >= 0, variance, np.nan))
         sky = None if layout.sky is None else layout.sky.row(path, index)
+        raw = None if layout.raw is None else layout.raw.row(path, index)
         waves = None if layout.waves is None else layout.waves.row(path, index) * _NM_TO_ANGSTROM
     except OSError as error:
         raise InvalidInputError(f"{path.name} cannot be read: {error}") from error
-    return layout, FibreSpectrum(layout.fibres[index], waves, flux, sigma, sky)
+    return layout, FibreSpectrum(layout.fibres[index], waves, flux, sigma, sky, raw)
 
 
 @lru_cache(maxsize=256)
@@ -194,6 +199,7 @@ def _layout(path: Path, _mtime_ns: int, _size: int) -> SpectraLayout:
             sky=beside("SKY"),
             waves=waves,
             fibres=fibres,
+            raw=beside("RWSS"),
         )
 
 

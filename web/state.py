@@ -12,12 +12,15 @@ from paws.database import Pool
 from paws.settings import Settings
 from web.accounts.desk import VisitorDesk
 from web.accounts.oidc import Issuer
+from web.archive.resolver import Resolver
+from web.explorer.shelf import Shelf
 from web.live.feed import Feed
 from web.live.hub import Hub
 from web.live.sights import Sights
 from web.live.snapshot import SnapshotDesk
 from web.metrics import Metrics
 from web.operations import LagDesk
+from web.storage.explorer import DatabaseShelf
 from web.vendor import Vendor, vendor_dir
 
 
@@ -36,6 +39,8 @@ class WebState:
     lag: LagDesk = field(init=False)
     passwords: Passwords = field(default_factory=Passwords)
     vendor: Vendor = field(init=False)
+    resolver: Resolver = field(init=False)
+    shelf: Shelf = field(init=False)
     visitors: VisitorDesk = field(init=False)
     issuer: Issuer | None = field(init=False)
 
@@ -43,7 +48,9 @@ class WebState:
         self.lag = LagDesk(self.settings)
         self.visitors = VisitorDesk(self.settings, lambda: self.clock())
         self.issuer = Issuer(self.settings) if self.settings.oidc_issuer else None
+        self.resolver = Resolver(self.settings)
         self.vendor = Vendor(vendor_dir(self.settings))
+        self.shelf = DatabaseShelf(self.settings, lambda: self.pool)
 
     def require_desk(self) -> SnapshotDesk:
         """The desk for snapshots, which exists once the application has started."""

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from web.api import handlers, models
 from web.api.endpoint import ApiRoute
 from web.api.openapi import openapi_text
+from web.explorer.handlers import EXPLORER_API
 from web.questions import FrameQuestion, NightQuestion, Paged, ProductQuestion, ReductionQuestion
 
 API: Final = (
@@ -90,6 +91,7 @@ API: Final = (
         tag="products",
         statuses={304: "The client has it already"},
     ),
+    *EXPLORER_API,
     ApiRoute("/api/log/{night}", "The observing log of a night", handlers.observing_log, models.ObservingLog),
     ApiRoute(
         "/healthz",
