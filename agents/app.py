@@ -25,6 +25,7 @@ AGENTS: tuple[str, ...] = (
     "agents.reducer.agent",
     "agents.obslog.agent",
     "agents.tap_ingest.agent",
+    "agents.requests.agent",
     "agents.notifier.agent",
     "agents.relay.agent",
 )

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from paws.accounts.audit import Actor, note
 from paws.database import Connection
@@ -114,7 +114,7 @@ async def _insert(
     actor: Actor,
     at: datetime,
     night: str,
-    rows: Sequence[object],
+    rows: Sequence[Any],
 ) -> None:
     wish = submission.wish
     await connection.execute(
@@ -129,7 +129,7 @@ async def _insert(
         *(dict(wish.parameters), VERSION, wish.options.model_dump(mode="json"), wish.variant),
         *("its reductions are being planned", len(rows), at, submission.cloned_from, submission.mail),
         *(submission.webhook, secrets.token_urlsafe(32) if submission.webhook else ""),
-        sorted({row["owner"] for row in rows}),  # type: ignore[index]  # asyncpg ships no types
+        sorted({row["owner"] for row in rows}),
     )
 
 
@@ -181,7 +181,7 @@ async def retry(connection: Connection, request_id: str, actor: Actor, at: datet
     await _give(connection, request_id, row["night"], "retry", actor, at, "what failed is tried again")
 
 
-async def _held(connection: Connection, request_id: str) -> dict[str, object]:
+async def _held(connection: Connection, request_id: str) -> dict[str, Any]:
     row = await connection.fetchrow(
         "SELECT state, night, cancel_at, parts_failed FROM request WHERE request_id = $1 FOR UPDATE",
         request_id,
@@ -194,7 +194,7 @@ async def _held(connection: Connection, request_id: str) -> dict[str, object]:
 async def _give(
     connection: Connection,
     request_id: str,
-    night: object,
+    night: str,
     order: Order,
     actor: Actor,
     at: datetime,
@@ -204,7 +204,7 @@ async def _give(
     await note(connection, actor, f"request {order}", request_id)
     event = RequestOrdered(
         event_id=f"{request_id}:{order}:{at.isoformat()}",
-        night=str(night),
+        night=night,
         at=at,
         request_id=request_id,
         order=order,

@@ -79,7 +79,9 @@ def read_target(url: str) -> Target:
     if parts.scheme not in ("http", "https") or not host:
         raise WebhookRefusedError("A webhook's address begins with https:// or http://.")
     if parts.username is not None or parts.password is not None:
-        raise WebhookRefusedError("A webhook's address holds no name or password: messages are signed instead.")
+        raise WebhookRefusedError(
+            "A webhook's address holds no name or password: messages are signed instead."
+        )
     if port == 0:
         raise WebhookRefusedError("A webhook's address names port 0, which is none.")
     path = parts.path or "/"
