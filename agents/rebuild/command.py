@@ -25,21 +25,40 @@ from paws.commands.options import data_option
     type=click.Path(dir_okay=False, path_type=Path),
     help="File of `paws backup`; that in the data folder by default.",
 )
-@click.option("--without-marks", is_flag=True, help="Do without what people did, when that is lost.")
+@click.option("--without-marks", is_flag=True, help="Do without what people marked, when that is lost.")
+@click.option(
+    "--people",
+    "people_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of accounts of `paws backup`; that in the data folder by default.",
+)
+@click.option(
+    "--without-people",
+    is_flag=True,
+    help="Do without accounts, groups, links and orders, when they are lost.",
+)
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 def rebuild(
-    raw: tuple[Path, ...], marks_file: Path | None, without_marks: bool, data: Path | None, as_json: bool
+    raw: tuple[Path, ...],
+    marks_file: Path | None,
+    without_marks: bool,
+    people_file: Path | None,
+    without_people: bool,
+    data: Path | None,
+    as_json: bool,
 ) -> None:
     """Make a lost database anew, from raw files and products.
 
     Needs an empty database, or one of which a part is there: what is there stays. Frames, plans, reductions,
-    products, spectra and the observing log come back; what people marked as junk comes from the file of
-    `paws backup`. Stop the worker and the runners before.
+    products, spectra and the observing log come back from the files. What people marked as junk, their accounts,
+    groups, tokens, links, periods and orders come from the files of `paws backup`. Stop the worker, the runners
+    and the web server before.
     """
     from agents.rebuild.main import RebuildReport, describe
     from agents.rebuild.main import rebuild as make_anew
     from agents.rebuild.marks import Marks, marks_path, read_marks
+    from agents.rebuild.people import Restored, people_path, restore_people
     from paws.database import connect, migrate, open_pool
     from paws.log import configure_logging
     from paws.running import running_settings
@@ -48,53 +67,69 @@ def rebuild(
     configure_logging(settings.log_format, "WARNING", "rebuild")
     marks = Marks() if without_marks else read_marks(marks_file or marks_path(settings))
 
-    async def work() -> RebuildReport:
+    async def work() -> tuple[Restored, RebuildReport]:
+        people = Restored()
         connection = await connect(settings, migrated=False)
         try:
             await migrate(connection)
+            if not without_people:
+                # First: periods decide what is public, and parameters how frames are reduced.
+                people = await restore_people(connection, people_file or people_path(settings))
         finally:
             await connection.close()
         async with open_pool(settings) as pool:
-            return await make_anew(pool, settings, marks, on_stage=lambda text: click.echo(text, err=True))
+            return people, await make_anew(
+                pool, settings, marks, on_stage=lambda text: click.echo(text, err=True)
+            )
 
-    report = asyncio.run(work())
+    people, report = asyncio.run(work())
+    if people.in_the_way:
+        report.problems.append(
+            f"{people.in_the_way} row(s) of the backup of people were left out: others have their place."
+        )
     if as_json:
-        click.echo(json.dumps(report.as_dict()))
+        click.echo(json.dumps({**report.as_dict(), "people": people.rows}))
         return
     for line in describe(report.problems):
         click.echo(line)
     click.echo(
         f"{report.frames} frames, {report.reductions} reductions, {report.spectra} spectra made anew in "
-        f"{sum(report.seconds.values()):.1f} s; {report.marks} marks set, {len(report.problems)} problems"
+        f"{sum(report.seconds.values()):.1f} s; {report.marks} marks set, {people.rows.get('account', 0)} accounts "
+        f"and {people.total} rows of people brought back, {len(report.problems)} problems"
     )
 
 
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; that in the data folder by default.",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write into; `backup` in the data folder by default.",
 )
 @data_option
 def backup(out: Path | None, data: Path | None) -> None:
-    """Save what no file can tell: what people marked, and what they were told.
+    """Save what no file can tell: accounts, groups, tokens, links, orders, goals, the audit, and what people marked.
 
-    With the raw files and the data folder, it is all that `paws rebuild` needs. `paws tidy` does it as well.
+    Writes `marks.json` and `people.jsonl.gz`. With the raw files and the data folder, they are all that
+    `paws rebuild` needs. `paws tidy` writes them as well. Hashes of passwords and tokens are among them: only their
+    owner may read the second file.
     """
-    from agents.rebuild.marks import gather_marks, marks_path, write_marks
+    from agents.rebuild.save import save_all
     from paws.database import connect
     from paws.running import running_settings
 
     settings = running_settings(data)
-    path = (out or marks_path(settings)).absolute()
 
-    async def gather() -> None:
+    async def save() -> None:
         connection = await connect(settings)
         try:
-            marks = await gather_marks(connection)
+            saved = await save_all(connection, settings, out)
         finally:
             await connection.close()
-        await asyncio.to_thread(write_marks, path, marks)
-        click.echo(f"{len(marks.marks)} marks and {len(marks.told)} messages in {path}")
+        if saved.marks is None or saved.people is None:
+            click.echo(f"The database is empty: the backup in {saved.folder} stays as it was.", err=True)
+        click.echo(
+            f"{saved.marks or 0} marks, {saved.messages or 0} messages and {saved.people or 0} rows of people saved "
+            f"in {saved.folder}"
+        )
 
-    asyncio.run(gather())
+    asyncio.run(save())

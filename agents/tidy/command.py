@@ -25,19 +25,33 @@ from paws.commands.options import data_option
     metavar="DAYS",
     help="Days that logs which nothing names are kept; 0 keeps them for ever (PAWS_TIDY_LOGS).",
 )
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="HOURS",
+    help="Do it again and again, so many hours apart, until stopped: where there is no timer.",
+)
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-def tidy(dry_run: bool, versions: float | None, logs: float | None, data: Path | None, as_json: bool) -> None:
-    """Remove what is kept no longer, and save what people marked.
+def tidy(
+    dry_run: bool,
+    versions: float | None,
+    logs: float | None,
+    every: float | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Remove what is kept no longer, and save what no file can tell, as `paws backup` does.
 
     Removes superseded products after PAWS_TIDY_VERSIONS days, logs that nothing names, and what killed runners
     left. Never removes a current product, nor any product that one was made with. May run beside a live system;
-    run it every day (infra/systemd has a timer).
+    run it every day (infra/systemd has a timer; infra/compose.yaml a service).
     """
+    from agents.tidy.main import repeatedly
     from agents.tidy.main import tidy as tidy_up
     from paws.database import open_pool
     from paws.log import configure_logging
-    from paws.running import running_settings
+    from paws.running import mark_ready, running_settings
 
     settings = running_settings(data, tidy_versions=versions, tidy_logs=logs)
     configure_logging(settings.log_format, "WARNING", "tidy")
@@ -63,4 +77,8 @@ def tidy(dry_run: bool, versions: float | None, logs: float | None, data: Path |
             f"{len(report.logs)} logs; {report.bytes / 1e9:.2f} GB"
         )
 
-    asyncio.run(work())
+    async def again() -> None:
+        await work()
+        await asyncio.to_thread(mark_ready, settings, "tidy")
+
+    asyncio.run(work() if every is None else repeatedly(again, every * 3600.0))

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from agents.rebuild.marks import gather_marks, marks_path, write_marks
+from agents.rebuild.save import save_all
 from agents.reducer.placing import place_slot
 from agents.reducer.record import unconfirm_records
 from agents.reducer.runner.workfolder import remove_stale_folders
 from agents.tidy import files, storage
 from agents.tidy.files import DAY
 from paws.clock import Clock, utc_now
-from paws.database import Pool
+from paws.database import DATABASE_TROUBLES, Pool
+from paws.errors import PawsError
 from paws.log import get_logger
 from paws.settings import Settings
 
 log = get_logger(__name__)
+
+RETRY_PAUSE = 300.0
+"""Seconds until a tidying that failed is tried again, where it is done again and again."""
 
 
 @dataclass
@@ -35,7 +40,7 @@ class TidyReport:
     torn: list[str] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     bytes: int = 0
-    marks: str = ""
+    backup: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For programs."""
@@ -57,9 +62,8 @@ async def tidy(
     report = TidyReport()
     if not dry_run:
         async with pool.acquire() as connection:
-            marks = await gather_marks(connection)
-        await asyncio.to_thread(write_marks, marks_path(settings), marks)
-        report.marks = str(marks_path(settings))
+            saved = await save_all(connection, settings)
+        report.backup = str(saved.folder)
     if settings.tidy_versions > 0:
         await _versions(pool, settings, report, dry_run=dry_run, clock=clock)
     registered, named = await storage.stored_folders(pool), await storage.named_logs(pool)
@@ -71,6 +75,39 @@ async def tidy(
         dry_run=dry_run,
     )
     return report
+
+
+async def repeatedly(work: Callable[[], Awaitable[None]], pause: float) -> None:
+    """Do some work again and again until SIGTERM or SIGINT. When it fails, it is tried again earlier.
+
+    Parameters
+    ----------
+    pause
+        Seconds between two times.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ended = asyncio.create_task(stop.wait())
+    while not stop.is_set():
+        once = asyncio.create_task(_try(work))
+        await asyncio.wait({once, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if not once.done():
+            # It may be ended at any moment.
+            once.cancel()
+            await asyncio.gather(once, return_exceptions=True)
+            return
+        wait = pause if once.result() else min(pause, RETRY_PAUSE)
+        await asyncio.wait({ended}, timeout=wait)
+
+
+async def _try(work: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await work()
+    except (PawsError, *DATABASE_TROUBLES) as error:
+        log.warning("tidying up did not succeed; it is tried again", error=str(error), pause=RETRY_PAUSE)
+        return False
+    return True
 
 
 async def _versions(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
-from pydantic import SecretStr
 
 from agents.rebuild.main import rebuild
 from agents.rebuild.marks import Marks, gather_marks, marks_path, read_marks, write_marks
 from agents.reducer.record import PENDING, RECORD, counting, find_records
 from paws.clock import utc_now
-from paws.database import connect, migrate, open_pool
+from paws.database import connect, open_pool
 from paws.errors import InvalidInputError
 from paws.orders.book import mark_frames
 from paws.orders.repeat import reprocess
 from tests.support.flow import Flow
+from tests.support.lost import lose
 from tests.support.rawfiles import raw_frame
 from tests.support.reductions import FakeEngine
 
@@ -85,7 +83,9 @@ async def observe(settings, pool, raw):
     await flow.run()
     async with pool.acquire() as connection:
         frame = await connection.fetchval("SELECT frame_id FROM frame WHERE name = '12mar10006.fits'")
-        await mark_frames(connection, [frame], NIGHT, junked=True, reason="cloud", who="observer", at=utc_now())
+        await mark_frames(
+            connection, [frame], NIGHT, junked=True, reason="cloud", who="observer", at=utc_now()
+        )
         await connection.execute(
             "INSERT INTO notification (notification_id, night, kind, subject, body) VALUES ('n', $1, 'k', 's', 'b')",
             NIGHT,
@@ -97,21 +97,6 @@ async def observe(settings, pool, raw):
     finally:
         await connection.close()
     await flow.run()
-
-
-async def lose(settings):
-    """An empty database in place of the one that was."""
-    url = settings.require_database()
-    name = urlsplit(url).path.strip("/") + "_new"
-    other = SecretStr(urlsplit(url)._replace(path=f"/{name}").geturl())
-    admin = await asyncpg.connect(url)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    await admin.close()
-    lost = settings.model_copy(update={"database_url": other})
-    connection = await connect(lost, migrated=False)
-    await migrate(connection)
-    await connection.close()
-    return lost
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from paws.embedded.kafka import PROPERTIES
+from paws.running import READY_FILE
 from paws.settings import Settings
 
 INFRA = Path(__file__).parents[3] / "infra"
@@ -47,6 +48,7 @@ def test_all_processes_are_there():
         "worker",
         "ingest",
         "runner",
+        "tidy",
         "web",
     }
 
@@ -80,3 +82,13 @@ def test_production_and_test_kafka_are_one_version_and_agree_on_topics():
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{version}"
     assert "auto.create.topics.enable=false" in PROPERTIES
     assert SERVICES["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+
+
+@pytest.mark.parametrize("name", ["worker", "ingest", "runner", "tidy"])
+def test_a_health_check_looks_for_the_file_that_its_process_writes(name):
+    service = SERVICES[name]
+    file = service["environment"]["SUPERVISOR_READY_FILE"]
+    assert file in service["healthcheck"]["test"][1]
+    assert READY_FILE in service["environment"]
+    # Beside each other on one data folder: a file of its own for every container.
+    assert any(str(mount).startswith("/data/run") for mount in service["tmpfs"])
