@@ -60,7 +60,7 @@ class _Consumer(driver.Consumer):
         starts = cast(PromptTransport, self.transport).starts
         for tp, offset in streams.items():
             starts[tp.topic, tp.partition] = max(offset or 0, earliest[tp])
-        return cast(Mapping[TP, int], committed)
+        return committed
 
 
 class PromptTransport(driver.Transport):

@@ -49,11 +49,12 @@ class RunnerProcess:
 async def start(database):
     started = []
 
-    async def start(seconds, awaited="ready", **changes):
+    async def start(seconds, awaited="ready", grace=None, **changes):
         settings = database.model_copy(update={"runner_lease": 3.0, "runner_heartbeat": 0.5, **changes})
         environment = as_environment(settings)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.runner_process", str(seconds)),
+            *(() if grace is None else (str(grace),)),
             env={**os.environ, **environment},
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -189,6 +190,26 @@ async def test_runners_of_a_host_share_its_slots(pool, ask, start):
     await second.end(signal.SIGTERM)
 
 
+async def test_a_runner_takes_slots_of_its_host_when_they_become_free(pool, ask, start):
+    """It began with one of the two that it wants; when the other runner ends, it does two at once."""
+    first = await start(600, runner_host_slots=2, runner_slots=1)
+    await ask(1)
+    await first.expect("begun")
+    second = await start(600, runner_host_slots=2, runner_slots=2)
+    for run in (2, 3):
+        await ask(run)
+    await second.expect("begun")
+    running = "SELECT runner, count(*) AS jobs FROM reduction WHERE state = 'running' GROUP BY runner"
+    assert [row["jobs"] for row in await pool.fetch(running)] == [1, 1]
+    await first.end(signal.SIGKILL)
+    await second.expect("begun")
+    # That of the dead one may not have been taken back yet.
+    assert max(row["jobs"] for row in await pool.fetch(running)) == 2
+    # Both are handed back by whoever holds them.
+    assert await second.end(signal.SIGTERM) == 0
+    assert await pool.fetchval("SELECT count(*) FROM reduction WHERE state = 'queued'") >= 2
+
+
 async def test_the_most_urgent_comes_first_with_several_runners(pool, ask, start):
     """Jobs are queued while nobody works; whoever starts takes them by priority."""
     slow = [await ask(run, priority=Priority.FINAL) for run in range(4)]
@@ -206,7 +227,8 @@ async def test_the_most_urgent_comes_first_with_several_runners(pool, ask, start
 
 async def test_a_stopped_runner_lets_what_is_nearly_done_end(pool, ask, start):
     await ask(11)
-    first = await start(0.5)
+    # With more time than the machine can take for the rest: that it waits is the point, not for how long.
+    first = await start(0.5, grace=DEADLINE)
     await first.expect("begun")
     assert await first.end(signal.SIGTERM) == 0
     async with pool.acquire() as connection:

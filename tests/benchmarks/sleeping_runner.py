@@ -33,6 +33,9 @@ class SleepingEngine:
     async def start(self) -> None:
         """Nothing to do."""
 
+    def grow(self, slots: int) -> None:
+        """Nothing to do."""
+
     async def close(self) -> None:
         """Nothing to do."""
 

@@ -283,10 +283,15 @@ class FakeEngine:
         self.behaviour: dict[int, Callable[[Path], Any]] = {}
         self.begun = asyncio.Event()
         self.most_at_once = 0
+        self.added = 0
         self._now = 0
 
     async def start(self) -> None:
         """Nothing to do."""
+
+    def grow(self, slots: int) -> None:
+        """Remember it."""
+        self.added += slots
 
     async def close(self) -> None:
         """Nothing to do."""

@@ -1,7 +1,7 @@
 """A runner in a process of its own, with the fake engine: to be killed by tests.
 
-``python -m tests.support.runner_process SECONDS`` takes its settings from the environment; every command takes
-so long. It says ``ready`` on standard output when it takes jobs, and ``begun`` for each command.
+``python -m tests.support.runner_process SECONDS [GRACE]`` takes its settings from the environment; every command
+takes so long, and running ones get so many seconds when it is asked to stop. It says ``ready`` on standard output when it takes jobs, and ``begun`` for each command.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agents.reducer.engines import EngineResult
-from agents.reducer.runner.worker import run_runner
+from agents.reducer.runner import worker
 from paws.log import configure_logging
 from paws.settings import load_settings
 from tests.support.reductions import FakeEngine
@@ -36,8 +36,10 @@ class SlowEngine(FakeEngine):
 
 if __name__ == "__main__":
     configure_logging()
+    if len(sys.argv) > 2:
+        worker.STOP_GRACE = float(sys.argv[2])
     asyncio.run(
-        run_runner(
+        worker.run_runner(
             load_settings(), engine=SlowEngine(float(sys.argv[1])), ready=lambda: print("ready", flush=True)
         )
     )

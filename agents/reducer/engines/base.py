@@ -119,5 +119,8 @@ class Engine(Protocol):
             If the deadline passed; nothing of the command runs any more.
         """
 
+    def grow(self, slots: int) -> None:
+        """Take so many commands more at once from now on; whatever they need is made when they come."""
+
     async def close(self) -> None:
         """End every process of the engine."""

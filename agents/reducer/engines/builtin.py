@@ -134,7 +134,7 @@ class BuiltinEngine:
             command = [*command, KEEP_INTERMEDIATE, "0"]
         worker = await self._idle.get()
         try:
-            # None stands for a process that is to be started: its predecessor died or was worn out.
+            # None stands for a process that is to be started: its predecessor died, or there was none.
             worker = worker or await self._spawn()
             await worker.await_ready()
             result = await self._converse(worker, command, cwd, OutputFollower(on_line), deadline)
@@ -151,6 +151,12 @@ class BuiltinEngine:
         else:
             self._idle.put_nowait(worker)
         return result
+
+    def grow(self, slots: int) -> None:
+        """Have more processes; see `Engine`."""
+        self._slots += slots
+        for _ in range(slots):
+            self._idle.put_nowait(None)
 
     async def close(self) -> None:
         """End every process."""

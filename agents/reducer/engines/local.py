@@ -133,6 +133,9 @@ class LocalEngine:
             tail=follower.tail,
         )
 
+    def grow(self, slots: int) -> None:
+        """Nothing to do: each command has a process of its own."""
+
     async def close(self) -> None:
         """Nothing stays between commands."""
 

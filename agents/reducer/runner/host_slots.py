@@ -30,13 +30,13 @@ class HostSlots:
     Parameters
     ----------
     most
-        Slots of the machine.
+        Slots of the machine; 0 sets no limit.
     system
         What shares them, such as the data folder: other systems on the machine have their own.
     """
 
     def __init__(self, most: int, system: str) -> None:
-        self._most = most
+        self.most = most
         self._name = f"paws-slot-{hashlib.sha256(system.encode()).hexdigest()[:16]}"
         self._held: list[socket.socket] = []
 
@@ -67,7 +67,7 @@ class HostSlots:
             If this system cannot hold them.
         """
         taken = 0
-        for number in range(self._most):
+        for number in range(self.most):
             if taken == wanted:
                 break
             place = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -91,20 +91,55 @@ class HostSlots:
             self._held.pop().close()
 
 
-async def await_slots(slots: HostSlots, wanted: int) -> int:
-    """Wait until at least one slot is free, and take up to so many as are wanted.
+class Share:
+    """How many reductions a runner may do at once: as many as it wants, or the slots of its host that it holds.
 
-    Returns
-    -------
-    int
-        How many are held.
+    Parameters
+    ----------
+    slots
+        Of the host; without a limit to them, all that is wanted is held at once.
+    wanted
+        Reductions at once that the runner is set for.
+
+    Attributes
+    ----------
+    held
+        Reductions at once that it may do now. Grows; never shrinks while the runner lives.
     """
-    taken = slots.take(wanted)
-    if not taken:
-        log.info("all slots of this host are taken; waiting for one", wanted=wanted)
-    while not taken:
-        await asyncio.sleep(LOOK_INTERVAL)
-        taken = slots.take(wanted)
-    if taken < wanted:
-        log.info("fewer slots are free on this host than wanted", wanted=wanted, taken=taken)
-    return taken
+
+    def __init__(self, slots: HostSlots, wanted: int) -> None:
+        self._slots = slots
+        self._wanted = min(wanted, slots.most) if slots.most else wanted
+        self.held = 0 if slots.most else wanted
+        self._served = 0
+
+    @property
+    def wanted(self) -> int:
+        """The most that it will ever hold."""
+        return self._wanted
+
+    async def begin(self) -> None:
+        """Wait until one slot is held at least."""
+        if self.held or self._take():
+            return
+        log.info("all slots of this host are taken; waiting for one", wanted=self._wanted)
+        await self.grow()
+
+    async def grow(self) -> None:
+        """Wait until more slots are held; for ever when there are no more to be had."""
+        if self.held == self._wanted:
+            await asyncio.Event().wait()
+        while not self._take():  # noqa: ASYNC110 - the kernel tells of no freed name
+            await asyncio.sleep(LOOK_INTERVAL)
+
+    def unserved(self) -> int:
+        """Slots that came since this was last asked, for an engine that is to have as many."""
+        new, self._served = self.held - self._served, self.held
+        return new
+
+    def _take(self) -> bool:
+        taken = self._slots.take(self._wanted - self.held)
+        self.held += taken
+        if taken and self.held < self._wanted:
+            log.info("fewer slots are free on this host than wanted", wanted=self._wanted, held=self.held)
+        return taken > 0

@@ -16,7 +16,7 @@ from procrastinate import exceptions
 from agents.reducer.engines import Engine, create_engine
 from agents.reducer.placing import reconcile_links
 from agents.reducer.queue import PLACE_QUEUE, PLACE_TASK, REDUCE_TASK, queue_of
-from agents.reducer.runner.host_slots import HostSlots, await_slots
+from agents.reducer.runner.host_slots import HostSlots, Share
 from agents.reducer.runner.identity import runner_identity
 from agents.reducer.runner.mend import mend, take_back_jobs
 from agents.reducer.runner.presence import Presence
@@ -78,13 +78,21 @@ class Strategy(procrastinate.BaseRetryStrategy):
         return procrastinate.RetryDecision(retry_at=self._clock() + timedelta(seconds=2))
 
 
-def create_queue_app(settings: Settings, runner: Runner, clock: Clock = utc_now) -> procrastinate.App:
-    """Queue's app with our two tasks; its pool is opened by the caller."""
+def create_queue_app(
+    settings: Settings, runner: Runner, clock: Clock = utc_now, *, slots: int = 0
+) -> procrastinate.App:
+    """Queue's app with our two tasks; its pool is opened by the caller.
+
+    Parameters
+    ----------
+    slots
+        Most reductions at once, ever; those of the settings when 0.
+    """
     connector = procrastinate.PsycopgConnector(
         conninfo=settings.require_database(),
         min_size=1,
         # The listener, the heartbeat, and one for each reduction that begins or ends.
-        max_size=settings.runner_slots + 3,
+        max_size=(slots or settings.runner_slots) + 3,
         timeout=settings.database_deadline,
         kwargs={"connect_timeout": max(2, int(settings.database_deadline)), **KEEPALIVE},
     )
@@ -120,16 +128,17 @@ async def run_runner(
     """
     stop = asyncio.Event()
     with HostSlots.of(settings) as host_slots:
+        share = Share(host_slots, settings.runner_slots)
         async with _signals_set(stop):
-            if settings.runner_host_slots:
-                waiting = asyncio.ensure_future(await_slots(host_slots, settings.runner_slots))
-                if await _unless_stopped(waiting, stop):
-                    return
-                settings = settings.model_copy(update={"runner_slots": waiting.result()})
-            await _run(settings, engine or create_engine(settings), stop, ready)
+            if await _unless_stopped(share.begin(), stop):
+                return
+            settings = settings.model_copy(update={"runner_slots": share.unserved()})
+            await _run(settings, share, engine or create_engine(settings), stop, ready)
 
 
-async def _run(settings: Settings, engine: Engine, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+async def _run(
+    settings: Settings, share: Share, engine: Engine, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
     async with open_pool(settings) as pool:
         try:
             if await _unless_stopped(engine.start(), stop):
@@ -154,30 +163,57 @@ async def _run(settings: Settings, engine: Engine, stop: asyncio.Event, ready: C
             ):
                 await presence.begin(clock.now())
                 ready()
-                await _work_until(stop, settings, runner, clock.now)
+                await _work_until(stop, settings, runner, clock.now, share, engine)
                 await presence.end(clock.now())
         finally:
             await engine.close()
 
 
-async def _work_until(stop: asyncio.Event, settings: Settings, runner: Runner, clock: Clock) -> None:
+async def _work_until(
+    stop: asyncio.Event, settings: Settings, runner: Runner, clock: Clock, share: Share, engine: Engine
+) -> None:
     pause = _RECONNECT_FIRST
     while not stop.is_set():
         try:
-            async with create_queue_app(settings, runner, clock).open_async() as app:
+            async with create_queue_app(settings, runner, clock, slots=share.wanted).open_async() as app:
                 pause = _RECONNECT_FIRST
-                await _unless_stopped(_take_jobs(app, settings), stop)
+                await _unless_stopped(_take_jobs(app, settings, share, engine), stop)
         except (exceptions.ConnectorException, OSError) as error:
             log.warning("the queue cannot be reached", error=str(error), pause=pause)
             await _unless_stopped(asyncio.sleep(pause), stop)
             pause = min(2 * pause, _RECONNECT_MOST)
 
 
-async def _take_jobs(app: procrastinate.App, settings: Settings) -> None:
+async def _take_jobs(app: procrastinate.App, settings: Settings, share: Share, engine: Engine) -> None:
+    """Take jobs, and more at once whenever slots of the host become free; until one of the takers ends."""
+    engine.grow(share.unserved())
+    takers = [asyncio.create_task(_take(app, settings, share.held))]
+    growing = asyncio.create_task(share.grow())
+    try:
+        while True:
+            done, _ = await asyncio.wait([*takers, growing], return_when=asyncio.FIRST_COMPLETED)
+            if not done.isdisjoint(takers):
+                break
+            growing.result()
+            more = share.unserved()
+            engine.grow(more)
+            log.info("more slots of this host became free", taken=more, held=share.held)
+            takers.append(asyncio.create_task(_take(app, settings, more)))
+            growing = asyncio.create_task(share.grow())
+    finally:
+        for task in (*takers, growing):
+            task.cancel()
+        ends = await asyncio.gather(*takers, growing, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
+
+
+async def _take(app: procrastinate.App, settings: Settings, slots: int) -> None:
     await app.run_worker_async(
         queues=[queue_of(settings.engine), PLACE_QUEUE],
         name="runner",
-        concurrency=settings.runner_slots,
+        concurrency=slots,
         wait=True,
         fetch_job_polling_interval=POLL_INTERVAL,
         shutdown_graceful_timeout=STOP_GRACE,

@@ -69,9 +69,9 @@ class DockerEngine:
         self._image = reference.target
         self._work_dir = settings.work_dir.absolute()
         self._wear = Wear(settings.docker_commands, settings.docker_growth << 20)
-        self._daemon = Daemon(
-            settings.docker_host, settings.docker_timeout, threads=2 * settings.runner_slots + 4
-        )
+        # As many as it may ever need: slots that become free on this host are added.
+        most = max(settings.runner_slots, settings.runner_host_slots)
+        self._daemon = Daemon(settings.docker_host, settings.docker_timeout, threads=2 * most + 4)
         self._slots = [_Slot() for _ in range(settings.runner_slots)]
         self._idle: asyncio.Queue[_Slot] = asyncio.Queue()
         self._condemned: list[WarmContainer] = []
@@ -124,6 +124,13 @@ class DockerEngine:
         try:
             return await self._run_in(slot, command, cwd, OutputFollower(on_line), deadline)
         finally:
+            self._idle.put_nowait(slot)
+
+    def grow(self, slots: int) -> None:
+        """Have places for more containers; see `Engine`."""
+        added = [_Slot() for _ in range(slots)]
+        self._slots += added
+        for slot in added:
             self._idle.put_nowait(slot)
 
     async def close(self) -> None:

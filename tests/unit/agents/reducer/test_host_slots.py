@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from agents.reducer.runner.host_slots import HostSlots, await_slots
+from agents.reducer.runner.host_slots import HostSlots, Share
 
 _HOLDER = """
 import sys, time
@@ -57,12 +57,39 @@ def test_a_killed_process_frees_its_slots(system):
         holder.communicate()
 
 
-async def test_who_finds_none_waits(system, monkeypatch):
+async def test_who_finds_none_waits_and_who_got_some_takes_the_rest(system, monkeypatch):
     monkeypatch.setattr("agents.reducer.runner.host_slots.LOOK_INTERVAL", 0.01)
-    with HostSlots(2, system) as one, HostSlots(2, system) as other:
-        assert await await_slots(one, 2) == 2
-        waiting = asyncio.create_task(await_slots(other, 2))
+    with HostSlots(3, system) as one, HostSlots(3, system) as other, HostSlots(3, system) as third:
+        first, second, last = Share(one, 2), Share(other, 9), Share(third, 1)
+        await first.begin()
+        await second.begin()
+        assert (first.held, second.held, second.wanted) == (2, 1, 3)
+        waiting = asyncio.create_task(last.begin())
+        growing = asyncio.create_task(second.grow())
         await asyncio.sleep(0.05)
         assert not waiting.done()
+        assert not growing.done()
+        waiting.cancel()
+        assert second.unserved() == 1
         one.free()
-        assert await asyncio.wait_for(waiting, 5) == 2
+        await asyncio.wait_for(growing, 5)
+        assert (second.held, second.unserved(), second.unserved()) == (3, 2, 0)
+        # There is no more to be had.
+        assert await _pending(second.grow())
+
+
+async def test_without_a_limit_all_is_held_at_once(system):
+    with HostSlots(0, system) as slots:
+        share = Share(slots, 4)
+        await share.begin()
+        assert (share.held, share.unserved()) == (4, 4)
+        assert await _pending(share.grow())
+
+
+async def _pending(work):
+    task = asyncio.ensure_future(work)
+    await asyncio.sleep(0.05)
+    try:
+        return not task.done()
+    finally:
+        task.cancel()
