@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -18,6 +18,13 @@ class Question(BaseModel):
     """Base of all questions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def repeated(cls) -> frozenset[str]:
+        """Parameters that may be given several times: those whose values are a tuple."""
+        return frozenset(
+            name for name, field in cls.model_fields.items() if get_origin(field.annotation) is tuple
+        )
 
 
 class Paged(Question):

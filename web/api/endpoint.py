@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -95,12 +96,14 @@ def parse(kind: type[QuestionT], request: Request) -> QuestionT:
     items = request.query_params.multi_items()
     # A form sends its empty fields too.
     items = [(name, value) for name, value in items if value]
-    values = dict(items)
+    lists = kind.repeated()
+    values: dict[str, Any] = dict(items)
     wrong = [
         ProblemField(name=name[:60], detail="given more than once")
-        for name in values
-        if sum(item[0] == name for item in items) > 1
+        for name, number in Counter(name for name, _value in items).items()
+        if number > 1 and name not in lists
     ]
+    values |= {name: tuple(value for item, value in items if item == name) for name in lists & values.keys()}
     try:
         question = kind.model_validate(values)
     except ValidationError as error:
