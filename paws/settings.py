@@ -246,6 +246,11 @@ class Settings(BaseSettings):
     oidc_create: bool = Field(
         default=False, description="Whether people the issuer vouches for get an account by themselves"
     )
+    pdf_room: int = Field(
+        default=5000,
+        ge=10,
+        description="MB that PDFs of spectra may take; those not asked for the longest are removed first",
+    )
     vendor_dir: Path | None = Field(
         default=None,
         description="Folder of the libraries that `paws vendor` brings for the pages; by default in the environment",
@@ -281,6 +286,11 @@ class Settings(BaseSettings):
     def outbox_dir(self) -> Path:
         """Messages, where no mail server is set."""
         return self.data_dir / "outbox"
+
+    @cached_property
+    def cache_dir(self) -> Path:
+        """What can be made again at any time: PDFs of spectra."""
+        return self.data_dir / "cache"
 
     @cached_property
     def run_dir(self) -> Path:
