@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 from agents.calib_matcher.service import Matcher
 from paws.matching.items import Item
 from paws.matching.plan import Plan
 from paws.matching.policy import MatchPolicy
+from paws.matching.retrospect import long_after
 from paws.matching.sighting import Sighting
 from paws.matching.state import Finished
 from paws.matching.verdict import PLANNED
@@ -71,7 +71,7 @@ class Agenda:
         nights = {frame.night for frame in self._frames.values()}
         # Nobody waits for a quick look here: what is in reduction is always waited for.
         policy = replace(policy, optional_wait=_PATIENT)
-        self._now = after(nights, policy)
+        self._now = long_after(nights, policy)
         self._matcher = Matcher(policy)
         self._matcher.restore(
             Item(frame.night, frame.frame_id, Sighting(frame, policy.ends_at(frame.night)))
@@ -158,9 +158,3 @@ class Agenda:
 
 def _state(ending: Ending) -> ReductionState:
     return ReductionState.SUCCEEDED if ending.succeeded else ReductionState.FAILED
-
-
-def after(nights: Iterable[str], policy: MatchPolicy) -> datetime:
-    """A time at which nothing more is waited for in any of the nights, of which there is at least one."""
-    longest = timedelta(seconds=policy.match_wait + policy.optional_wait + policy.group_quiet)
-    return max(map(policy.ends_at, nights)) + longest + timedelta(days=1)
