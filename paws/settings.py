@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     site_longitude: float = Field(
         default=149.0661, ge=-180, le=180, description="Degrees east; nights roll over at local noon"
     )
+    site_latitude: float = Field(default=-31.2754, ge=-90, le=90, description="Degrees north; for twilights")
+    thresholds: Path | None = Field(default=None, description="File of the site's own thresholds, TOML")
 
     # Ingest.
     ingest_mode: Literal["auto", "events", "polling"] = Field(

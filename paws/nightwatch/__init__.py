@@ -1,0 +1,1 @@
+"""How the night goes: what exposures reached, what is still to come, and what to look after. Pure functions."""
