@@ -59,7 +59,7 @@ class Exposure:
 
 @dataclass(frozen=True)
 class SpectrumRow:
-    """A row of the table ``spectrum``. Positions in degrees, wavelengths in Angstrom in air."""
+    """A row of the table ``spectrum``. Positions in degrees, wavelengths in Angstrom in air, flux in the product's unit."""
 
     fibre: int
     target_name: str
@@ -76,6 +76,7 @@ class SpectrumRow:
     exposed: float
     mjd_start: float
     mjd_end: float
+    flux: float | None
 
 
 def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list[SpectrumRow]:
@@ -92,6 +93,7 @@ def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list
     start, step = wavelength_scale(product.header)
     finite = np.isfinite(product.data)
     signal_to_noise = median_signal_to_noise(product.data, product.variance, step)
+    flux = row_medians(product.data)
     any_value = finite.any(axis=1)
     first = finite.argmax(axis=1)
     last = finite.shape[1] - 1 - finite[:, ::-1].argmax(axis=1)
@@ -123,6 +125,7 @@ def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list
                 exposed=exposed,
                 mjd_start=mjd_start,
                 mjd_end=mjd_end,
+                flux=_number(flux[i]),
             )
         )
     return rows
@@ -145,23 +148,29 @@ def wavelength_scale(header: Mapping[str, Any]) -> tuple[float, float]:
 def median_signal_to_noise(
     data: NDArray[np.floating], variance: NDArray[np.floating], step: float
 ) -> NDArray[np.float64]:
-    """Median signal-to-noise ratio per Angstrom of each spectrum; NaN where there is none.
+    """Median signal-to-noise ratio per Angstrom of each spectrum; NaN where there is none."""
+    with np.errstate(all="ignore"):
+        ratio = np.asarray(data / np.sqrt(variance), dtype=np.float32)
+    return np.asarray(row_medians(ratio) / math.sqrt(step))
+
+
+def row_medians(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Median of each row, of what is finite; NaN where nothing is.
 
     Notes
     -----
     By sorting, with what is no number put last: it does in one pass over the array, without Python's lock,
     what a median that skips numbers does row by row.
     """
-    with np.errstate(all="ignore"):
-        ratio = np.asarray(data / np.sqrt(variance), dtype=np.float32)
-    ratio[~np.isfinite(ratio)] = np.inf
-    ratio.sort(axis=1)
-    count = np.isfinite(ratio).sum(axis=1)
-    rows = np.arange(len(ratio))
-    upper = ratio[rows, np.minimum(count // 2, ratio.shape[1] - 1)]
-    lower = ratio[rows, np.maximum((count - 1) // 2, 0)]
-    result = np.where(count > 0, (upper.astype(float) + lower.astype(float)) / 2.0, np.nan)
-    return np.asarray(result / math.sqrt(step))
+    ordered = np.array(values, dtype=np.float32)
+    ordered[~np.isfinite(ordered)] = np.inf
+    ordered.sort(axis=1)
+    count = np.isfinite(ordered).sum(axis=1)
+    rows = np.arange(len(ordered))
+    upper = ordered[rows, np.minimum(count // 2, ordered.shape[1] - 1)]
+    lower = ordered[rows, np.maximum((count - 1) // 2, 0)]
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 0, (upper.astype(float) + lower.astype(float)) / 2.0, np.nan)
 
 
 def resolving_power(header: Mapping[str, Any], wavelength: float, step: float) -> float | None:

@@ -37,6 +37,7 @@ def test_a_row_for_every_target_and_sky_that_has_a_spectrum(arrays):
     assert first.wavelength_min == pytest.approx(6000 + (2 - 20) * 1.5)
     assert first.wavelength_max == pytest.approx(6000 + (PIXELS - 20) * 1.5)
     assert first.signal_to_noise == pytest.approx(10.0 / math.sqrt(1.5), rel=1e-4)
+    assert first.flux == pytest.approx(100.0)
     assert (first.mjd_start, first.mjd_end) == (61111.61, pytest.approx(61111.61 + 900 / 86400))
 
 
