@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from agents.reducer.adoption import adopt_wanted
 from agents.reducer.intake.storage import cancel_unwanted
 from agents.reducer.queue import enqueue_place
 from agents.reducer.settle import WITHDRAWN, lock_slot, settle
@@ -228,6 +229,7 @@ async def _write_slots(
             """,
             [(slot, night, key, at) for slot, key in sorted(slots.items())],
         )
+        await adopt_wanted(connection, list(slots))
         await _bring_back(connection, slots, at)
     if gone:
         await _withdraw(connection, gone, at)

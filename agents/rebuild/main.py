@@ -156,7 +156,7 @@ async def _plan(pool: Pool, settings: Settings, clock: Clock) -> int:
     for night in nights:
         await planner.plan_again(night)
     await storage.withdraw_unwanted(pool, nights, clock())
-    await storage.adopt_wanted(pool)
+    await storage.adopt_made(pool)
     for slot in await storage.slots_with_products(pool, nights):
         async with pool.acquire() as connection, connection.transaction():
             await lock_slot(connection, slot)

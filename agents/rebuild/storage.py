@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from agents.rebuild.marks import Marks
-from agents.reducer.adoption import adopt, as_wanted
+from agents.reducer.adoption import adopt_wanted
 from agents.reducer.record import Record
 from agents.reducer.runner.registration import write_product_row
 from agents.reducer.settle import WITHDRAWN, lock_slot
 from paws.database import Connection, Pool
 from schemas.layout import OWN
-from schemas.reductions import Reduction
 from schemas.vocabulary import ProductKind
 
 _SPECTRA = [kind.value for kind in ProductKind if kind.has_spectra]
@@ -142,21 +141,13 @@ async def withdraw_unwanted(pool: Pool, nights: Iterable[str], at: datetime) -> 
     )
 
 
-async def adopt_wanted(pool: Pool) -> int:
+async def adopt_made(pool: Pool) -> None:
     """Move into their slots what was asked for beside the plan, and is wanted by the plan all the same.
 
     Records lie where reductions were made; that the planner wanted one later stands in the database alone.
     """
-    rows = await pool.fetch(
-        "SELECT r.document, s.slot FROM slot s JOIN reduction r USING (job_key) WHERE starts_with(r.slot, $1)"
-        " ORDER BY r.finished_at, r.job_key",
-        OWN,
-    )
-    for row in rows:
-        async with pool.acquire() as connection, connection.transaction():
-            await lock_slot(connection, row["slot"])
-            await adopt(connection, as_wanted(Reduction.model_validate(row["document"]), row["slot"]))
-    return len(rows)
+    async with pool.acquire() as connection, connection.transaction():
+        await adopt_wanted(connection)
 
 
 async def slots_with_products(pool: Pool, nights: Iterable[str]) -> list[str]:

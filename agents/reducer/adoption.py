@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from agents.reducer.queue import raise_priority
+from agents.reducer.settle import lock_slot
 from paws.database import Connection
-from schemas.layout import is_own, product_path
+from schemas.layout import OWN, is_own, product_path
 from schemas.reductions import Reduction
-from schemas.vocabulary import ProductKind, ReductionState
+from schemas.vocabulary import Priority, ProductKind, ReductionState
 
 
 def adopts(known_slot: str, wanted_slot: str, state: ReductionState) -> bool:
@@ -62,3 +66,32 @@ async def adopt(connection: Connection, reduction: Reduction) -> None:
             str(product_path(ProductKind(row["kind"]), reduction.layout)),
             row["kind"],
         )
+
+
+async def adopt_wanted(connection: Connection, slots: Sequence[str] | None = None) -> list[str]:
+    """Move what slots want and what stands beside the plan: wherever the planner finds something made already.
+
+    Parameters
+    ----------
+    slots
+        Only these; all when None.
+
+    Returns
+    -------
+    list of str
+        Slots that got something. They are held until the transaction ends, and are to be settled.
+    """
+    rows = await connection.fetch(
+        # A constant, so that the index of what stands beside the plan serves.
+        "SELECT s.slot, r.document, r.queue_job_id FROM reduction r JOIN slot s USING (job_key)"  # noqa: S608 - constant
+        f" WHERE starts_with(r.slot, '{OWN}') AND r.state <> 'running'"
+        " AND ($1::text[] IS NULL OR s.slot = ANY($1)) ORDER BY s.slot",
+        None if slots is None else list(slots),
+    )
+    for row in rows:
+        await lock_slot(connection, row["slot"])
+        await adopt(connection, as_wanted(Reduction.model_validate(row["document"]), row["slot"]))
+        if row["queue_job_id"] is not None:
+            # The night waits for it now.
+            await raise_priority(connection, row["queue_job_id"], int(Priority.LIVE))
+    return [row["slot"] for row in rows]

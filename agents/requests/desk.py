@@ -32,15 +32,22 @@ LOOK_AT_ALL = 30.0
 """Seconds after which every open request is looked at, though nothing was heard of it."""
 SWEEP = timedelta(minutes=3)
 """For so long after a cancellation reductions are looked for that were asked for just before it."""
-_PAUSES = 4.0
-"""Planning pauses for so many times as long as it took, so that a flood of ends cannot starve others."""
+PAUSES = 4.0
+"""A request is let alone for so many times as long as it took, so that a flood of ends cannot starve others."""
 
 
 class RequestDesk:
-    """Carries out requests."""
+    """Carries out requests.
 
-    def __init__(self, context: AgentContext) -> None:
+    Parameters
+    ----------
+    pauses
+        How long a request is let alone after it was looked at, in the time that this took.
+    """
+
+    def __init__(self, context: AgentContext, pauses: float = PAUSES) -> None:
         self._context = context
+        self._pauses = pauses
         self._site = MatchPolicy.of(context.settings)
         self._dirty: dict[str, None] = {}
         self._not_before: dict[str, float] = {}
@@ -66,6 +73,11 @@ class RequestDesk:
             case _:
                 raise NotOursError(f"requests have no use for {event.event}")
         self._wake.set()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a request is to be looked at."""
+        return bool(self._dirty)
 
     async def run(self) -> None:
         """Work for ever. Ends the process when the database stays away."""
@@ -120,7 +132,7 @@ class RequestDesk:
                 held = await storage.read_request(connection, request_id, hold=True)
                 if held is not None and held.state in OPEN and held.row["cancel_at"] is None:
                     await self._settle(connection, held)
-        self._not_before[request_id] = monotonic() + _PAUSES * (perf_counter() - began)
+        self._not_before[request_id] = monotonic() + self._pauses * (perf_counter() - began)
         log.debug("request looked at", request=request_id, at=now.isoformat())
 
     async def _plan(self, connection: Connection, request: Request) -> None:

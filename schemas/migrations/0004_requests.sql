@@ -74,6 +74,7 @@ CREATE INDEX request_part_job ON request_part (job_key);
 
 -- Whether the planner wants what stands beside its plan is asked by key.
 CREATE INDEX slot_job ON slot (job_key);
+CREATE INDEX reduction_beside ON reduction (job_key) WHERE starts_with(slot, 'own/');
 
 CREATE TABLE request_event (
     event_id    bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,

@@ -16,6 +16,7 @@ from agents.obslog.storage import refresh
 from agents.reducer.engines import Engine
 from agents.reducer.intake.storage import take_request
 from agents.reducer.runner.runner import Runner, TryAgainLater
+from agents.requests.desk import RequestDesk
 from agents.runtime import AgentContext
 from agents.tap_ingest.agent import take_in
 from paws.clock import utc_now
@@ -28,6 +29,7 @@ from schemas.events import (
     FrameParametersSet,
     ReductionFinished,
     ReductionRequested,
+    RequestOrdered,
     parse_event,
 )
 
@@ -43,6 +45,7 @@ class Flow:
         context.pool = pool
         self._context = context
         self._planner = Planner(context, {})
+        self._requests = RequestDesk(context, pauses=0.0)
         self._runner = Runner(settings=settings, pool=pool, engine=engine, identity="here/1/1")
         self._carried = 0
 
@@ -60,13 +63,19 @@ class Flow:
     async def run(self) -> None:
         """Go on until nothing changes any more."""
         for _ in range(MOST_TURNS):
-            moved = await self._carry() + await self._reduce()
+            moved = await self.carry() + await self.reduce()
             await self._planner.step()
-            if not moved and not await self._open():
+            await self._requests.step()
+            if not moved and not self._requests.waits and not await self._open():
                 return
         raise AssertionError("the flow does not come to an end")
 
-    async def _carry(self) -> int:
+    async def plan(self, night: str) -> None:
+        """Plan a night, as the matcher does when it begins."""
+        await self._planner.plan_again(night)
+
+    async def carry(self, *, to_requests: bool = True) -> int:
+        """Carry what was announced since the last time."""
         rows = await self._pool.fetch(
             "SELECT id, payload::text AS payload FROM outbox WHERE id > $1 AND topic NOT LIKE '%status.events'"
             " ORDER BY id",
@@ -74,10 +83,10 @@ class Flow:
         )
         for row in rows:
             self._carried = row["id"]
-            await self._deliver(orjson.loads(row["payload"]))
+            await self._deliver(orjson.loads(row["payload"]), to_requests)
         return len(rows)
 
-    async def _deliver(self, payload: dict) -> None:
+    async def _deliver(self, payload: dict, to_requests: bool) -> None:
         event = parse_event(orjson.dumps(payload))
         match event:
             case ReductionRequested():
@@ -95,10 +104,17 @@ class Flow:
                 await refresh(self._pool, event.subject_frame_ids, event.night)
                 with contextlib.suppress(NotOursError):
                     await take_in(self._context, event)
+                if to_requests:
+                    with contextlib.suppress(NotOursError):
+                        await self._requests.take(event)
+            case RequestOrdered():
+                if to_requests:
+                    await self._requests.take(event)
             case _:
                 pass
 
-    async def _reduce(self) -> int:
+    async def reduce(self) -> int:
+        """Carry out what waits in the queue."""
         rows = await self._pool.fetch(
             "SELECT id, task_name, args FROM procrastinate_jobs WHERE status = 'todo' ORDER BY priority DESC, id"
         )

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import datetime
 
+from agents.reducer.adoption import adopt_wanted
 from agents.reducer.intake.storage import cancel_unwanted, queue_again
 from agents.reducer.placing import place_slot
 from agents.reducer.queue import (
@@ -41,6 +42,8 @@ class Mended:
         Reductions that had lost their job.
     cancelled
         Waiting reductions that are wanted no more.
+    adopted
+        Reductions that were asked for beside the night's plan and are wanted by it.
     settled
         Slots whose current version was not the wanted one.
     cleared
@@ -51,6 +54,7 @@ class Mended:
     revived: int = 0
     requeued: int = 0
     cancelled: int = 0
+    adopted: int = 0
     settled: int = 0
     cleared: int = 0
 
@@ -65,6 +69,7 @@ async def mend(pool: Pool, settings: Settings, at: datetime) -> Mended:
         revived=await _revive(pool, at),
         requeued=await _requeue(pool),
         cancelled=await _cancel(pool, at),
+        adopted=await _adopt(pool),
         settled=await _settle(pool, settings, at),
         cleared=await _clear_work(pool, settings),
     )
@@ -154,6 +159,12 @@ async def _cancel(pool: Pool, at: datetime) -> int:
             await lock_slot(connection, row["slot"])
             cancelled += len(await cancel_unwanted(connection, row["slot"], at))
     return cancelled
+
+
+async def _adopt(pool: Pool) -> int:
+    """Move what was made on demand while its night began to want it."""
+    async with pool.acquire() as connection, connection.transaction():
+        return len(await adopt_wanted(connection))
 
 
 async def _settle(pool: Pool, settings: Settings, at: datetime) -> int:
