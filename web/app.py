@@ -22,6 +22,7 @@ from paws.settings import Settings
 from web.accounts.identify import Identify, visitor_of
 from web.accounts.routes import account_routes
 from web.api.table import api_routes
+from web.downloads.handlers import download_routes
 from web.explorer.pages import explorer_routes
 from web.live.feed import Feed, supervise
 from web.live.parts import read_parts
@@ -32,6 +33,7 @@ from web.live.whose import WhoseDesk
 from web.metrics import RequestTimes
 from web.pages import frames, live, log, look, products
 from web.pages.api import api_page
+from web.pages.archive import archive_routes
 from web.pages.render import STATIC, error_page
 from web.problems import ProblemError, error_handlers
 from web.security import SecurityHeaders, same_origin
@@ -97,6 +99,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task
+            await state.downloads.close()
 
 
 def _routes(state: WebState) -> list[BaseRoute]:
@@ -120,7 +123,9 @@ def _routes(state: WebState) -> list[BaseRoute]:
     ]
     return [
         *(Route(path, handler, methods=["GET"], name=f"page:{name}") for path, handler, name in pages),
+        *archive_routes(),
         *explorer_routes(),
+        *download_routes(),
         *api_routes(),
         *account_routes(),
         Route("/metrics", metrics, methods=["GET"]),

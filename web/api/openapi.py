@@ -21,6 +21,8 @@ _PATH_MEANING: Final = {
     "product_id": "Identifier of a version of a product",
     "job_key": "Key of a reduction",
     "fibre": "Row of the product, from 1",
+    "format": "Format of the file",
+    "part": "Which part of the download",
 }
 
 
@@ -79,7 +81,7 @@ def _operation(route: ApiRoute, schema_of: dict[Any, Any]) -> dict[str, Any]:
     responses["401"] = {"description": "The token is not valid", **problem}
     responses["403"] = {"description": "That is not for whoever asks", **problem}
     responses["422"] = {"description": "A parameter is wrong or unknown", **problem}
-    if route.in_path:
+    if route.in_path or 404 in route.statuses:
         responses["404"] = {"description": "There is no such thing", **problem}
     return {
         "operationId": route.handle.__name__,

@@ -11,6 +11,8 @@ from starlette.routing import Route
 from web.api import handlers, models
 from web.api.endpoint import ApiRoute
 from web.api.openapi import openapi_text
+from web.archive.handlers import ARCHIVE_API
+from web.downloads.handlers import DOWNLOADS_API
 from web.explorer.handlers import EXPLORER_API
 from web.questions import FrameQuestion, NightQuestion, Paged, ProductQuestion, ReductionQuestion
 
@@ -91,7 +93,9 @@ API: Final = (
         tag="products",
         statuses={304: "The client has it already"},
     ),
+    *ARCHIVE_API,
     *EXPLORER_API,
+    *DOWNLOADS_API,
     ApiRoute("/api/log/{night}", "The observing log of a night", handlers.observing_log, models.ObservingLog),
     ApiRoute(
         "/healthz",

@@ -264,3 +264,18 @@ async def _field_rows(
     told = {(row["night"], row["plate"], row["field"]): dict(row) for row in rows}
     found = [told.get((group["night"], group["plate"], group["field"])) for group in groups]
     return [row for row in found if row is not None]
+
+
+async def field_rows(pool: Pool, night: str, field: str, plate: int, sight: Sight) -> list[Row]:
+    """Frames of a field in a night, in order of time, as far as they are seen."""
+    where = Where()
+    where.seen_by("frame", sight)
+    where.add("night = {}", night)
+    where.add("field = {}", field)
+    where.add("plate = {}", plate)
+    where.require(_POINTED)
+    rows = await pool.fetch(
+        f"SELECT frame_id FROM frame{where} ORDER BY {_IN_ORDER}",  # noqa: S608 - constants
+        *where.values,
+    )
+    return await rows_of(pool, [row["frame_id"] for row in rows], sight)
