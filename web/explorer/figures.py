@@ -95,8 +95,9 @@ def signal_to_noise(flux: NDArray[np.float32], variance: NDArray[np.float32], st
 def sky_residual(flux: NDArray[np.float32], sky: NDArray[np.float32]) -> Floats:
     """Robust scatter about the continuum in the pixels of sky lines, over the mean sky there, of each row.
 
-    Lines are where the sky is brighter than three times its median. The continuum is what medians of 64 pixels
-    follow, so broad features of a target do not count, and its narrow lines only where they meet the sky's.
+    Lines are where the sky is brighter than three times its median; where that is in fewer than 30 pixels, as in
+    much of the blue, the brightest tenth. The continuum is what medians of 64 pixels follow, so broad features of a
+    target do not count, and its narrow lines only where they meet the sky's.
 
     Parameters
     ----------
@@ -105,8 +106,13 @@ def sky_residual(flux: NDArray[np.float32], sky: NDArray[np.float32]) -> Floats:
     """
     sky = np.broadcast_to(sky, flux.shape)
     with np.errstate(all="ignore"):
+        seen = np.isfinite(flux) & np.isfinite(sky)
         usual = row_medians(sky)[:, None]
-        lines = (sky > _LINES * np.maximum(usual, 0.0)) & np.isfinite(flux)
+        lines = seen & (sky > _LINES * np.maximum(usual, 0.0))
+        few = lines.sum(axis=1) < _FEW
+        if few.any():
+            bright = np.nanquantile(np.where(np.isfinite(sky[few]), sky[few], -np.inf), 0.9, axis=1)
+            lines[few] = seen[few] & (sky[few] > bright[:, None])
         away = np.where(lines, np.abs(flux - continuum(flux)), np.nan)
         strength = np.where(lines, sky, 0.0).sum(axis=1) / lines.sum(axis=1)
         scatter = 1.4826 * row_medians(away)

@@ -41,3 +41,16 @@ export function observed(set, redshift, medium) {
 export function redshiftOf(rest, at, medium) {
   return (medium === "vacuum" ? at : toVacuum(at)) / rest - 1;
 }
+
+// Lines that have room for their name: of those closer than a part of the range, the first keeps it.
+export function labelled(markers, [low, high], part = 0.011) {
+  let last = -Infinity;
+  return markers.flatMap(({ set, lines }) => lines.map((line) => ({ ...line, set })))
+    .filter(({ at }) => at >= low && at <= high)
+    .sort((a, b) => a.at - b.at)
+    .filter(({ at }) => {
+      const room = at - last >= part * (high - low);
+      if (room) last = at;
+      return room;
+    });
+}

@@ -224,7 +224,10 @@ function fibreNameOf(pin) {
   return nameOf(pin.product, own || `fibre ${pin.fibre}`);
 }
 
-state.on(["fibre"], () => { frame = null; });
+state.on(["fibre"], ({ product, fibre }) => {
+  frame = null;
+  library.spectrum(product, fibre).catch(() => {}); // on its way before anything else; drawing tells of errors
+});
 state.on(["scale", "medium"], () => { frame = null; });
 state.on(["fibre", "beside", "pins", "layers", "lines", "z", "medium", "smooth", "scale", "range"], redraw);
 state.on(["fibre"], ({ fibre }) => {

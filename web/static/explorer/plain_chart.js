@@ -1,7 +1,8 @@
 // Draws a scene on a canvas, where plotly is not installed: the same curves, band, markers, zoom and picture.
 import { ticks } from "../plot.js";
+import { labelled } from "./lines.js";
 import { styleOf } from "./spectrum.js";
-import { nearest } from "./traces.js";
+import { band, nearest, thinned } from "./traces.js";
 
 const MARGIN = { left: 62, right: 14, top: 26, bottom: 44 };
 const DASHES = { solid: [], dot: [2, 3], dash: [7, 4], dashdot: [7, 3, 2, 3], longdash: [12, 5] };
@@ -62,9 +63,9 @@ export class PlainChart {
     pen.beginPath();
     pen.rect(inner.x0, inner.y0, inner.x1 - inner.x0, inner.y1 - inner.y0);
     pen.clip();
-    if (this.scene.outline) this.line(pen, this.scene.outline, at, up, { colour: colour("plot-band"), fill: true });
+    if (this.scene.outline) this.line(pen, band(this.scene.outline, xRange, width), at, up, { colour: colour("plot-band"), fill: true });
     const theme = document.documentElement.dataset.theme;
-    for (const curve of this.scene.curves) this.line(pen, curve, at, up, styleOf(curve, theme));
+    for (const curve of this.scene.curves) this.line(pen, thinned(curve, xRange, width), at, up, styleOf(curve, theme));
     this.markers(pen, inner, at, colour);
     pen.restore();
     this.reading(pen, inner, at, colour);
@@ -111,19 +112,20 @@ export class PlainChart {
   markers(pen, inner, at, colour) {
     pen.font = "10px system-ui, sans-serif";
     for (const { set, lines } of this.scene.markers) {
-      pen.strokeStyle = pen.fillStyle = colour(`line-${set}`);
+      pen.strokeStyle = colour(`line-${set}`);
       pen.setLineDash(set === "absorption" ? [7, 4] : [2, 3]);
-      for (const { name, at: where } of lines) {
-        pen.strokeRect(at(where), inner.y0, 0, inner.y1 - inner.y0);
-        pen.save();
-        pen.translate(at(where) - 3, inner.y0 + 4);
-        pen.rotate(-Math.PI / 2);
-        pen.textAlign = "right";
-        pen.fillText(name, 0, 0);
-        pen.restore();
-      }
+      for (const { at: where } of lines) pen.strokeRect(at(where), inner.y0, 0, inner.y1 - inner.y0);
     }
     pen.setLineDash([]);
+    for (const { name, at: where, set } of labelled(this.scene.markers, this.scene.xRange)) {
+      pen.save();
+      pen.fillStyle = colour(`line-${set}`);
+      pen.translate(at(where) - 3, inner.y0 + 4);
+      pen.rotate(-Math.PI / 2);
+      pen.textAlign = "right";
+      pen.fillText(name, 0, 0);
+      pen.restore();
+    }
   }
 
   reading(pen, inner, at, colour) {

@@ -3,12 +3,13 @@ import { shapeOf } from "./marks.js";
 
 const box = document.getElementById("aladin");
 const PATIENCE = 6_000;
-const FIELD = 2.3; // degrees
-const SIZE = 7; // pixels
+const FIELD = 2.45; // degrees
+const SIZE = 4.5; // pixels
 const REACH = 14;
 const paths = new Map();
 const look = { by: "type", fills: new Map(), keep: null, selected: null, aim: null };
 let catalogue = null;
+let A = null; // Aladin Lite
 
 const tell = (message) => parent.postMessage(message, location.origin);
 const failed = (reason) => tell({ type: "failed", reason });
@@ -91,7 +92,7 @@ addEventListener("keydown", (event) => {
 
 async function begin() {
   if (!box.dataset.images) return failed("images of the sky are switched off");
-  if (!window.A) return failed("Aladin Lite is not installed");
+  if (!box.dataset.library) return failed("Aladin Lite is not installed");
   if (!document.createElement("canvas").getContext("webgl2")) return failed("this browser has no WebGL 2");
   try {
     // Asked before anything is drawn: without images the plate is the better drawing.
@@ -100,8 +101,12 @@ async function begin() {
   } catch {
     return failed("its server cannot be reached");
   }
+  try {
+    A = (await import(box.dataset.library)).default;
+  } catch (error) {
+    return failed(`Aladin Lite cannot be loaded (${error.message})`);
+  }
   return tell({ type: "loaded" });
 }
 
-// A module runs after the library before it, whose script is deferred too.
 begin();

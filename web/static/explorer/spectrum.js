@@ -1,7 +1,9 @@
 // The spectrum that is shown: what belongs to it, in which units, with which lines; drawn by plotly, or plainly.
 import { axisIn } from "./wavelengths.js";
 import { observed } from "./lines.js";
-import { band, extent, factorOf, scaled, smoothed, span } from "./traces.js";
+import { extent, factorOf, scaled, smoothed, span } from "./traces.js";
+
+const BULK = 0.04; // part of the pixels that the sky's bright lines may take
 
 const inMedium = new Map(); // wavelength axes in vacuum, by the axis in air
 
@@ -34,7 +36,7 @@ export function sceneOf(shown, state, keepY) {
         const from = spectrum.rawFrom === "RWSS" ? "" : `, ${spectrum.rawFrom}`;
         curves.push({ x, y: scaled(before, factor), name: `with sky${from}`, kind: "raw", index: 0 });
       }
-      if (sigma && state.layers.includes("error")) outline = band(x, flux.y, scaled(sigma, factor));
+      if (sigma && state.layers.includes("error")) outline = { x, y: flux.y, sigma: scaled(sigma, factor) };
     }
     curves.push(flux);
   });
@@ -48,11 +50,20 @@ export function sceneOf(shown, state, keepY) {
     markers: wavelength ? state.lines.map((set) => ({ set, lines: observed(set, state.z, state.medium) })) : [],
     whole,
     xRange,
-    yRange: keepY ?? extent(curves, xRange),
+    yRange: keepY ?? frameOf(curves, xRange),
     xTitle: wavelength ? `wavelength in ${state.medium} (Å)` : "pixel",
     yTitle: same ? "flux over its median" : first.unit || "flux",
     name: shown[0].name,
   };
+}
+
+// Range of fluxes: whole lines of the spectra, and of sky and raw spectra what is not in the sky's brightest lines.
+function frameOf(curves, range) {
+  const [low, high] = extent(curves.filter((one) => one.kind === "flux" || one.kind === "over"), range);
+  const others = curves.filter((one) => one.kind === "sky" || one.kind === "raw");
+  if (!others.length) return [low, high];
+  const [bottom, top] = extent(others, range, BULK);
+  return [Math.min(low, bottom), Math.max(high, top)];
 }
 
 // The chosen spectrum lies on top.

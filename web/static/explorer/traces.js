@@ -1,5 +1,7 @@
 // From spectra to what is drawn: pure functions on arrays.
 
+const LINES = 3; // times the range of the rest that a line may rise
+
 // Mean over a window of pixels that have a value; the error of that mean with it.
 export function smoothed(values, sigma, width) {
   if (width <= 1) return { values, sigma };
@@ -47,41 +49,86 @@ export function factorOf(values) {
   return middle > 0 && Number.isFinite(middle) ? 1 / middle : 1;
 }
 
-// Outline of the error band: forward along the top, back along the bottom, a gap wherever a value is missing.
-export function band(x, values, sigma) {
-  const px = [];
-  const py = [];
-  const count = values.length;
-  const good = (i) => Number.isFinite(values[i]) && Number.isFinite(sigma[i]);
-  for (let start = 0; start < count;) {
-    if (!good(start)) { start += 1; continue; }
-    let end = start;
-    while (end < count && good(end)) end += 1;
-    for (let i = start; i < end; i += 1) { px.push(x[i]); py.push(values[i] + sigma[i]); }
-    for (let i = end - 1; i >= start; i -= 1) { px.push(x[i]); py.push(values[i] - sigma[i]); }
-    px.push(NaN);
-    py.push(NaN);
-    start = end;
+// First index and the one after the last whose wavelengths lie in a range, with one more at either end.
+function within(x, range) {
+  if (!range) return [0, x.length];
+  const [a, b] = [nearest(x, range[0]), nearest(x, range[1])];
+  return [Math.max(0, Math.min(a, b) - 1), Math.min(x.length, Math.max(a, b) + 2)];
+}
+
+// The same line in fewer points: of the pixels that share a column of the screen, the lowest and the highest. What
+// is drawn does not change; a gap stays one.
+export function thinned({ x, y }, range, columns) {
+  const [from, to] = within(x, range);
+  const group = Math.floor((to - from) / columns);
+  if (group < 3) return { x: x.subarray(from, to), y: y.subarray(from, to) };
+  const [px, py] = [[], []];
+  for (let start = from; start < to; start += group) {
+    let [low, high, gap] = [-1, -1, false];
+    for (let i = start; i < Math.min(to, start + group); i += 1) {
+      if (!Number.isFinite(y[i])) { gap = true; continue; }
+      if (low < 0 || y[i] < y[low]) low = i;
+      if (high < 0 || y[i] > y[high]) high = i;
+    }
+    if (low >= 0) {
+      for (const i of low === high ? [low] : [Math.min(low, high), Math.max(low, high)]) { px.push(x[i]); py.push(y[i]); }
+    }
+    if (gap) { px.push(x[start]); py.push(NaN); }
   }
   return { x: px, y: py };
 }
 
-// Range of the values seen that leaves out the worst pixels.
-export function extent(curves, range) {
+// Outline of the error band: forward along the top, back along the bottom, a gap wherever a value is missing. Pixels
+// that share a column of the screen give it their extremes.
+export function band({ x, y, sigma }, range, columns) {
+  const [from, to] = within(x, range);
+  const group = Math.max(1, Math.floor((to - from) / columns));
+  const [px, py] = [[], []];
+  let run = [];
+  const close = () => {
+    for (const [at, , top] of run) { px.push(at); py.push(top); }
+    for (const [at, bottom] of run.reverse()) { px.push(at); py.push(bottom); }
+    if (run.length) { px.push(NaN); py.push(NaN); }
+    run = [];
+  };
+  for (let start = from; start < to; start += group) {
+    let [bottom, top] = [Infinity, -Infinity];
+    for (let i = start; i < Math.min(to, start + group); i += 1) {
+      if (!Number.isFinite(y[i]) || !Number.isFinite(sigma[i])) continue;
+      bottom = Math.min(bottom, y[i] - sigma[i]);
+      top = Math.max(top, y[i] + sigma[i]);
+    }
+    if (bottom <= top) run.push([x[start + (Math.min(group, to - start) >> 1)], bottom, top]);
+    else close();
+  }
+  close();
+  return { x: px, y: py };
+}
+
+// Middle of three: what a single bad pixel cannot move.
+const middle = (a, b, c) => Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
+
+// Range of the values seen: all of the spectrum's lines, but not its worst pixels. Where `cut` is given, without that
+// part of the highest and lowest.
+export function extent(curves, range, cut = null) {
   const kept = [];
   for (const { x, y } of curves) {
-    const step = Math.max(1, Math.floor(y.length / 4000));
-    for (let i = 0; i < y.length; i += step) {
-      if (Number.isFinite(y[i]) && (!range || (x[i] >= range[0] && x[i] <= range[1]))) kept.push(y[i]);
+    const step = Math.max(1, Math.floor(y.length / 6000));
+    for (let i = step; i < y.length - step; i += step) {
+      const value = middle(y[i - step], y[i], y[i + step]);
+      if (Number.isFinite(value) && (!range || (x[i] >= range[0] && x[i] <= range[1]))) kept.push(value);
     }
   }
   if (!kept.length) return [0, 1];
   kept.sort((a, b) => a - b);
   const at = (part) => kept[Math.round(part * (kept.length - 1))];
-  const whole = kept.length < 200;
-  const [low, high] = [at(whole ? 0 : 0.004), at(whole ? 1 : 0.996)];
-  const pad = 0.08 * (high - low) || 1;
-  return [low - pad, high + pad];
+  const [low, high] = [at(cut ?? 0.004), at(1 - (cut ?? 0.004))];
+  // Lines that rise out of the rest are shown whole unless they would press it flat.
+  const reach = cut === null ? LINES * (high - low) : 0;
+  const top = Math.min(at(1), high + reach);
+  const bottom = Math.max(at(0), low - reach / LINES);
+  const pad = 0.06 * (top - bottom) || 1;
+  return [bottom - pad, top + pad];
 }
 
 // First and last wavelength at which any of the curves has a value.
