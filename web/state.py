@@ -13,6 +13,7 @@ from paws.settings import Settings
 from web.accounts.desk import VisitorDesk
 from web.accounts.oidc import Issuer
 from web.archive.resolver import Resolver
+from web.downloads.desk import DownloadDesk
 from web.explorer.shelf import Shelf
 from web.live.feed import Feed
 from web.live.hub import Hub
@@ -41,6 +42,7 @@ class WebState:
     vendor: Vendor = field(init=False)
     resolver: Resolver = field(init=False)
     shelf: Shelf = field(init=False)
+    downloads: DownloadDesk = field(init=False)
     visitors: VisitorDesk = field(init=False)
     issuer: Issuer | None = field(init=False)
 
@@ -50,6 +52,7 @@ class WebState:
         self.issuer = Issuer(self.settings) if self.settings.oidc_issuer else None
         self.resolver = Resolver(self.settings)
         self.vendor = Vendor(vendor_dir(self.settings))
+        self.downloads = DownloadDesk(self.settings)
         self.shelf = DatabaseShelf(self.settings, lambda: self.pool)
 
     def require_desk(self) -> SnapshotDesk:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
@@ -27,20 +27,27 @@ PATH_PATTERNS: Final = {
     "product_id": r"^[^\x00-\x1f/]{1,200}$",
     "job_key": r"^[0-9a-f]{64}$",
     "fibre": r"^[1-9][0-9]{0,4}$",
+    "request_id": r"^[0-9a-f]{16}$",
+    "format": r"^(fits|ecsv|txt|vot)$",
+    "part": r"^(archive\.tar|archive\.zip|SHA256SUMS|B3SUMS|download\.sh|file)$",
 }
 """What identifiers in paths look like. Anything else is not found."""
+
+LARGEST_BODY: Final = 2_000_000
+"""Bytes of JSON that are read."""
 
 QuestionT = TypeVar("QuestionT", bound=Question)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A checked request: the process's state, the question, identifiers from the path, the request itself."""
+    """A checked request: the process's state, the question, identifiers from the path, the request itself, its body."""
 
     state: WebState
     question: Any
     path: dict[str, str]
     request: Request
+    body: Any = None
 
     @property
     def sight(self) -> Sight:
@@ -61,6 +68,10 @@ class ApiRoute:
         Class of the answer; None for `media_type` other than JSON.
     statuses
         Further statuses with the same answer, with their meaning.
+    method
+        ``POST`` for what changes something.
+    body
+        Class of what is sent, as JSON; None where nothing is.
     """
 
     path: str
@@ -71,6 +82,8 @@ class ApiRoute:
     tag: str = "night"
     media_type: str = "application/json"
     statuses: dict[int, str] = field(default_factory=dict)
+    method: Literal["GET", "POST"] = "GET"
+    body: type[BaseModel] | None = None
     in_path: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,7 +95,7 @@ class ApiRoute:
         async def endpoint(request: Request) -> Response:
             return await answer(self, request)
 
-        return Route(self.path, endpoint, methods=["GET"], name=f"api:{self.path}")
+        return Route(self.path, endpoint, methods=[self.method], name=f"api:{self.method} {self.path}")
 
 
 def parse(kind: type[QuestionT], request: Request) -> QuestionT:
@@ -141,9 +154,40 @@ def path_values(request: Request) -> dict[str, str]:
     return values
 
 
+async def read_body(kind: type[BaseModel], request: Request) -> BaseModel:
+    """What was sent as JSON.
+
+    Raises
+    ------
+    ProblemError
+        415 or 413 if it is of another kind or too large; 422 naming each field that is wrong.
+    """
+    # A form of another site cannot send this kind without being asked for first.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+    sent = bytearray()
+    async for part in request.stream():
+        sent += part
+        if len(sent) > LARGEST_BODY:
+            raise ProblemError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"More than {LARGEST_BODY} bytes were sent."
+            )
+    try:
+        return kind.model_validate_json(bytes(sent))
+    except ValidationError as error:
+        raise _wrong(
+            [
+                ProblemField(name=".".join(map(str, item["loc"]))[:60], detail=_plain(item)[:200])
+                for item in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+            ]
+        ) from error
+
+
 async def answer(route: ApiRoute, request: Request) -> Response:
     """Check a request, let it be handled, write the answer."""
-    asked = Asked(web_state(request), parse(route.question, request), path_values(request), request)
+    question, path = parse(route.question, request), path_values(request)
+    body = None if route.body is None else await read_body(route.body, request)
+    asked = Asked(web_state(request), question, path, request, body)
     result = await route.handle(asked)
     if isinstance(result, Response):
         return result

@@ -21,6 +21,7 @@ _PATH_MEANING: Final = {
     "product_id": "Identifier of a version of a product",
     "job_key": "Key of a reduction",
     "fibre": "Row of the product, from 1",
+    "request_id": "Identifier of a request",
     "format": "Format of the file",
     "part": "Which part of the download",
 }
@@ -36,11 +37,16 @@ def openapi(routes: Sequence[ApiRoute]) -> dict[str, Any]:
     """The document of a table of routes."""
     answers: list[type[BaseModel]] = [route.answer for route in routes if route.answer is not None]
     distinct: list[type[BaseModel]] = list(dict.fromkeys([*answers, Problem]))
+    bodies = list(dict.fromkeys(route.body for route in routes if route.body is not None))
     kinds: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [
-        (answer, "serialization") for answer in distinct
+        *((answer, "serialization") for answer in distinct),
+        *((body, "validation") for body in bodies),
     ]
     references, definitions = models_json_schema(kinds, ref_template=_REF)
     schema_of = {answer: schema for (answer, _mode), schema in references.items()}
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -52,7 +58,7 @@ def openapi(routes: Sequence[ApiRoute]) -> dict[str, Any]:
             "`snapshot` for a client that reads too slowly or whose rights change. Who sees a part of the data is told "
             "numbers of their own, from each snapshot on.",
         },
-        "paths": {route.path: {"get": _operation(route, schema_of)} for route in routes},
+        "paths": paths,
         "components": {
             "schemas": definitions.get("$defs", {}),
             "securitySchemes": {
@@ -83,7 +89,18 @@ def _operation(route: ApiRoute, schema_of: dict[Any, Any]) -> dict[str, Any]:
     responses["422"] = {"description": "A parameter is wrong or unknown", **problem}
     if route.in_path or 404 in route.statuses:
         responses["404"] = {"description": "There is no such thing", **problem}
+    sent: dict[str, Any] = {}
+    if route.body is not None:
+        sent["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema_of[route.body]}},
+        }
+        responses["413"] = {"description": "Too much was sent", **problem}
+        responses["415"] = {"description": "What was sent is no JSON", **problem}
+    if route.method == "POST":
+        responses["409"] = {"description": "That cannot be done as things stand", **problem}
     return {
+        **sent,
         "operationId": route.handle.__name__,
         "summary": route.summary,
         "tags": [route.tag],

@@ -85,6 +85,8 @@ API: Final = (
         models.FibreList,
         tag="products",
     ),
+    # Before the next: a fibre with a suffix is a file.
+    *DOWNLOADS_API,
     ApiRoute(
         "/api/products/{product_id}/spectra/{fibre}",
         "One spectrum with its error and the sky that was subtracted",
@@ -95,7 +97,6 @@ API: Final = (
     ),
     *ARCHIVE_API,
     *EXPLORER_API,
-    *DOWNLOADS_API,
     ApiRoute("/api/log/{night}", "The observing log of a night", handlers.observing_log, models.ObservingLog),
     ApiRoute(
         "/healthz",

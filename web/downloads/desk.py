@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from paws.database import Pool
-from paws.errors import InvalidInputError, RetriableError
 from paws.settings import Settings
 from web.accounts.visitor import Visitor
 from web.downloads.choice import DownloadQuestion
@@ -116,7 +115,16 @@ class DownloadDesk:
 
     @contextmanager
     def sending(self, address: str) -> Iterator[None]:
-        """Count a download while it is sent.
+        """Count a download while it is sent."""
+        self._sending[address] += 1
+        try:
+            yield
+        finally:
+            self._sending[address] -= 1
+            self._sending += Counter()  # forgets those at nought
+
+    def check_room(self, address: str) -> None:
+        """Refuse one more download where there are too many.
 
         Raises
         ------
@@ -129,12 +137,6 @@ class DownloadDesk:
                 "Too many downloads are going on. Wait until one of them is done; what was begun can be resumed.",
                 headers={"Retry-After": "30"},
             )
-        self._sending[address] += 1
-        try:
-            yield
-        finally:
-            self._sending[address] -= 1
-            self._sending += Counter()  # forgets those at nought
 
     async def _start(self, pool: Pool, outline: Outline) -> tuple[list[asyncio.Task[Any]], int]:
         """Have made what is not there yet: its tasks, and how many files there are to prepare in all."""
@@ -215,22 +217,3 @@ def _wanting(entry: Entry) -> Wanting:
 def _text(name: str, text: str, at: int) -> Member:
     content = text.encode()
     return Member(name, FileKind.TEXT, len(content), at, digest_of(content), content)
-
-
-async def printed(desk: DownloadDesk, checksum: str, source: Path, patience: float) -> Path:
-    """The PDF of one product, waited for.
-
-    Raises
-    ------
-    InvalidInputError
-        If it cannot be drawn.
-    RetriableError
-        If it takes longer than that; it goes on being drawn.
-    """
-    why = desk.pdfs.failure(checksum)
-    if why is not None:
-        raise InvalidInputError(why)
-    try:
-        return await asyncio.wait_for(desk.pdfs.pdf(checksum, source), patience)
-    except TimeoutError as error:
-        raise RetriableError("The PDF is being drawn; ask again in a few seconds.") from error

@@ -13,12 +13,14 @@ from web.accounts.identify import visitor_of
 from web.api.endpoint import not_modified, parse, path_values
 from web.api.handlers import PRIVATE, fibre_list, product_detail
 from web.api.models import FibreList, ProductSummary
+from web.downloads.choice import MOST_NAMED, Content
 from web.files import download_name, inside
 from web.pages.frames import choices
 from web.pages.render import page
 from web.problems import NotFoundError
 from web.questions import FibreQuestion, NoQuestion, ProductQuestion
 from web.sparkline import sparkline
+from web.spectrum_files import SpectrumFormat
 from web.state import web_state
 from web.storage import frames as frame_store
 from web.storage import products as product_store
@@ -40,6 +42,9 @@ async def products(request: Request) -> Response:
         query=urlencode(
             ask.model_dump(mode="json", exclude={"offset"}, exclude_none=True, exclude_defaults=True)
         ),
+        of_field=urlencode([(name, one) for name in ("night", "field") if (one := getattr(ask, name))]),
+        contents=list(Content),
+        most=MOST_NAMED,
     )
 
 
@@ -63,6 +68,7 @@ async def product(request: Request) -> Response:
         spectra=spectra,
         no_spectra=no_spectra,
         first=_first_fibre(spectra, ask.fibre),
+        formats=list(SpectrumFormat),
         choices=chosen,
         provenance={
             name: value

@@ -18,6 +18,7 @@ from web.accounts.forms import read_form
 from web.accounts.identify import address_of, require_person, visit_of
 from web.accounts.links import public_url
 from web.accounts.visitor import Person, Visitor
+from web.downloads.choice import MOST_NAMED
 from web.pages.account import identifier
 from web.pages.render import page
 from web.problems import NotFoundError, ProblemError
@@ -53,6 +54,7 @@ async def shared(request: Request) -> Response:
         request,
         "shared.html",
         links=await sharing.shared_with(state.pool, valid, visitor.sight) if valid else [],
+        most=MOST_NAMED,
     )
 
 
