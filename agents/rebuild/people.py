@@ -58,7 +58,7 @@ PASSING: Final = frozenset(
         # People sign in again; letters to one person may hold a secret; the others are in the marks.
         *("web_session", "password_reset", "oidc_sign_in", "attempt", "notification"),
         # News of the day.
-        *("outbox", "status_event", "relay_state"),
+        *("outbox", "status_event", "relay_state", "runner_presence"),
     }
 )
 """Tables whose loss nobody misses for long."""

@@ -39,6 +39,18 @@ def condition(kind: Kind, first: int, alias: str = "") -> str:
     return _CALLS[kind].format(a=f"{alias}." if alias else "", viewer=viewer)
 
 
+def seen_request(
+    sight: Sight, account_id: int | None, values: Sequence[Any] = (), alias: str = ""
+) -> tuple[str, list[Any]]:
+    """Condition that a row of ``request`` is seen, behind other parameters: its text, and all values in order.
+
+    By whoever submitted it, and by members of the proposals of all its frames; nobody else ever.
+    """
+    a, first = f"{alias}." if alias else "", len(values) + 1
+    text = f"may_see_request({a}owners, {a}account_id, ${first}::bigint, ${first + 1}::boolean, ${first + 2}::text[])"
+    return text, [*values, account_id, sight.everything, sorted(sight.groups)]
+
+
 def seen(kind: Kind, sight: Sight, values: Sequence[Any] = (), alias: str = "") -> tuple[str, list[Any]]:
     """Condition behind other parameters: its text, and all values in order."""
     return condition(kind, len(values) + 1, alias), [*values, *values_of(sight)]

@@ -192,3 +192,14 @@ def access(sight: Sight, scope: Scope) -> Access:
 def may_see(sight: Sight, scope: Scope) -> bool:
     """Whether something is seen."""
     return access(sight, scope).allowed
+
+
+def may_see_request(sight: Sight, viewer: int | None, owners: frozenset[str], account_id: int | None) -> bool:
+    """Whether a request is seen: by whoever submitted it, and by members of the proposals of all its frames.
+
+    Unlike data it never becomes public: it tells what somebody works on. As SQL it is ``may_see_request`` of
+    ``0004_requests.sql``.
+    """
+    if sight.everything or (viewer is not None and viewer == account_id):
+        return True
+    return bool(owners) and owners <= sight.groups

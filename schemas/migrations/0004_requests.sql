@@ -100,6 +100,14 @@ CREATE TABLE webhook_delivery (
 CREATE INDEX webhook_due ON webhook_delivery (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX webhook_request ON webhook_delivery (request_id, created_at);
 
+-- Runners that take jobs, and of which engine: nobody else knows why nothing happens to what an engine is to do.
+CREATE TABLE runner_presence (
+    runner   text PRIMARY KEY,
+    engine   text NOT NULL,
+    slots    integer NOT NULL,
+    seen_at  timestamptz NOT NULL
+);
+
 -- Whoever sees all of its frames as a member of their proposals sees a request; so does whoever submitted it.
 CREATE FUNCTION may_see_request(owners text[], account_id bigint, viewer bigint, everything boolean, groups text[])
 RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

@@ -76,6 +76,16 @@ class Visitor:
             return self.person.administrator or bool(self.person.proposals)
         return proposal in self.person.proposals
 
+    @property
+    def may_request(self) -> bool:
+        """Whether they may ask for reductions of what they see: everyone with an account, public data included."""
+        return self.kind == "open" or (self.person is not None and "write" in self.scopes)
+
+    @property
+    def account_id(self) -> int | None:
+        """Their account; None without one."""
+        return self.person.account_id if self.person is not None else None
+
     def actor(self, address: str) -> Actor:
         """Who is named in the audit."""
         name = self.person.name if self.person else "open access" if self.kind == "open" else "visitor"

@@ -82,7 +82,7 @@ async def archive(request: Request) -> Response:
 def reduce_path(request: Request) -> str:
     """Where a selection is sent to be reduced; empty where there is no such page, or for who may not ask."""
     has_page = any(isinstance(one, Route) and one.path == REQUEST_PATH for one in request.app.routes)
-    return REQUEST_PATH if has_page and visitor_of(request).may_write() else ""
+    return REQUEST_PATH if has_page and visitor_of(request).may_request else ""
 
 
 async def _cone(request: Request, ask: ArchiveQuestion) -> Cone | None:
