@@ -77,6 +77,15 @@ async def connect(settings: Settings, *, migrated: bool = True) -> Connection:
     return connection
 
 
+async def _leave_as_it_is(_connection: Connection) -> None:
+    """Give a connection back without asking the server to forget what was set on it.
+
+    asyncpg has ended the transaction by then. Nothing else is left on connections of a pool: who listens, or holds
+    a lock for longer than a transaction, has a connection of its own (`connect`). It saves a way to the server and
+    back at every use.
+    """
+
+
 @asynccontextmanager
 async def open_pool(settings: Settings, size: int | None = None) -> AsyncIterator[Pool]:
     """Connection pool, closed at the end.
@@ -97,6 +106,7 @@ async def open_pool(settings: Settings, size: int | None = None) -> AsyncIterato
         timeout=settings.database_deadline,
         command_timeout=settings.database_deadline,
         init=prepare_connection,
+        reset=_leave_as_it_is,
     )
     try:
         yield pool

@@ -18,6 +18,17 @@ async def announce_finished(connection: Connection, job_key: str, at: datetime) 
     ValueError
         If the reduction is not in a final state.
     """
+    await announce(connection, [await finished(connection, job_key, at)])
+
+
+async def finished(connection: Connection, job_key: str, at: datetime) -> ReductionFinished:
+    """That a reduction is in a final state, to be announced with what else a transaction announces.
+
+    Raises
+    ------
+    ValueError
+        If the reduction is not in a final state.
+    """
     row = await connection.fetchrow("SELECT * FROM reduction WHERE job_key = $1", job_key)
     state = ReductionState(row["state"])
     if not state.is_final:
@@ -34,7 +45,7 @@ async def announce_finished(connection: Connection, job_key: str, at: datetime) 
             finished_at=row["finished_at"],
         )
     succeeded = state is ReductionState.SUCCEEDED
-    event = ReductionFinished(
+    return ReductionFinished(
         event_id=f"{job_key}:{row['attempt']}:{state.value}",
         night=row["night"],
         at=at,
@@ -62,4 +73,3 @@ async def announce_finished(connection: Connection, job_key: str, at: datetime) 
         attempts=max(row["tries"], 1),
         timing=timing,
     )
-    await announce(connection, [event])

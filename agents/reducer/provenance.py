@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -42,6 +43,7 @@ class Making:
     log_path: str
 
 
+@cache
 def software_version() -> str:
     """Version of PAWS Live."""
     return version("paws-live")

@@ -10,6 +10,7 @@ from typing import Any
 from paws.database import Connection
 from paws.outbox import announce, status
 from paws.status import plain
+from schemas.events import StatusEvent
 from schemas.layout import is_own
 
 PRODUCT_COLUMNS = (
@@ -17,6 +18,8 @@ PRODUCT_COLUMNS = (
     "field, run, level, provisional, quality, created_at, superseded_at"
 )
 """Columns of the table ``product`` that the status feed carries."""
+
+_RETURNING = f"RETURNING {PRODUCT_COLUMNS}"
 
 
 WITHDRAWN = ""
@@ -84,51 +87,48 @@ async def settle(connection: Connection, slot: str, at: datetime) -> Settlement:
 
     Call it inside a transaction that holds the slot.
     """
-    # Beside the night's plan nothing is current, or it would supersede what people see.
-    wanted = (
-        WITHDRAWN
-        if is_own(slot)
-        else await connection.fetchval("SELECT job_key FROM slot WHERE slot = $1", slot)
-    )
+    settlement, news = await settle_quietly(connection, slot, at)
+    await announce(connection, news)
+    return settlement
+
+
+async def settle_quietly(
+    connection: Connection, slot: str, at: datetime
+) -> tuple[Settlement, list[StatusEvent]]:
+    """Make the right versions of a slot current; what changed is for the caller to announce."""
     rows = await connection.fetch(
-        "SELECT product_id, job_key, kind, version, current FROM product WHERE slot = $1", slot
+        """
+        SELECT product_id, job_key, kind, version, current,
+            (SELECT s.job_key FROM slot s WHERE s.slot = $1) AS wanted FROM product WHERE slot = $1
+        """,
+        slot,
     )
-    settlement = settle_decision(wanted, rows)
+    if not rows:
+        return Settlement((), ()), []
+    # Beside the night's plan nothing is current, or it would supersede what people see.
+    settlement = settle_decision(WITHDRAWN if is_own(slot) else rows[0]["wanted"], rows)
+    changed: list[Any] = []
     # First down, then up: only one version of a slot may be current at any moment.
     if settlement.superseded:
-        await connection.execute(
-            "UPDATE product SET current = false, superseded_at = $2 WHERE product_id = ANY($1::text[])",
+        changed += await connection.fetch(
+            f"UPDATE product SET current = false, superseded_at = $2 WHERE product_id = ANY($1::text[]) {_RETURNING}",  # noqa: S608 - constant columns
             settlement.superseded,
             at,
         )
     if settlement.current:
-        await connection.execute(
-            "UPDATE product SET current = true, superseded_at = NULL WHERE product_id = ANY($1::text[])",
+        changed += await connection.fetch(
+            f"UPDATE product SET current = true, superseded_at = NULL WHERE product_id = ANY($1::text[]) {_RETURNING}",  # noqa: S608 - constant columns
             settlement.current,
         )
-    await announce_products(connection, [*settlement.superseded, *settlement.current], at)
-    return settlement
-
-
-async def announce_products(connection: Connection, product_ids: Sequence[str], at: datetime) -> None:
-    """Announce the present state of products to people."""
-    if not product_ids:
-        return
-    rows = await connection.fetch(
-        f"SELECT {PRODUCT_COLUMNS} FROM product WHERE product_id = ANY($1::text[]) ORDER BY current, product_id",  # noqa: S608 - constant columns
-        list(product_ids),
-    )
-    await announce(
-        connection,
-        [
-            status(
-                "product",
-                row["product_id"],
-                "current" if row["current"] else "superseded",
-                row["night"],
-                at,
-                plain(row),
-            )
-            for row in rows
-        ],
-    )
+    changed.sort(key=lambda row: (row["current"], row["product_id"]))
+    return settlement, [
+        status(
+            "product",
+            row["product_id"],
+            "current" if row["current"] else "superseded",
+            row["night"],
+            at,
+            plain(row),
+        )
+        for row in changed
+    ]

@@ -8,13 +8,14 @@ from typing import Any
 
 from agents.reducer.adoption import adopt, as_wanted, wanted_slot
 from agents.reducer.engines import EngineResult
-from agents.reducer.events import announce_finished
+from agents.reducer.events import finished
 from agents.reducer.queue import enqueue_place
 from agents.reducer.record import Record, RecordedInput, RecordedProduct, recorded
 from agents.reducer.runner.keep import NewProduct
-from agents.reducer.runner.storage import Begun, announce_reduction, hold_fence
-from agents.reducer.settle import lock_slot, settle
+from agents.reducer.runner.storage import Begun, hold_fence, statuses
+from agents.reducer.settle import lock_slot, settle_quietly
 from paws.database import Connection, Pool
+from paws.outbox import announce
 from schemas.layout import product_path
 from schemas.reductions import Reduction
 from schemas.vocabulary import ProductKind
@@ -103,11 +104,12 @@ async def register(
             result.finished_at,
             at,
         )
-        await settle(connection, reduction.slot, at)
+        _, news = await settle_quietly(connection, reduction.slot, at)
         if slot is not None:
             await enqueue_place(connection, slot)
-        await announce_reduction(connection, reduction, at)
-        await announce_finished(connection, reduction.job_key, at)
+        states = await statuses(connection, reduction, at)
+        # In one go: every statement is a way to the server and back.
+        await announce(connection, [*news, *states, await finished(connection, reduction.job_key, at)])
     return known
 
 
@@ -140,21 +142,23 @@ async def write_product_row(
     levels = [item.level for item in inputs if item.level is not None]
     if reduction.worst_level is not None:
         levels.append(int(reduction.worst_level))
-    number = await connection.fetchval(
-        "SELECT coalesce(max(version), 0) + 1 FROM product WHERE slot = $1 AND kind = $2",
-        reduction.slot,
-        product.kind.value,
-    )
+    frames = {frame.frame_id for frame in reduction.frames} | set(reduction.subject_frame_ids)
     identifier = product_id(reduction.job_key, product.kind)
     await connection.execute(
         """
-        INSERT INTO product (product_id, job_key, slot, kind, night, arm, version, path, stored_path, checksum,
-            size_bytes, plate, grating, field, run, level, provisional, quality, provenance, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-        ON CONFLICT (job_key, kind) DO UPDATE SET version = excluded.version, path = excluded.path,
-            stored_path = excluded.stored_path, checksum = excluded.checksum, size_bytes = excluded.size_bytes,
-            level = excluded.level, provisional = excluded.provisional, quality = excluded.quality,
-            provenance = excluded.provenance, created_at = excluded.created_at
+        WITH made AS (
+            INSERT INTO product (product_id, job_key, slot, kind, night, arm, version, path, stored_path, checksum,
+                size_bytes, plate, grating, field, run, level, provisional, quality, provenance, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6,
+                (SELECT coalesce(max(version), 0) + 1 FROM product WHERE slot = $3 AND kind = $4),
+                $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+            ON CONFLICT (job_key, kind) DO UPDATE SET version = excluded.version, path = excluded.path,
+                stored_path = excluded.stored_path, checksum = excluded.checksum, size_bytes = excluded.size_bytes,
+                level = excluded.level, provisional = excluded.provisional, quality = excluded.quality,
+                provenance = excluded.provenance, created_at = excluded.created_at
+            RETURNING product_id)
+        INSERT INTO product_frame (product_id, frame_id) SELECT product_id, unnest($20::text[]) FROM made
+        ON CONFLICT DO NOTHING
         """,
         identifier,
         reduction.job_key,
@@ -162,7 +166,6 @@ async def write_product_row(
         product.kind.value,
         reduction.night,
         reduction.arm.value if reduction.arm is not None else None,
-        number,
         product.path,
         product.stored_path,
         product.checksum,
@@ -176,11 +179,6 @@ async def write_product_row(
         product.quality,
         {**product.provenance, "replaced": replaced},
         at,
-    )
-    frames = {frame.frame_id for frame in reduction.frames} | set(reduction.subject_frame_ids)
-    await connection.execute(
-        "INSERT INTO product_frame (product_id, frame_id) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
-        identifier,
         sorted(frames),
     )
     return {product.stored_path, *(item["stored_path"] for item in replaced)}

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agents.reducer.events import announce_finished
+from agents.reducer.events import finished
 from agents.reducer.intake.storage import FORGOTTEN, NOT_WANTED, queue_again
 from agents.reducer.retry import RetryPolicy
 from agents.reducer.runner.prepare import InputProduct
 from agents.reducer.runner.service import Situation, StartDecision, start_decision
 from paws.database import Connection, Pool
 from paws.errors import PermanentError
-from paws.status import announce_frames, announce_reductions
+from paws.outbox import announce
+from paws.status import REDUCTION_COLUMNS, frame_statuses, reduction_status, reduction_statuses
+from schemas.events import StatusEvent
 from schemas.reductions import ProductInput, Reduction, input_keys
 from schemas.vocabulary import Outcome, ProductKind, ReductionState
 
@@ -55,12 +57,17 @@ async def begin(
 ) -> Begun:
     """Take a reduction on: count the attempt before the work, so that a crash counts too."""
     async with pool.acquire() as connection, connection.transaction():
-        row = await connection.fetchrow("SELECT * FROM reduction WHERE job_key = $1 FOR UPDATE", job_key)
+        row = await connection.fetchrow(
+            """
+            SELECT r.*, s.job_key AS wanted FROM reduction r LEFT JOIN slot s USING (slot)
+            WHERE r.job_key = $1 FOR UPDATE OF r
+            """,
+            job_key,
+        )
         if row is None:
             return Begun(StartDecision("nothing", "The database does not know it any more."))
         slot = str(row["slot"])
         reduction = Reduction.model_validate(row["document"])
-        wanted = await connection.fetchval("SELECT job_key FROM slot WHERE slot = $1", slot)
         needed = input_keys(reduction)
         open_inputs = 0
         if needed:
@@ -69,7 +76,7 @@ async def begin(
         situation = Situation(
             state=ReductionState(row["state"]),
             forced=row["forced"],
-            wanted=wanted in (None, job_key),
+            wanted=row["wanted"] in (None, job_key),
             tries=row["tries"],
             open_inputs=open_inputs,
         )
@@ -94,18 +101,19 @@ async def begin(
         inputs = await _find_inputs(connection, needed) if needed else ()
         previous = (row["error_code"], row["error"])
         row = await connection.fetchrow(
-            """
+            f"""
             UPDATE reduction SET state = 'running', attempt = attempt + 1, tries = tries + 1, runner = $2,
                 queue_job_id = coalesce($3, queue_job_id), started_at = $4, stage = 'preparing', progress = 0,
                 engine_started_at = NULL, engine_finished_at = NULL, finished_at = NULL
-            WHERE job_key = $1 RETURNING attempt, tries, requested_at, queued_at, started_at, priority
-            """,
+            WHERE job_key = $1 RETURNING tries, {REDUCTION_COLUMNS}
+            """,  # noqa: S608 - constant columns
             job_key,
             runner,
             queue_job_id,
             at,
         )
-        await announce_reduction(connection, reduction, at)
+        frames = await frame_statuses(connection, reduction.subject_frame_ids, at)
+        await announce(connection, [reduction_status(row, at), *frames])
     times = (row["requested_at"], row["queued_at"], row["started_at"])
     return Begun(
         decision,
@@ -125,18 +133,19 @@ async def report_stage(
 ) -> None:
     """Tell people how far a reduction has come."""
     async with pool.acquire() as connection, connection.transaction():
-        updated = await connection.fetchval(
-            """
+        row = await connection.fetchrow(
+            f"""
             UPDATE reduction SET stage = $3, progress = $4
-            WHERE job_key = $1 AND attempt = $2 AND state = 'running' RETURNING 1
-            """,
+            WHERE job_key = $1 AND attempt = $2 AND state = 'running' RETURNING {REDUCTION_COLUMNS}
+            """,  # noqa: S608 - constant columns
             reduction.job_key,
             attempt,
             stage,
             progress,
         )
-        if updated:
-            await announce_reduction(connection, reduction, at)
+        if row is not None:
+            frames = await frame_statuses(connection, reduction.subject_frame_ids, at)
+            await announce(connection, [reduction_status(row, at), *frames])
 
 
 async def record_retry(
@@ -241,14 +250,19 @@ async def _close(
         error,
         at,
     )
-    await announce_reduction(connection, reduction, at)
-    await announce_finished(connection, reduction.job_key, at)
+    states = await statuses(connection, reduction, at)
+    await announce(connection, [*states, await finished(connection, reduction.job_key, at)])
 
 
 async def announce_reduction(connection: Connection, reduction: Reduction, at: datetime) -> None:
     """Announce the present state of a reduction and of the frames that it decides."""
-    await announce_reductions(connection, [reduction.job_key], at)
-    await announce_frames(connection, reduction.subject_frame_ids, at)
+    await announce(connection, await statuses(connection, reduction, at))
+
+
+async def statuses(connection: Connection, reduction: Reduction, at: datetime) -> list[StatusEvent]:
+    """Present state of a reduction and of the frames that it decides, to be announced."""
+    states = await reduction_statuses(connection, [reduction.job_key], at)
+    return [*states, *await frame_statuses(connection, reduction.subject_frame_ids, at)]
 
 
 async def _make_forgotten_again(connection: Connection, needed: Sequence[ProductInput], at: datetime) -> None:

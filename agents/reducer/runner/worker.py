@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import procrastinate
+import psycopg
 from procrastinate import exceptions
 
 from agents.reducer.engines import Engine, create_engine
@@ -95,6 +96,8 @@ def create_queue_app(
         max_size=(slots or settings.runner_slots) + 3,
         timeout=settings.database_deadline,
         kwargs={"connect_timeout": max(2, int(settings.database_deadline)), **KEEPALIVE},
+        # Every one of the queue's questions is a single statement: it needs no transaction around it.
+        configure=_commit_by_itself,
     )
     app = procrastinate.App(connector=connector)
 
@@ -107,6 +110,10 @@ def create_queue_app(
         await runner.place(slot)
 
     return app
+
+
+async def _commit_by_itself(connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.set_autocommit(True)
 
 
 async def run_runner(
