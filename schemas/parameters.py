@@ -236,7 +236,11 @@ _RANGES: Final = (("WAVE_START", "WAVE_END"), ("SKYLAM_START", "SKYLAM_END"), ("
 
 
 def read_values(
-    given: Mapping[str, object], gratings: Collection[str] = (), *, builtin: bool = True
+    given: Mapping[str, object],
+    gratings: Collection[str] = (),
+    *,
+    builtin: bool = True,
+    site: Mapping[str, ParameterValue] | None = None,
 ) -> dict[str, ParameterValue]:
     """Values that somebody gave, checked; without those that are the default for all gratings.
 
@@ -250,6 +254,8 @@ def read_values(
         Of the frames concerned.
     builtin
         Whether the built-in reducer works. Defaults of others are not ours to know: all values are kept.
+    site
+        Values that the site sets for every reduction: they are the default then.
 
     Raises
     ------
@@ -272,14 +278,28 @@ def read_values(
             raise ParameterError(name, f"{read} is known to the built-in reducer alone")
         values[parameter.name] = read
     _check_ranges(values)
+    usual = {name.upper(): value for name, value in (site or {}).items()}
     return {
         name: value
         for name, value in sorted(values.items())
-        if not (builtin and _is_default(BY_NAME[name], value, gratings))
+        if not _is_default(BY_NAME[name], value, gratings, builtin, usual)
     }
 
 
-def _is_default(parameter: Parameter, value: ParameterValue, gratings: Collection[str]) -> bool:
+def _is_default(
+    parameter: Parameter,
+    value: ParameterValue,
+    gratings: Collection[str],
+    builtin: bool,
+    site: Mapping[str, ParameterValue],
+) -> bool:
+    if parameter.name in site:
+        try:
+            return parameter.read(site[parameter.name]) == value
+        except ParameterError:
+            return False
+    if not builtin:
+        return False
     defaults = [parameter.default_for(grating) for grating in gratings] or [parameter.default]
     return all(value == default for default in defaults)
 

@@ -1,0 +1,1 @@
+"""Requests in the browser and over HTTP: what may be asked, how it is shown."""
