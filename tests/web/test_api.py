@@ -16,7 +16,9 @@ from web.api.table import API
 
 def values_for(path: str, site: Site) -> str:
     key = site.rows.jobs[site.frame(10, "red")]
-    return path.format(night=NIGHT, frame_id=site.frame(12), product_id=site.product(), job_key=key, fibre=1)
+    asked = {"/api/archive/calibrations": f"?frame={site.frame(12)}"}.get(path, "")
+    found = path.format(night=NIGHT, frame_id=site.frame(12), product_id=site.product(), job_key=key, fibre=1)
+    return found + asked
 
 
 def inline(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

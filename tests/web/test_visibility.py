@@ -29,6 +29,13 @@ LISTS = (
     "/api/rejected",
     f"/api/log/{NIGHT}",
     "/healthz",
+    "/archive?limit=500",
+    "/archive?view=fields",
+    "/archive/frames.csv",
+    "/archive/frames.vot",
+    "/archive/selection",
+    "/api/archive/frames?limit=1000",
+    "/archive?position=35.4986+-28.7495&radius=2",
 )
 
 
@@ -91,7 +98,7 @@ async def seen_of(client: httpx.AsyncClient, house: House) -> list[tuple[str, st
         assert answer.status_code in (200, 303, 503), (address, source.get(address))
         if "/file" not in address:  # the header of a product names the calibrations it was made with
             found.append((address, answer.text))
-        for link in re.findall(r'href="(/(?:frames|products|reductions|nights|log)[^"#]*)"', answer.text):
+        for link in re.findall(r'href="(/(?:frames|products|reductions|nights|log|archive/field)[^"#]*)"', answer.text):
             todo.append(link.replace("&amp;", "&"))
             source.setdefault(todo[-1], address)
         for kind, key in (("frames", "frame_id"), ("products", "product_id"), ("reductions", "job_key")):

@@ -126,7 +126,7 @@ def _parameters(route: ApiRoute) -> list[dict[str, Any]]:
         {
             "name": name,
             "in": "query",
-            "required": False,
+            "required": name in schema.get("required", ()),
             "description": field.get("description", name.replace("_", " ")),
             "schema": _query_schema(field, shared),
         }
