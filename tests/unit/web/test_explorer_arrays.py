@@ -62,5 +62,5 @@ def test_axis_of_its_own_travels_in_double_precision(field: Path) -> None:
 def test_what_is_no_spectrum_is_refused(field: Path) -> None:
     body = encode("x", *read_spectrum(field, 1))
     for spoilt in (b"", b"<html>", body[:-4], body + b"\0"):
-        with pytest.raises(ValueError, match="expected|buffer"):
+        with pytest.raises(ValueError, match=r"expected|buffer"):
             decode(spoilt)

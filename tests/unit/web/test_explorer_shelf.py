@@ -83,7 +83,7 @@ async def test_changed_file_has_another_tag_and_a_lost_one_is_told(folder: Path)
     os.utime(path, ns=(1, 1))
     assert (await shelf.open(only.product_id, SIGHT)).tag != before
     path.unlink()
-    with pytest.raises(InvalidInputError, match="combined.fits is gone"):
+    with pytest.raises(InvalidInputError, match=r"combined\.fits is gone"):
         await shelf.open(only.product_id, SIGHT)
 
 
