@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -17,6 +17,12 @@ BoolArray = NDArray[np.bool_]
 SLIT_ORDER = 6
 MAX_ORDER = 6
 OWN_ORDER = 2
+GAIN = 0.9
+"""Factor by which each further degree along the chip has to lower the error of lines left out."""
+
+ROUGH_ORDER = 3
+"""Degree along the chip of the surface by which lines are judged."""
+
 NEIGHBOURS = 3
 """Fibres on either side that are asked what they share with a fibre."""
 
@@ -50,7 +56,7 @@ def fit_surface(measured: Measured, order: int) -> tuple[int, Surface]:
     slit = np.broadcast_to(np.linspace(-1, 1, n_fibres)[:, np.newaxis], measured.x.shape)
     u = np.nan_to_num(measured.x / 1023.5 - 1.0)
     usable = np.isfinite(measured.offset)
-    chosen_order, lines_good = _trusted_lines(measured, usable, order)
+    chosen_order, lines_good = _trusted_lines(_alike(measured, u, slit, usable), usable, order)
     keep = usable & lines_good
     for _ in range(4):
         table = _lstsq2d(u[keep], slit[keep], measured.offset[keep], measured.error[keep], chosen_order)
@@ -62,6 +68,21 @@ def fit_surface(measured: Measured, order: int) -> tuple[int, Surface]:
     own = _own_shapes(u, residual, measured.error, keep)
     residual = residual - np.array([chebyshev.chebval(a, b) for a, b in zip(u, own, strict=True)])
     return chosen_order, Surface(table, own, keep, residual)
+
+
+def _alike(measured: Measured, u: FloatArray, slit: FloatArray, usable: BoolArray) -> Measured:
+    """Offsets freed from what changes along the slit, roughly.
+
+    At the ends of the chip half of the fibres see a line that the others do not: the mean of those must not look
+    like a bend along the chip.
+    """
+    keep = usable & _agreeing_lines(measured, usable)
+    if keep.sum() < (ROUGH_ORDER + 1) * (SLIT_ORDER + 1):
+        return measured
+    table = _lstsq2d(u[keep], slit[keep], measured.offset[keep], measured.error[keep], ROUGH_ORDER)
+    mean = table @ chebyshev.chebvander(slit[:, 0], SLIT_ORDER).mean(axis=0)
+    along = chebyshev.chebval2d(u, slit, table) - chebyshev.chebval(u, mean)
+    return replace(measured, offset=measured.offset - along)
 
 
 def _trusted_lines(measured: Measured, usable: BoolArray, order: int) -> tuple[int, BoolArray]:
@@ -127,7 +148,7 @@ def _best_order(x: FloatArray, means: FloatArray, good: BoolArray) -> int:
         hat = design @ np.linalg.pinv(design)
         left_out = (y - hat @ y) / np.maximum(1.0 - np.diag(hat), 0.02)
         score = float(np.sqrt(np.mean(np.minimum(np.abs(left_out), 0.5) ** 2)))
-        if score < 0.93 * best_score:
+        if score < GAIN ** (degree - best) * best_score:
             best, best_score = degree, score
     return best
 

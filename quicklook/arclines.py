@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from scipy.optimize import nnls
 
 from quicklook.errors import Failure
@@ -29,8 +30,17 @@ CONTAMINATION = 0.03
 BLENDED = 1.0
 """A line with a *brighter* neighbour within this distance (in FWHM) is not measured either."""
 
-PRESENT = 0.7
-"""A listed line is taken to shine when its peak in the stacked arc exceeds the stack's noise by this factor."""
+WIDTH_DOUBT = 0.03
+"""Error of the width of one line beside noise [pixel]: neighbours that nobody lists."""
+
+WIDTH_CHANGE = 0.1
+"""Usual relative change of the lines' width over the chip."""
+
+PRESENT = 2.0
+"""A listed line is taken to shine when its peak in the mean of all fibres exceeds that mean's noise by this factor."""
+
+FLANKS = 0.003
+"""Light that a line may have where its Gaussian has none, over its peak."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,29 +54,59 @@ class Measured:
     """Listed minus present wavelength, in pixels of the fibre."""
 
 
-def line_width(spectra: Spectra, wavelength: FloatArray, lines: LineList, fwhm: float) -> FloatArray:
-    """Gaussian width of a line as a function of place: Chebyshev coefficients in (column, slit)."""
+def line_width(
+    spectra: Spectra,
+    wavelength: FloatArray,
+    lines: LineList,
+    fwhm: float,
+    strength: FloatArray | None = None,
+    chosen: NDArray[np.intp] | None = None,
+) -> FloatArray:
+    """Gaussian width of a line as a function of place: Chebyshev coefficients in (column, slit).
+
+    Parameters
+    ----------
+    spectra : Spectra
+    wavelength : ndarray (fibres, columns)
+        Angstrom.
+    lines : LineList
+    fwhm : float
+        What the optics promise [pixel].
+    strength, chosen : ndarray, optional
+        From `select`: which lines to measure, and how strong their neighbours are. Before that is known, lines that
+        stand alone in the list are measured.
+    """
     expected = _columns(wavelength, lines.wavelength)
     guess = fwhm / 2.355
-    alone = _isolated(lines, 4.0 * fwhm * float(np.median(np.diff(wavelength, axis=1))))
+    if chosen is None:
+        chosen = _isolated(lines, 4.0 * fwhm * float(np.median(np.diff(wavelength, axis=1))))
     fit = fit_lines(
-        spectra.flux, spectra.variance, expected, alone, np.full((len(wavelength), alone.size), guess),
-        free_width=True,
+        spectra.flux, spectra.variance, expected, chosen, np.full((len(wavelength), chosen.size), guess),
+        free_width=True, strength=strength,
     )  # fmt: skip
-    good = np.isfinite(fit.sigma) & (fit.amplitude > 30 * fit.amplitude_error)
+    good = np.isfinite(fit.sigma) & (fit.amplitude > 10 * fit.amplitude_error)
     coefficients = np.zeros((3, 3))
     coefficients[0, 0] = guess
     if good.sum() < 50:
         return coefficients
     slit = np.broadcast_to(np.linspace(-1, 1, len(wavelength))[:, np.newaxis], fit.sigma.shape)
     x, s, y = fit.centre[good] / 1023.5 - 1.0, slit[good], fit.sigma[good]
+    # The width's relative error is about that of the height.
+    error = np.hypot(y * fit.amplitude_error[good] / fit.amplitude[good], WIDTH_DOUBT)
     centre, spread = np.median(y), 1.48 * np.median(np.abs(y - np.median(y)))
     design = chebyshev.chebvander2d(x, s, [2, 2])
+    # A few bright lines at one side of the chip say nothing of the other.
+    prior = np.eye(9) / (WIDTH_CHANGE * centre) ** 2
+    prior[0, 0] = 0.0
     keep = np.abs(y - centre) < max(0.15, 4 * spread)
-    for _ in range(3):
-        solution = np.linalg.lstsq(design[keep], y[keep], rcond=None)[0]
+    for _ in range(4):
+        weight = np.where(keep, error**-2, 0.0)
+        # All fibres share what is wrong with a line.
+        weight *= fit.sigma.shape[1] / max(float(keep.sum()), 1.0)
+        normal = (design * weight[:, np.newaxis]).T @ design + prior
+        solution = np.linalg.solve(normal, design.T @ (weight * y))
         residual = np.abs(y - design @ solution)
-        keep = residual < max(0.03, 3 * 1.48 * float(np.median(residual[keep])))
+        keep = residual < np.maximum(3 * error, 3 * 1.48 * float(np.median(residual[keep])))
     return np.asarray(solution.reshape(3, 3), dtype=np.float64)
 
 
@@ -90,39 +130,52 @@ def _columns(wavelength: FloatArray, lines: FloatArray) -> FloatArray:
 
 def select(
     spectra: Spectra, wavelength: FloatArray, lines: LineList, width: FloatArray
-) -> tuple[LineList, NDArray[np.intp]]:
-    """The lines that shine in this arc, and which of them no close neighbour disturbs."""
+) -> tuple[LineList, FloatArray, NDArray[np.intp]]:
+    """The lines that shine in this arc, how strongly, and which of them no close neighbour disturbs.
+
+    All fibres see the same lamp: their mean tells lines apart that hide in the noise of one fibre.
+    """
     step = float(np.median(np.diff(wavelength, axis=1)))
     grid = np.arange(np.percentile(wavelength[:, 0], 20), np.percentile(wavelength[:, -1], 80), step / 2)
-    live = np.isfinite(spectra.flux).mean(axis=1) > 0.5
-    sample = np.nonzero(live)[0][:: max(1, int(live.sum()) // 120)]
-    stack = np.array([np.interp(grid, wavelength[f], _bridge(spectra.flux[f]), 0.0, 0.0) for f in sample])
+    live = np.nonzero(np.isfinite(spectra.flux).mean(axis=1) > 0.5)[0]
+    stack = np.array([np.interp(grid, wavelength[f], _bridge(spectra.flux[f]), 0.0, 0.0) for f in live])
     level = np.percentile(stack, 30, axis=1, keepdims=True)
-    mean = np.mean(np.maximum(stack - level, -np.inf), axis=0)
+    mean = np.mean(stack - level, axis=0)
     mean -= np.percentile(mean, 25)
-    noise = 1.48 * float(np.median(np.abs(mean - np.median(mean)))) + 1e-6 * float(mean.max())
+    photons = _noise_of_mean(spectra.variance[live])
+    # What lines too faint to be listed leave in the mean.
+    haze = 1.48 * float(np.median(np.abs(mean - np.median(mean)))) + 1e-6 * float(mean.max())
     sigma = float(np.median(sigma_at(width, np.full((len(wavelength), 1), 1023.5)))) * step
-    amplitude = _amplitudes(mean, grid, lines.wavelength, sigma, noise)
+    amplitude = _amplitudes(mean, grid, lines.wavelength, sigma, photons)
     fwhm = 2.355 * sigma
-    shining = amplitude > PRESENT * noise
+    shining = amplitude > PRESENT * photons
     lines, amplitude = lines.only(shining), amplitude[shining]
     chosen = []
     for i, w in enumerate(lines.wavelength):
-        if amplitude[i] < 3.0 * noise or not grid[0] < w < grid[-1]:
+        if amplitude[i] < 3.0 * haze or not grid[0] < w < grid[-1]:
             continue
         distance = np.abs(lines.wavelength - w) / fwhm
         distance[i] = np.inf
         too_close = amplitude[distance < CLOSE].sum() > CONTAMINATION * amplitude[i]
         if not (too_close or (amplitude[distance < BLENDED] > amplitude[i]).any()):
             chosen.append(i)
-    return lines, np.array(chosen, dtype=np.intp)
+    return lines, amplitude, np.array(chosen, dtype=np.intp)
+
+
+def _noise_of_mean(variance: NDArray[np.floating]) -> float:
+    """Typical noise of the mean of some spectra."""
+    known = np.where(variance > 0, variance, np.nan)
+    return float(np.sqrt(np.nanmedian(known) / len(known)))
 
 
 def _amplitudes(
     mean: FloatArray, grid: FloatArray, wavelength: FloatArray, sigma: float, noise: float
 ) -> FloatArray:
     """Peak height of every listed line in the stacked arc; none is negative."""
-    error = np.sqrt(noise**2 + (0.03 * np.maximum(mean, 0)) ** 2)
+    # Interpolation between pixels has spread the light by a sixth of a squared pixel, two steps of the grid.
+    sigma = float(np.hypot(sigma, 2.0 * (grid[1] - grid[0]) / np.sqrt(6.0)))
+    around = maximum_filter1d(np.maximum(mean, 0.0), 2 * int(4.0 * sigma / (grid[1] - grid[0])) + 1)
+    error = np.sqrt(noise**2 + (0.03 * np.maximum(mean, 0)) ** 2 + (FLANKS * around) ** 2)
     result = np.zeros(wavelength.size)
     # In pieces: the cost of the solution grows with the cube of the number of lines.
     edges = np.append(np.arange(grid[0], grid[-1], 60 * sigma), grid[-1])
@@ -148,9 +201,28 @@ def _bridge(row: NDArray[np.floating]) -> FloatArray:
 
 
 def measure(
-    spectra: Spectra, wavelength: FloatArray, lines: LineList, chosen: NDArray[np.intp], width: FloatArray
+    spectra: Spectra,
+    wavelength: FloatArray,
+    lines: LineList,
+    strength: FloatArray,
+    chosen: NDArray[np.intp],
+    width: FloatArray,
+    base: FloatArray,
 ) -> Measured:
-    """Measure the chosen lines in every fibre.
+    """Measure the chosen lines in every fibre, their neighbours as strong beside them as in all fibres together.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    wavelength : ndarray (fibres, columns)
+        The best scale so far, by which lines and neighbours are looked for [Angstrom].
+    lines : LineList
+    strength, chosen : ndarray
+        From `select`.
+    width : ndarray
+        From `line_width`.
+    base : ndarray (fibres, columns)
+        The scale from which the offsets count [Angstrom].
 
     Raises
     ------
@@ -164,13 +236,18 @@ def measure(
         )
     expected = _columns(wavelength, lines.wavelength)
     fit: LineFits = fit_lines(
-        spectra.flux, spectra.variance, expected, chosen, sigma_at(width, expected[:, chosen])
+        spectra.flux,
+        spectra.variance,
+        expected,
+        chosen,
+        sigma_at(width, expected[:, chosen]),
+        strength=strength,
     )
     seen = np.isfinite(fit.centre) & (fit.amplitude > 5.0 * fit.amplitude_error) & (fit.error < 0.25)
     x = np.where(seen, fit.centre, np.nan)
     columns = np.arange(wavelength.shape[1], dtype=np.float64)
-    here = np.array([np.interp(row_x, columns, row) for row_x, row in zip(x, wavelength, strict=True)])
-    dispersion = np.median(np.diff(wavelength, axis=1), axis=1, keepdims=True)
+    here = np.array([np.interp(row_x, columns, row) for row_x, row in zip(x, base, strict=True)])
+    dispersion = np.median(np.diff(base, axis=1), axis=1, keepdims=True)
     offset = (lines.wavelength[chosen] - here) / dispersion
     error = np.hypot(np.where(seen, fit.error, np.nan), 0.004)
     enough = np.isfinite(offset).sum(axis=0) >= 5

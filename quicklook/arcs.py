@@ -27,6 +27,13 @@ from quicklook.types import Spectra, WavelengthSolution
 
 FloatArray = NDArray[np.float64]
 
+ROUNDS = 6
+WIDTH_ROUNDS = 2
+"""Rounds in which the lines' width is measured anew."""
+
+SETTLED = 0.005
+"""A scale that a round changes by less is final [pixel, rms]."""
+
 
 def solve_arc(
     spectra: Spectra,
@@ -61,11 +68,21 @@ def solve_arc(
     width = line_width(spectra, alignment.wavelength, lines, fwhm)
     wavelength = alignment.wavelength
     measured, fitted, order = None, None, 0
-    for _ in range(2):
-        present, chosen = select(spectra, wavelength, lines, width)
-        measured = measure(spectra, wavelength, present, chosen, width)
-        order, fitted = fit_surface(measured, int(str(params.get("ARCFITORDER", 0)) or 0))
-        wavelength = wavelength + _correction(wavelength, fitted, measured)
+    asked = int(str(params.get("ARCFITORDER", 0)) or 0)
+    # How strong a line's neighbours are rests on the scale, and the scale on them. What is fitted is always the
+    # whole difference from the first scale: a bend that an early round got wrong does not stay.
+    for i in range(ROUNDS):
+        present, strength, chosen = select(spectra, wavelength, lines, width)
+        if i < WIDTH_ROUNDS:
+            width = line_width(spectra, wavelength, present, fwhm, strength, chosen)
+        measured = measure(spectra, wavelength, present, strength, chosen, width, alignment.wavelength)
+        order, fitted = fit_surface(measured, asked)
+        before, wavelength = (
+            wavelength,
+            alignment.wavelength + _correction(alignment.wavelength, fitted, measured),
+        )
+        if np.sqrt(np.mean((wavelength - before) ** 2)) < SETTLED * np.median(np.diff(wavelength, axis=1)):
+            break
     assert measured is not None
     assert fitted is not None
     return _solution(wavelength, measured, fitted, alignment, order, width, lamp, extra)

@@ -15,6 +15,7 @@ MODEL_ERROR = 0.02
 """A line's shape is known to this fraction of its peak: strong lines count no more than that allows."""
 
 MAX_NEIGHBOURS = 6
+MAX_TIED = 16
 ITERATIONS = 8
 
 
@@ -50,12 +51,13 @@ def fit_lines(
     sigma: FloatArray,
     *,
     free_width: bool = False,
+    strength: FloatArray | None = None,
 ) -> LineFits:
     """Fit Gaussian lines near where they are expected.
 
     Each target is fitted over its core with a level background. Other listed lines that reach into the
-    window are fitted with it, at their listed distance and with an amplitude of their own, so that a
-    neighbour does not pull the centre.
+    window are fitted with it, at their listed distance, so that a neighbour does not pull the centre: with
+    the share of the target's light that ``strength`` tells, or else with an amplitude of their own.
 
     Parameters
     ----------
@@ -69,6 +71,9 @@ def fit_lines(
         Gaussian width of the lines at the targets [pixel].
     free_width : bool
         Fit the width too.
+    strength : ndarray (lines,), optional
+        Relative brightness of all listed lines, where it is the same in all fibres and known better than one
+        fibre tells it; lines of no brightness are no neighbours.
 
     Returns
     -------
@@ -83,6 +88,7 @@ def fit_lines(
         np.ascontiguousarray(expected, dtype=np.float64),
         np.ascontiguousarray(targets, dtype=np.int64),
         np.ascontiguousarray(sigma, dtype=np.float64),
+        np.empty(0) if strength is None else np.ascontiguousarray(strength, dtype=np.float64),
         free_width,
         out,
     )
@@ -127,12 +133,14 @@ def _fit_one(
     variance: FloatArray,
     centre: float,
     others: FloatArray,
+    shares: FloatArray,
     n_others: int,
     sigma: float,
+    tied: bool,
     free_width: bool,
     result: FloatArray,
 ) -> bool:
-    """Gauss-Newton on (amplitudes, level, shift[, width]) of one line."""
+    """Gauss-Newton on (amplitudes, level, shift[, width]) of one line; ``tied`` neighbours have shares of it."""
     half = 2.6 * sigma + 1.0
     first, last = int(np.ceil(centre - half)), int(np.floor(centre + half))
     if first < 0 or last >= flux.size:
@@ -148,10 +156,10 @@ def _fit_one(
             peak = value
     if bad > 2 or peak <= 0.0:
         return False
-    n_linear = 2 + n_others
+    n_linear = 2 if tied else 2 + n_others
     n = n_linear + (2 if free_width else 1)
     amplitude = np.zeros(1 + n_others)
-    shift, width, error_factor = 0.0, sigma, 1.0
+    shift, width = 0.0, sigma
     matrix, vector, row = np.zeros((n, n)), np.zeros(n), np.zeros(n)
     for iteration in range(ITERATIONS):
         size = n_linear if iteration == 0 else n
@@ -166,7 +174,10 @@ def _fit_one(
             for j in range(1 + n_others):
                 u = (x - shift - (centre if j == 0 else others[j - 1])) / width
                 g = np.exp(-0.5 * u * u)
-                row[j] = g
+                if not tied or j == 0:
+                    row[j] = g
+                else:
+                    row[0] += shares[j - 1] * g
                 model += amplitude[j] * g
                 slope += amplitude[j] * g * u / width
                 widen += amplitude[j] * g * u * u / width
@@ -182,7 +193,7 @@ def _fit_one(
         if not _solve(matrix, vector, size):
             return False
         for j in range(1 + n_others):
-            amplitude[j] = vector[j]
+            amplitude[j] = vector[0] * shares[j - 1] if tied and j > 0 else vector[j]
         if not amplitude[0] > 0.0:
             return False
         if iteration == 0:
@@ -196,7 +207,7 @@ def _fit_one(
         if abs(step) < 1e-4 and iteration > 1:
             break
     result[0] = centre + shift
-    result[1] = error_factor * np.sqrt(matrix[n_linear, n_linear])
+    result[1] = np.sqrt(matrix[n_linear, n_linear])
     result[2] = amplitude[0]
     result[3] = np.sqrt(matrix[0, 0])
     result[4] = width
@@ -210,10 +221,13 @@ def _fit_all(
     expected: FloatArray,
     targets: NDArray[np.int64],
     sigma: FloatArray,
+    strength: FloatArray,
     free_width: bool,
     out: FloatArray,
 ) -> None:
-    others = np.zeros(MAX_NEIGHBOURS)
+    tied = strength.size > 0
+    most = MAX_TIED if tied else MAX_NEIGHBOURS
+    others, shares = np.zeros(most), np.zeros(most)
     result = np.zeros(5)
     n_lines = expected.shape[1]
     for f in range(flux.shape[0]):
@@ -225,16 +239,17 @@ def _fit_all(
                 continue
             reach = 4.6 * width + 1.0
             n_others = 0
-            j = target - 1
-            while j >= 0 and centre - expected[f, j] < reach and n_others < MAX_NEIGHBOURS // 2:
-                others[n_others] = expected[f, j]
-                n_others += 1
-                j -= 1
-            j = target + 1
-            while j < n_lines and expected[f, j] - centre < reach and n_others < MAX_NEIGHBOURS:
-                others[n_others] = expected[f, j]
-                n_others += 1
-                j += 1
-            if _fit_one(flux[f], variance[f], centre, others, n_others, width, free_width, result):
+            for side in (-1, 1):
+                j = target + side
+                room = most // 2 if side < 0 else most
+                while 0 <= j < n_lines and side * (expected[f, j] - centre) < reach and n_others < room:
+                    if not tied or strength[j] > 0.0:
+                        others[n_others] = expected[f, j]
+                        shares[n_others] = strength[j] / strength[target] if tied else 0.0
+                        n_others += 1
+                    j += side
+            if _fit_one(
+                flux[f], variance[f], centre, others, shares, n_others, width, tied, free_width, result
+            ):
                 for k in range(5):
                     out[k, f, t] = result[k]
