@@ -18,9 +18,8 @@ from quicklook.types import FloatArray, FloatImage, ProfileModel
 
 ZONE_ROWS = 8
 ZONE_COLUMNS = 8
-CENTRE_WINDOW = 1.6
-"""Width of the Gaussian window that defines a profile's centre, in widths of the core: wide enough to see the
-whole core, as a centroid does, and narrow enough that neighbours and noise in the wings do not matter."""
+EDGE = 1.0
+"""Width over which the aperture that defines a profile's centre fades [pixel]."""
 
 FINE = 60
 """Steps per pixel of the tabulated B-splines."""
@@ -138,10 +137,11 @@ def fit_profile(
     Returns
     -------
     ProfileModel
-        Centred: its centroid under a Gaussian window somewhat wider than the core is at offset zero.
+        Centred: the centroid of the light that lies nearer to a fibre than to its neighbours is at offset zero.
     """
     n_columns, n_rows = image.shape
     basis = _tabulated_basis(fwhm)
+    aperture = 0.5 * float(np.median(np.diff(centre[:, n_columns // 2]))) if len(centre) > 1 else 1.5 * fwhm
     row_edges = np.linspace(0, n_rows, ZONE_ROWS + 1)
     column_edges = np.linspace(0, n_columns, ZONE_COLUMNS + 1)
     table, unseen = (np.zeros((ZONE_ROWS, ZONE_COLUMNS, N_ENTRIES)) for _ in range(2))
@@ -157,7 +157,7 @@ def fit_profile(
             )  # fmt: skip
             solved = _solve_zone(matrix, right, values) if used > 20 * len(right) else None
             fitted, unseen[r, c] = solved if solved is not None else (before, 0.0)
-            table[r, c] = _centred(fitted, fwhm)
+            table[r, c] = _centred(fitted, fwhm, aperture)
     # Beyond the outermost fibres the halo falls off; that tilts what is traded there, but is no shape that fibres have.
     unseen[0], unseen[-1] = unseen[1], unseen[-2]
     return ProfileModel(
@@ -225,16 +225,20 @@ def _solve_zone(
     return np.asarray(profile / total), np.asarray(trade)
 
 
-def _centred(profile: FloatArray, fwhm: float) -> FloatArray:
-    """Shift a profile so that its core is centred on offset zero."""
-    sigma = CENTRE_WINDOW * fwhm / 2.3548
+def _centred(profile: FloatArray, fwhm: float, aperture: float) -> FloatArray:
+    """Shift a profile so that its centroid within an aperture (half width given) is at offset zero.
+
+    A lopsided profile has many centres: peak, middle of the core, centroid. The centroid is the one that needs no
+    shape; further out neighbours and noise would rule it.
+    """
     shift = 0.0
     for _ in range(60):
-        window = np.exp(-0.5 * ((OFFSETS - shift) / sigma) ** 2) * np.maximum(profile, 0.0)
-        total = window.sum()
+        window = np.clip((aperture + 0.5 * EDGE - np.abs(OFFSETS - shift)) / EDGE, 0.0, 1.0)
+        light = window * np.maximum(profile, 0.0)
+        total = light.sum()
         if total <= 0:
             return profile
-        step = (1.0 + CENTRE_WINDOW**-2) * float((window * (OFFSETS - shift)).sum() / total)
+        step = float((light * (OFFSETS - shift)).sum() / total)
         shift += step
         if abs(step) < 1e-7:
             break
