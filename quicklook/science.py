@@ -190,8 +190,9 @@ def _throughput(work: Work, frame: _Frame, *, twilight: bool) -> tuple[Throughpu
     flux = _limited(work, frame)
     if twilight:
         # Everything shines in twilight: all live fibres make the mean.
+        everything = np.nonzero(frame.live)[0]
         return from_sky_flux(
-            flux, frame.variance, frame.wavelength, np.nonzero(frame.live)[0], frame.live, lamp, frame.place
+            flux, frame.variance, frame.wavelength, everything, frame.live, lamp, frame.place, only_sky=True
         )
     if not work.settings.on("THRUPUT"):
         fallback = Throughput(np.where(frame.live, 1.0, np.nan), np.full(400, np.nan), "NONE", 0)

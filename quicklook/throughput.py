@@ -32,6 +32,11 @@ MANY_FIBRES = 40
 """From so many fibres on the smooth part is free, but for what keeps slit and plate apart."""
 
 MANY_PRIOR = 0.2
+LEAST_TERM = 1e-3
+KINDS_OF_TERMS = ((1, 2, 3), (4, 5), (6, 7, 8))
+"""Terms of the smooth part that are alike: of the slit, slopes over the plate, curvatures."""
+
+SMOOTH_ROUNDS = 8
 SLOPE_PRIOR, CURVE_PRIOR = 0.05, 0.02
 """Expected size of the smooth part's terms: with few fibres, slopes over the plate and a little curvature."""
 
@@ -121,10 +126,17 @@ def from_sky_flux(
     live: BoolArray,
     lamp: FloatArray,
     place: FloatArray | None = None,
+    *,
+    only_sky: bool = False,
 ) -> tuple[Throughput, SkyModel]:
-    """Throughput from all light (SKYFLUX): right for twilight and offset sky, or where objects are faint."""
+    """Throughput from all light (SKYFLUX): right for twilight and offset sky, or where objects are faint.
+
+    Where there is ``only_sky`` pixels count by their signal-to-noise, which a faint sky needs; beside objects
+    the median of all pixels is asked.
+    """
+    ratio: _Ratio = _LightRatio if only_sky else _FluxRatio
     return _iterate(
-        flux, variance, wavelength, sky_fibres, live, lamp, place, _FluxRatio, "SKYFLUX(MED)", live, MAX_ERROR
+        flux, variance, wavelength, sky_fibres, live, lamp, place, ratio, "SKYFLUX(MED)", live, MAX_ERROR
     )
 
 
@@ -210,16 +222,35 @@ def _smooth_part(
     design = np.column_stack(columns)
     if fit.sum() < LEAST_FIBRES:
         return np.ones(n)
-    prior = np.diag([0.0] + [1.0 / h**2 for h in held[1:]])
+    widths = np.array(held)
     solution = np.zeros(design.shape[1])
     keep = fit.copy()
-    for _ in range(4):
+    for _ in range(SMOOTH_ROUNDS):
         weight = np.where(keep, 1.0 / np.hypot(error, 0.01), 0.0)
-        normal = (design * weight[:, np.newaxis] ** 2).T @ design + prior
+        normal = (design * weight[:, np.newaxis] ** 2).T @ design
+        normal[np.diag_indices_from(normal)] += np.r_[0.0, widths[1:] ** -2]
         solution = np.linalg.solve(normal, design.T @ (weight**2 * np.where(keep, correction, 0.0)))
+        if many:
+            widths = _usual_sizes(solution, np.linalg.inv(normal), widths)
         away = np.abs(correction - design @ solution) * np.where(fit, 1.0 / np.hypot(error, 0.01), 0.0)
         keep = fit & (away < 4.0 * max(1.0, 1.48 * float(np.median(away[fit]))))
     return np.asarray(np.clip(design @ solution, 0.3, 3.0))
+
+
+def _usual_sizes(solution: FloatArray, covariance: FloatArray, widths: FloatArray) -> FloatArray:
+    """Size that the terms of the smooth part have, as the light itself tells: one for each kind of term.
+
+    What makes the values seen most probable, one step of MacKay's iteration (1992, Neural Computation 4, 415): a faint
+    sky cannot tell eight terms, and where there is hardly a slope its noise must not make one.
+    """
+    result = widths.copy()
+    for kind in KINDS_OF_TERMS:
+        terms = [i for i in kind if i < len(solution)]
+        if terms:
+            known = len(terms) - float(np.sum(np.diag(covariance)[terms] / widths[terms] ** 2))
+            size = np.sqrt(float(np.sum(solution[terms] ** 2)) / max(known, 0.01))
+            result[terms] = np.clip(size, LEAST_TERM, MANY_PRIOR)
+    return result
 
 
 def _true_spread(ratio: FloatArray, error: FloatArray) -> float:
