@@ -35,6 +35,8 @@ from web.pages import frames, live, log, look, products
 from web.pages.api import api_page
 from web.pages.archive import archive_routes
 from web.pages.render import STATIC, error_page
+from web.pages.requests import request_routes
+from web.pages.watch import night_routes
 from web.problems import ProblemError, error_handlers
 from web.security import SecurityHeaders, same_origin
 from web.state import WebState, web_state
@@ -124,7 +126,9 @@ def _routes(state: WebState) -> list[BaseRoute]:
     return [
         *(Route(path, handler, methods=["GET"], name=f"page:{name}") for path, handler, name in pages),
         *archive_routes(),
+        *night_routes(),
         *explorer_routes(),
+        *request_routes(),
         *download_routes(),
         *api_routes(),
         *account_routes(),

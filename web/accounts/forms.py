@@ -31,9 +31,22 @@ class Form:
         """All values of a field that may be given more than once."""
         return [value for key, value in self._items if key == name]
 
+    def starting(self, prefix: str) -> dict[str, str]:
+        """Fields whose names start so, without it; the first of each name."""
+        found: dict[str, str] = {}
+        for key, value in self._items:
+            if key.startswith(prefix):
+                found.setdefault(key.removeprefix(prefix), value)
+        return found
 
-async def read_form(request: Request) -> Form:
+
+async def read_form(request: Request, largest: int = LARGEST, most_fields: int = _MOST_FIELDS) -> Form:
     """Form of a request, its origin proven.
+
+    Parameters
+    ----------
+    largest, most_fields
+        Bytes and fields of the form, for those that name many frames.
 
     Raises
     ------
@@ -46,13 +59,13 @@ async def read_form(request: Request) -> Form:
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > LARGEST:
+        if len(body) > largest:
             raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The form is larger than {LARGEST} bytes."
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The form is larger than {largest} bytes."
             )
     try:
         items = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"
+            body.decode("ascii"), keep_blank_values=True, max_num_fields=most_fields, errors="strict"
         )
     except ValueError as error:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "The form cannot be read.") from error

@@ -15,6 +15,7 @@ from web.archive.handlers import ARCHIVE_API
 from web.downloads.handlers import DOWNLOADS_API
 from web.explorer.handlers import EXPLORER_API
 from web.questions import FrameQuestion, NightQuestion, Paged, ProductQuestion, ReductionQuestion
+from web.requests.handlers import REQUESTS_API
 
 API: Final = (
     ApiRoute("/api/nights", "Nights, the newest first", handlers.nights, models.Page[models.Night], Paged),
@@ -97,6 +98,7 @@ API: Final = (
     ),
     *ARCHIVE_API,
     *EXPLORER_API,
+    *REQUESTS_API,
     ApiRoute("/api/log/{night}", "The observing log of a night", handlers.observing_log, models.ObservingLog),
     ApiRoute(
         "/healthz",

@@ -64,14 +64,15 @@ def is_open(state: str) -> bool:
 
 def is_partly(row: Mapping[str, Any]) -> bool:
     """Whether a request finished without all that was asked for."""
-    return row["state"] == RequestState.FINISHED.value and row["parts_failed"] > 0
+    return bool(row["state"] == RequestState.FINISHED.value and row["parts_failed"] > 0)
 
 
 def fraction(row: Mapping[str, Any]) -> float:
     """Part of the reductions that have ended, 0 to 1."""
     if not row["parts"]:
         return 0.0 if is_open(row["state"]) else 1.0
-    return min(1.0, (row["parts_done"] + row["parts_failed"]) / row["parts"])
+    ended = float(row["parts_done"]) + float(row["parts_failed"])
+    return min(1.0, ended / float(row["parts"]))
 
 
 def seconds_left(kinds: Mapping[str, int], queue: Queue) -> float | None:

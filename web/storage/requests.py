@@ -285,9 +285,9 @@ async def request_files(
     """What a request's download is made of; None if the request is not seen."""
     if await request(pool, request_id, sight, account_id) is None:
         return None
-    product, reduction, frame = (
-        condition(kind, 2, alias) for kind, alias in (("product", "d"), ("reduction", "r"), ("frame", "f"))
-    )  # type: ignore[arg-type]  # mypy widens the literals of a tuple
+    product = condition("product", 2, "d")
+    reduction = condition("reduction", 2, "r")
+    frame = condition("frame", 2, "f")
     values = (request_id, *values_of(sight))
     products = await pool.fetch(
         "SELECT d.product_id FROM request_part p JOIN product d USING (job_key)"  # noqa: S608 - constant condition
