@@ -98,8 +98,13 @@ class ApiRoute:
         return Route(self.path, endpoint, methods=[self.method], name=f"api:{self.method} {self.path}")
 
 
-def parse(kind: type[QuestionT], request: Request) -> QuestionT:
+def parse(kind: type[QuestionT], request: Request, *, form: bool = True) -> QuestionT:
     """Question in a request's query.
+
+    Parameters
+    ----------
+    form
+        Whether a form may have asked: it sends its empty fields too, which then count as absent.
 
     Raises
     ------
@@ -107,8 +112,8 @@ def parse(kind: type[QuestionT], request: Request) -> QuestionT:
         422, naming each parameter that is wrong.
     """
     items = request.query_params.multi_items()
-    # A form sends its empty fields too.
-    items = [(name, value) for name, value in items if value]
+    if form:
+        items = [(name, value) for name, value in items if value]
     lists = kind.repeated()
     values: dict[str, Any] = dict(items)
     wrong = [
@@ -185,7 +190,7 @@ async def read_body(kind: type[BaseModel], request: Request) -> BaseModel:
 
 async def answer(route: ApiRoute, request: Request) -> Response:
     """Check a request, let it be handled, write the answer."""
-    question, path = parse(route.question, request), path_values(request)
+    question, path = parse(route.question, request, form=False), path_values(request)
     body = None if route.body is None else await read_body(route.body, request)
     asked = Asked(web_state(request), question, path, request, body)
     result = await route.handle(asked)
