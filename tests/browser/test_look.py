@@ -95,6 +95,8 @@ def everywhere(rows: NightRows) -> list[str]:
         f"/people/group?proposal={THEIRS}",
         "/people/audit",
         "/shared",
+        "/explorer",
+        f"/explorer?product={rows.products['8/blue/object/1']}&lines=emission,night&colour=snr",
         "/nothing-of-that-name",
     ]
 

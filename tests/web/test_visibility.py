@@ -29,6 +29,9 @@ LISTS = (
     "/api/rejected",
     f"/api/log/{NIGHT}",
     "/healthz",
+    "/explorer?limit=1000",
+    "/explorer/tree?limit=1000",
+    "/api/explorer/products?limit=1000",
     "/archive?limit=500",
     "/archive?view=fields",
     "/archive/frames.csv",
@@ -80,6 +83,9 @@ def addresses(secrets: dict[str, list[str]]) -> list[str]:
                 ("/api/products", ""),
                 ("/api/products", "/fibres"),
                 ("/api/products", "/spectra/1"),
+                ("/api/products", "/spectra/1/arrays"),
+                ("/api/products", "/plate"),
+                ("/api/products", "/figures"),
             )
         ),
     ]
@@ -98,7 +104,7 @@ async def seen_of(client: httpx.AsyncClient, house: House) -> list[tuple[str, st
         assert answer.status_code in (200, 303, 503), (address, source.get(address))
         if "/file" not in address:  # the header of a product names the calibrations it was made with
             found.append((address, answer.text))
-        for link in re.findall(r'href="(/(?:frames|products|reductions|nights|log|archive/field)[^"#]*)"', answer.text):
+        for link in re.findall(r'href="(/(?:frames|products|reductions|nights|log|archive/field|explorer)[^"#]*)"', answer.text):
             todo.append(link.replace("&amp;", "&"))
             source.setdefault(todo[-1], address)
         for kind, key in (("frames", "frame_id"), ("products", "product_id"), ("reductions", "job_key")):

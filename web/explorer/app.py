@@ -23,6 +23,7 @@ from web.explorer.files import FileShelf
 from web.explorer.handlers import EXPLORER_API
 from web.explorer.pages import explorer_routes
 from web.pages import look
+from web.pages.navigation import REDIRECT
 from web.pages.render import STATIC, error_page
 from web.problems import error_handlers
 from web.security import SecurityHeaders
@@ -43,7 +44,7 @@ def create_explorer(settings: Settings, shelf: FileShelf) -> Starlette:
     state.shelf = shelf
     handlers = error_handlers(error_page)
     routes: list[BaseRoute] = [
-        Route("/", _home, methods=["GET"]),
+        Route("/", _home, methods=["GET"], name=REDIRECT),
         *explorer_routes(),
         *(item.as_route() for item in EXPLORER_API),
         Route("/look", look.look, methods=["GET"], name="page:look"),

@@ -44,10 +44,14 @@ TABS: Final = (
 )
 
 
+REDIRECT: Final = "redirect"
+"""Name of routes that only lead elsewhere: no page of their own."""
+
+
 @lru_cache(maxsize=8)
 def tabs_of(app: Starlette) -> tuple[Tab, ...]:
     """Main pages that an application has."""
-    paths = {route.path for route in app.routes if isinstance(route, Route)}
+    paths = {route.path for route in app.routes if isinstance(route, Route) and route.name != REDIRECT}
     return tuple(tab for tab in TABS if tab.path in paths)
 
 
@@ -63,6 +67,15 @@ KEYS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("h l", "blue arm, red arm"),
         ("Enter", "the frame"),
         ("p", "its product"),
+        ("x", "junk it, or reduce it again"),
+    ),
+    "Explorer": (
+        ("← →", "previous, next fibre, in the table's order"),
+        ("/", "find a fibre; Enter takes the first"),
+        ("[ ]", "lower, raise the redshift"),
+        ("p", "keep this spectrum beside others"),
+        ("0", "whole spectrum"),
+        ("o", "choose another product"),
     ),
     "Spectra": (
         ("← →", "previous, next fibre"),
