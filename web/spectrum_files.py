@@ -164,6 +164,9 @@ _MEANINGS: Final = {
     "sky": "sky that was subtracted",
     "mask": "0 good, 1 no flux, 2 no error, 3 neither",
 }
+_VOTABLE_UNITS: Final = {"Angstrom": "Angstrom", "count": "ct"}
+"""Units of ours that VOTables know, and how they write them; others are told in words."""
+
 _UCDS: Final = {
     "wavelength": "em.wl",
     "pixel": "pos.cartesian.x;instr.det",
@@ -181,11 +184,11 @@ def _unit_of(name: str, layout: SpectraLayout) -> str:
 
 
 def _flux_unit(text: str) -> str:
-    """The product's unit, as standards write it; nothing when they do not know it."""
-    known = {"electrons": "electron", "counts": "ct", "count": "ct", "adu": "adu", "e-": "electron"}
+    """The product's unit as it is usually written; nothing when nobody knows it."""
+    known = {"electrons": "electron", "e-": "electron", "counts": "count", "ct": "count", "adu": "adu"}
     wanted = known.get(text.strip().lower(), text.strip())
     try:
-        return str(units.Unit(wanted).to_string("vounit")) if wanted else ""
+        return units.Unit(wanted).to_string() if wanted else ""
     except (ValueError, TypeError):
         return ""
 
@@ -199,8 +202,11 @@ def _describe(table: Table, layout: SpectraLayout) -> None:
 
 
 def _fits(table: Table, facts: list[Told]) -> bytes:
-    hdu = fits.table_to_hdu(table)
-    hdu.name = "SPECTRUM"
+    told_units = {name: str(table[name].unit or "") for name in table.colnames}
+    hdu = fits.BinTableHDU(table.as_array(), name="SPECTRUM")
+    for name, unit in told_units.items():
+        if unit:
+            hdu.columns[name].unit = unit
     for number, name in enumerate(table.colnames, start=1):
         hdu.header[f"TUCD{number}"] = _UCDS[name]
         hdu.header[f"TCOMM{number}"] = _MEANINGS[name]
@@ -237,12 +243,17 @@ def _votable(table: Table, facts: list[Told]) -> bytes:
     from astropy.io.votable.tree import Param, TableElement, VOTableFile
 
     document = VOTableFile.from_table(table)
+    # In later versions an Angstrom is 0.1nm, which few readers show well.
+    document.version = "1.3"
     element: TableElement = document.get_first_table()
     element.name = "spectrum"
     element.infos.clear()
     for field in element.fields:
         field.ucd = _UCDS[field.name]
+        unit = str(table[field.name].unit or "")
         field.unit = None
+        if unit and unit not in _VOTABLE_UNITS:
+            field.description = f"{_MEANINGS[field.name]}, {unit}"
     for fact in facts:
         text = isinstance(fact.value, str)
         value = fact.value
@@ -257,10 +268,11 @@ def _votable(table: Table, facts: list[Told]) -> bytes:
     document.to_xml(out)
     content = out.getvalue()
     for name in table.colnames:
-        # Put in afterwards: astropy warns of Angstrom, for which it would have us write 0.1nm.
-        if table[name].unit is not None:
+        unit = str(table[name].unit or "")
+        if unit in _VOTABLE_UNITS:
+            # Put in afterwards: astropy would write by the rules of the later version.
             mark = f'name="{name}" ucd="{_UCDS[name]}"'
-            content = content.replace(mark.encode(), f'{mark} unit="{table[name].unit}"'.encode(), 1)
+            content = content.replace(mark.encode(), f'{mark} unit="{_VOTABLE_UNITS[unit]}"'.encode(), 1)
     return content
 
 

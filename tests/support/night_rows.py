@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from blake3 import blake3
+
 from paws.clock import from_mjd
 from paws.database import Connection, connect
 from paws.settings import Settings
@@ -305,12 +307,13 @@ async def _write_product(
     path = product_path(kind, layout)
     stored = Path("products/.versions") / key[:2] / key / path.name
     product_id = f"{key[:20]}-{kind.value}"
-    size = 1
+    size, checksum = 1, digest("product", product_id)
     table: list[tuple[Any, ...]] = []
     if with_files:
         (settings.data_dir / stored).parent.mkdir(parents=True, exist_ok=True)
         table = write_product_file(settings.data_dir / stored, kind, arm, frames[0].run, fibres, samples)
-        size = (settings.data_dir / stored).stat().st_size
+        content = (settings.data_dir / stored).read_bytes()
+        size, checksum = len(content), blake3(content).hexdigest()
     quality: dict[str, Any] = {
         "sky_residual": 0.021,
         "arc_rms": 0.061,
@@ -329,7 +332,7 @@ async def _write_product(
         *(
             str(path),
             str(stored),
-            digest("product", product_id),
+            checksum,
             size,
             layout.plate,
             layout.grating,

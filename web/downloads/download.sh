@@ -10,7 +10,7 @@
 # processes shows them.
 set -eu
 
-base=${PAWS_URL:-@BASE@}
+base=${PAWS_URL@BASE@}
 query=@QUERY@
 folder=@FOLDER@
 

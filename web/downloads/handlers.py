@@ -159,8 +159,7 @@ async def part(request: Request, ask: FileQuestion, wanted: str) -> Response:
         name = member.name.rsplit("/", 1)[-1]
         return _sent(request, file_layout(member), "application/octet-stream", name)
     if wanted == "download.sh":
-        base = public_url(state.settings) or str(request.base_url).rstrip("/")
-        text = script(found, base, frozen(ask, outline).query())
+        text = script(found, public_url(state.settings), frozen(ask, outline).query())
         return _text(text, _SCRIPT, f"{found.folder}.sh")
     sums = next(member.source for member in found.members if member.name == wanted)
     assert isinstance(sums, bytes)

@@ -97,9 +97,10 @@ class Download:
 def safe_name(path: str) -> str:
     """A path that stays below its folder on every system, whatever a header or a person put into it.
 
-    Each part is reduced to letters, digits and ``+-_.``; parts without any of them, such as ``..``, go.
+    Each part is reduced to letters, digits and ``+-_.``; parts without any of them, such as ``..``, go. None begins
+    with a hyphen, which commands would take for an option.
     """
-    parts = [safe_component(part) for part in path.replace("\\", "/").split("/") if part.strip(". ")]
+    parts = [safe_component(part.lstrip("-")) for part in path.replace("\\", "/").split("/") if part.strip(". ")]
     return "/".join(parts) or "unknown"
 
 

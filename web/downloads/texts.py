@@ -44,13 +44,14 @@ def readme(words: str, members: Sequence[Member], lacks: bool) -> str:
     return f"{text}\n{MISSING} names what could not be included.\n" if lacks else text
 
 
-def script(download: Download, base: str, query: str) -> str:
+def script(download: Download, base: str | None, query: str) -> str:
     """A script for POSIX shells that fetches a download file by file.
 
     Parameters
     ----------
     base
-        Address of this server, without a slash at its end.
+        Address of this server, without a slash at its end; None when it is not known: then whoever runs the script
+        has to say it.
     query
         The question, as in an address.
     """
@@ -58,7 +59,7 @@ def script(download: Download, base: str, query: str) -> str:
     members = [member for member in download.members if member.kind is not FileKind.TEXT]
     files = "".join(f"{member.digest.sha256} {member.size} {member.name}\n" for member in members)
     values = {
-        "@BASE@": shlex.quote(base),
+        "@BASE@": f":-{shlex.quote(base)}" if base else ":?Set PAWS_URL to the address of the server",
         "@QUERY@": shlex.quote(query),
         "@FOLDER@": shlex.quote(download.folder),
         "@COUNT@": str(len(members)),

@@ -105,8 +105,8 @@ def spread(values: NDArray[np.float32], left_out: NDArray[np.bool_], bins: int =
     """Range of values that each spectrum's frame shows: (spectra, 2).
 
     Emission lines belong to the picture, leftovers of sky lines and cosmic rays do not: the range is that of means
-    over a few samples each, outside of what is left out, and at most ten times the continuum's own; it has room for
-    the noise of single samples.
+    over a few samples each, outside of what is left out, and not endlessly more than the continuum and its scatter;
+    it has room for the noise of single samples.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def spread(values: NDArray[np.float32], left_out: NDArray[np.bool_], bins: int =
 
     lowest, lower, middle, upper, highest = (share(part) for part in (0.0, 0.03, 0.5, 0.97, 1.0))
     low = np.maximum(lowest, lower - 1.5 * (middle - lower))
-    high = np.minimum(highest, upper + 10.0 * (upper - middle))
+    high = np.minimum(highest, upper + np.maximum(10.0 * (upper - middle), 4.0 * np.abs(middle)))
     noise = 3.0 * _noise(values)
     low, high = np.minimum(low, middle - noise), np.maximum(high, middle + noise)
     # Zero is where it belongs: spectra are compared by how far they are above it.

@@ -54,6 +54,9 @@ async function choose(wanted) {
   const top = row.offsetTop - box.clientHeight / 2;
   if (row.offsetTop < box.scrollTop + 30 || row.offsetTop > box.scrollTop + box.clientHeight - 30) box.scrollTop = top;
   history.replaceState(null, "", `?fibre=${wanted}`);
+  for (const link of document.querySelectorAll("#formats a")) {
+    link.href = `/api/products/${product}/spectra/${wanted}.${link.dataset.format}`;
+  }
   try {
     const spectrum = await load(wanted);
     if (fibre !== wanted) return; // another one was chosen meanwhile
