@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from paws.accounts.passwords import Passwords
 from paws.clock import Clock, utc_now
 from paws.database import Pool
+from paws.nightwatch.thresholds import load
 from paws.settings import Settings
 from web.accounts.desk import VisitorDesk
 from web.accounts.oidc import Issuer
@@ -20,6 +21,7 @@ from web.live.hub import Hub
 from web.live.sights import Sights
 from web.live.snapshot import SnapshotDesk
 from web.metrics import Metrics
+from web.night.desk import NightDesk
 from web.operations import LagDesk
 from web.storage.explorer import DatabaseShelf
 from web.vendor import Vendor, vendor_dir
@@ -44,10 +46,12 @@ class WebState:
     shelf: Shelf = field(init=False)
     downloads: DownloadDesk = field(init=False)
     visitors: VisitorDesk = field(init=False)
+    nights: NightDesk = field(init=False)
     issuer: Issuer | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.lag = LagDesk(self.settings)
+        self.nights = NightDesk(self.settings, load(self.settings.thresholds), lambda: self.hub.newest)
         self.visitors = VisitorDesk(self.settings, lambda: self.clock())
         self.issuer = Issuer(self.settings) if self.settings.oidc_issuer else None
         self.resolver = Resolver(self.settings)

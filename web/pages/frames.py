@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from paws.access.rule import owner_of
 from web.access import told
 from web.accounts.identify import visitor_of
 from web.api.endpoint import parse, path_values
@@ -96,6 +97,7 @@ async def frame(request: Request) -> Response:
         "frame.html",
         frame=found,
         view=view_of(found),
+        may_order=visitor_of(request).may_write(owner_of(found.proposal, found.frame_class)),
         history=changes(events),
         choices=chosen,
         refusals=passed_over,

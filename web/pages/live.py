@@ -12,6 +12,7 @@ from web.api.handlers import night_snapshot
 from web.api.models import Night, ProductSummary
 from web.pages.night import STATES_IN_ORDER, count_states, group_frames
 from web.pages.render import page
+from web.pages.watch import night_view, watch_values
 from web.pages.words import for_script
 from web.questions import NoQuestion, Paged, ProductQuestion
 from web.state import web_state
@@ -46,6 +47,7 @@ async def live(request: Request) -> Response:
         notices=await status_store.notices(state.pool, night, sight),
         products=[ProductSummary.model_validate(row) for row in rows],
         script_words=for_script(),
+        **watch_values(await night_view(request, night)),
     )
 
 

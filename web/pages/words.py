@@ -21,6 +21,8 @@ STATES: Final[dict[str, tuple[str, str]]] = {
     FrameState.JUNKED: ("junked", "a person declared it unusable"),
 }
 
+STATES_WORDS: Final[dict[str, str]] = {state: word for state, (word, _meaning) in STATES.items()}
+
 CLASSES: Final[dict[str, str]] = {
     FrameClass.BIAS: "bias",
     FrameClass.DARK: "dark",

@@ -208,6 +208,12 @@ const readProducts = soon(async () => {
 
 // ---- the feed ----
 
+let first = true; // the server wrote the head of the page a moment ago
+
+function changed() {
+  document.dispatchEvent(new CustomEvent("night:changed"));
+}
+
 new Feed(night, null, {
   snapshot(message) {
     if (page.tonight === "yes" && message.night && message.night !== night) return location.reload();
@@ -217,12 +223,15 @@ new Feed(night, null, {
       if (!known.has(td.dataset.frame)) removeCell(td);
     }
     message.frames.forEach((frame) => apply(frame, false));
+    if (!first) changed();
+    first = false;
     showRejected(message.rejected);
     refresh(new Set(message.frames.map(groupKey)));
     readProducts();
     document.documentElement.dataset.ready = "yes";
   },
   delta(event) {
+    if (event.entity !== "file") changed();
     if (event.entity === "frame" && event.payload.frame_id) {
       const before = frames.get(event.entity_id);
       const frame = { ...before, ...event.payload };
@@ -286,6 +295,9 @@ document.addEventListener("keydown", (event) => {
   const inTable = document.activeElement?.closest?.("#frames");
   if (event.key === "p" && inTable) {
     const link = document.activeElement.closest("td.arm")?.querySelector(".spectra:not([hidden])");
+    if (link) location.assign(link.href);
+  } else if (event.key === "x" && inTable) {
+    const link = document.activeElement.closest("td.arm")?.querySelector(".act");
     if (link) location.assign(link.href);
   } else if (KEYS[event.key] && (inTable || event.key.length === 1)) {
     event.preventDefault();

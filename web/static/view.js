@@ -80,6 +80,8 @@ export function fillCell(td, frame) {
   show(td.querySelector('[data-f="signal"]'), view.signal);
   const spectra = show(td.querySelector('[data-f="spectra"]'), view.product);
   if (view.product) spectra.href = `/reductions/${view.product}/product`;
+  const act = td.querySelector('[data-f="act"]');
+  if (act) act.href = `/nights/${frame.night}/orders?frame=${encodeURIComponent(frame.frame_id)}`;
   const bar = show(td.querySelector('[data-f="bar"]'), view.progress != null);
   bar.value = view.progress ?? 0;
   show(put(td, "why", view.why), view.why);

@@ -1,0 +1,1 @@
+"""The pages of a night: how it goes, field by field and frame by frame, and what people order."""
