@@ -42,12 +42,10 @@ _RETRIABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
+    asyncpg.OperatorInterventionError,  # it starts, stops or crashed
+    asyncpg.InsufficientResourcesError,  # its disk is full, or its memory, or it has too many connections
+    asyncpg.PostgresSystemError,  # its disk fails
+    asyncpg.TransactionRollbackError,  # deadlocks
 )
 
 

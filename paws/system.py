@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,12 +23,14 @@ from paws.embedded.broker import EmbeddedBroker
 from paws.embedded.events import EventKind, SupervisorEvent
 from paws.embedded.kafka import KafkaBroker
 from paws.embedded.postgres import EmbeddedPostgres
+from paws.embedded.postgres_place import find_cluster
 from paws.embedded.process import ProcessSpec
 from paws.embedded.ready import file_ready
 from paws.embedded.runtime import was_killed
 from paws.embedded.supervisor import Supervisor
 from paws.errors import ConfigurationError, ServiceUnavailableError
 from paws.notices import NoticeDesk
+from paws.room import RoomWatch
 from paws.running import READY_FILE, supervised_ready_path
 from paws.settings import Settings, as_environment
 
@@ -176,6 +178,7 @@ async def live_system(
                 "system", "started again", "The whole system had ended without being stopped; it runs again."
             )
         supervisor.handle_signals()
+        own_database = not settings.database_url.get_secret_value()
         broker, settings = await _start_services(supervisor, settings)
         supervisor.publish(database_url=settings.require_database(), broker_url=settings.broker_url)
         address = WebAddress(settings)
@@ -185,7 +188,11 @@ async def live_system(
 
         specs = {name: _process(name, settings, embedded_broker=broker is not None) for name in PROCESSES}
         specs["web"] = replace(specs["web"], environment=address.environment, after_ready=tell_address)
-        async with _running(desk.deliver(settings)):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(_running(desk.deliver(settings)))
+            if own_database:
+                watch = RoomWatch(desk, "database", find_cluster(settings.data_dir))
+                await stack.enter_async_context(_running(watch.follow()))
             await asyncio.gather(*(supervisor.start(adapt(spec)) for spec in specs.values()))
             yield LiveSystem(settings, supervisor, address.url)
 

@@ -52,6 +52,7 @@ _DATABASE_AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
+    asyncpg.PostgresSystemError,
 )
 
 
@@ -74,6 +75,11 @@ class Runner:
     ----------
     identity
         Who this runner is; see `agents.reducer.runner.identity`.
+
+    Attributes
+    ----------
+    working
+        Keys of the reductions that it is doing now.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class Runner:
         self._identity = identity
         self._clock = clock
         self._disk = DiskNotices(settings, pool, identity)
+        self.working: set[str] = set()
         self._policy = RetryPolicy(settings.runner_attempts, settings.runner_backoff)
         # Relative names in the database are resolved against it, also in other folders.
         self._data_dir = settings.data_dir.absolute()
@@ -107,16 +114,23 @@ class Runner:
             log.info("not started", job=job_key[:16], slot=begun.slot, reason=begun.decision.reason)
             return
         assert begun.reduction is not None
+        self.working.add(job_key)
         try:
-            registered = await self._attempt(begun, begun.reduction)
+            await self._carry_out(begun, begun.reduction)
+        finally:
+            self.working.discard(job_key)
+
+    async def _carry_out(self, begun: Begun, reduction: Reduction) -> None:
+        try:
+            registered = await self._attempt(begun, reduction)
         except LostFenceError as error:
-            log.warning("thrown away", job=job_key[:16], reason=error.message)
+            log.warning("thrown away", job=reduction.job_key[:16], reason=error.message)
             return
         except asyncio.CancelledError:
             await asyncio.shield(self._hand_back(begun))
             raise
         except Exception as error:
-            await self._settle_failure(begun, begun.reduction, error)
+            await self._settle_failure(begun, reduction, error)
             return
         await self._show(begun, registered)
 
@@ -142,7 +156,7 @@ class Runner:
             record = record_of(begun, products, result, str(log_path), at)
             await asyncio.to_thread(write_record, version, record)
             known = await register(self._pool, begun, products, result, str(log_path), at)
-            await asyncio.to_thread(confirm_record, version)
+            await asyncio.to_thread(_confirm, version)
         finally:
             await asyncio.shield(asyncio.to_thread(remove_work_folder, folder))
         log.info(
@@ -233,7 +247,7 @@ class Runner:
             exc_info=error if not isinstance(error, PawsError) else None,
         )
         if code == DiskFullError.code:
-            await self._disk.full(failure.sentence, self._clock())
+            await self._disk.found_full(failure.sentence, self._clock())
         try:
             if decision.action == "retry":
                 await self._patiently(
@@ -272,6 +286,14 @@ class Runner:
             / reduction.night
             / f"{reduction.job_key[:16]}-{begun.attempt}.log"
         )
+
+
+def _confirm(version: Path) -> None:
+    try:
+        confirm_record(version)
+    except OSError as error:
+        # It is registered all the same, and a pending record of what is registered counts too.
+        log.warning("a record could not be confirmed", folder=str(version), error=str(error))
 
 
 def _classify(error: Exception) -> Failure:

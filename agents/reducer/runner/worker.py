@@ -22,6 +22,7 @@ from agents.reducer.runner.identity import runner_identity
 from agents.reducer.runner.mend import mend, take_back_jobs
 from agents.reducer.runner.presence import Presence
 from agents.reducer.runner.runner import Runner, TryAgainLater
+from agents.reducer.runner.strays import Strays
 from agents.reducer.runner.workfolder import remove_stale_folders
 from paws.clock import Clock, utc_now
 from paws.database import Pool, open_pool
@@ -155,6 +156,7 @@ async def _run(
             identity = runner_identity()
             runner = Runner(settings=settings, pool=pool, engine=engine, identity=identity, clock=clock.now)
             presence = Presence(settings, pool, identity)
+            strays = Strays(identity, lambda: runner.working, settings.runner_lease)
             await asyncio.to_thread(remove_stale_folders, settings.work_dir)
 
             async def look() -> None:
@@ -163,6 +165,7 @@ async def _run(
 
             async with (
                 _repeated(lambda: take_back_jobs(pool, settings, clock.now()), TAKE_BACK_INTERVAL),
+                _repeated(lambda: strays.take_back(pool, settings), TAKE_BACK_INTERVAL),
                 _repeated(lambda: mend(pool, settings, clock.now()), MEND_INTERVAL),
                 _repeated(look, LOOK_INTERVAL),
                 _repeated(runner.look_at_disk, LOOK_INTERVAL),

@@ -26,8 +26,8 @@ class FakeConnection:
     def __init__(self, rows: list[Any]) -> None:
         self.rows = rows
 
-    async def executemany(self, _statement: str, rows: list[Any]) -> None:
-        self.rows += rows
+    async def execute(self, _statement: str, *columns: list[Any]) -> None:
+        self.rows += zip(*columns, strict=True)
 
     async def __aenter__(self) -> FakeConnection:
         return self
@@ -153,6 +153,8 @@ def test_the_pool_is_there_once_the_worker_runs() -> None:
         ),
         (asyncpg.CannotConnectNowError("starting up"), True),
         (asyncpg.DeadlockDetectedError("deadlock"), True),
+        (asyncpg.DiskFullError("could not extend file: No space left on device"), True),
+        (asyncpg.PostgresIOError("could not write block 7"), True),
         (ConnectionResetError(), True),
         (asyncpg.exceptions.DataError("a wrong argument"), False),
         (asyncpg.UniqueViolationError("twice"), False),
