@@ -7,12 +7,13 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from paws.chaos.night import Night, NightReport
 from paws.chaos.plan import ORDER, EngineChoice, NightPlan, plan_nights
 from paws.chaos.products import Product
-from paws.chaos.telescope import make_frames
+from paws.chaos.telescope import SMALL, WHOLE, make_frames
 from paws.chaos.verdict import Line, tabulate
 from paws.chaos.workplace import Workplace
 
@@ -109,8 +110,6 @@ async def run_campaign(workplace: Workplace, seed: int, goal: Goal, tell: Tell) 
     report = CampaignReport(seed, workplace.refused())
     for what, why in report.refused.items():
         tell(f"left out: {what}: {why}")
-    tell("simulating the night's frames")
-    await make_frames(workplace.folder / f"frames-{seed}", seed)
     try:
         await _disturb_nights(workplace, report, goal, tell)
     finally:
@@ -120,14 +119,18 @@ async def run_campaign(workplace: Workplace, seed: int, goal: Goal, tell: Tell) 
 
 
 async def _disturb_nights(workplace: Workplace, report: CampaignReport, goal: Goal, tell: Tell) -> None:
-    references: dict[EngineChoice, Sequence[Product]] = {}
+    references: dict[tuple[EngineChoice, bool], Sequence[Product]] = {}
     seed, begun = report.seed, time.monotonic()
     for plan in _wanted(seed, report.refused, goal):
-        if plan.engine not in references:
-            references[plan.engine] = await _undisturbed(workplace, plan.engine, seed, tell)
+        frames = workplace.folder / f"frames-{seed}{'-small' if plan.small else ''}"
+        if not frames.exists():
+            tell("simulating the night's frames")
+            await make_frames(frames, seed, SMALL if plan.small else WHOLE)
+        kind = plan.engine, plan.small
+        if kind not in references:
+            references[kind] = await _undisturbed(workplace, plan, frames, seed, tell)
         tell(f"night {plan.number} ({plan.name}, {plan.engine} engine): {len(plan.faults)} disturbances")
-        frames = workplace.folder / f"frames-{seed}"
-        night = await Night(plan, workplace, frames, seed, tell).run(references[plan.engine])
+        night = await Night(plan, workplace, frames, seed, tell).run(references[kind])
         report.nights.append(night)
         _tell_night(night, tell)
         if _reached(report, goal, time.monotonic() - begun):
@@ -135,11 +138,11 @@ async def _disturb_nights(workplace: Workplace, report: CampaignReport, goal: Go
 
 
 async def _undisturbed(
-    workplace: Workplace, engine: EngineChoice, seed: int, tell: Tell
+    workplace: Workplace, of: NightPlan, frames: Path, seed: int, tell: Tell
 ) -> tuple[Product, ...]:
-    tell(f"an undisturbed night with the {engine} engine")
-    plan = NightPlan(-len(engine), "undisturbed", engine, 0.0, ())
-    report = await Night(plan, workplace, workplace.folder / f"frames-{seed}", seed, tell).run(None)
+    tell(f"an undisturbed night with the {of.engine} engine")
+    plan = NightPlan(-len(of.engine), "undisturbed", of.engine, 0.0, (), small=of.small)
+    report = await Night(plan, workplace, frames, seed, tell).run(None)
     _tell_night(report, tell)
     return report.products
 

@@ -24,6 +24,9 @@ OWN = ("worker", "runner", "ingest", "web")
 """Processes of ours. The relay lives in the worker and dies with it."""
 
 SERVICES = ("broker", "postgres")
+WORK, PRODUCTS, DATABASE = "work folder", "products", "database"
+"""Whose disks may be full."""
+
 ENGINE, SYSTEM = "engine", "system"
 CONTAINER, DAEMON = "container", "docker"
 FAR_RUNNER = "far runner"
@@ -43,6 +46,9 @@ class Fault:
         Seconds until it is taken away; 0 for what happens in a moment.
     amount
         Seconds by which a clock is stepped, or number of events that come again.
+    round
+        Faults of one round begin at their moments after all of the rounds before have recovered. So no machine is
+        too slow for a timetable. Those that are drawn are all of one round.
     """
 
     number: int
@@ -51,6 +57,7 @@ class Fault:
     target: str
     lasts: float = 0.0
     amount: float = 0.0
+    round: int = 0
 
     @property
     def label(self) -> str:
@@ -92,7 +99,7 @@ PAUSES: tuple[Recipe, ...] = tuple(
 )
 
 SURROUNDINGS: tuple[Recipe, ...] = (
-    Recipe(FaultKind.DISK_FULL, "work folder", lasts=(6.0, 15.0)),
+    *(Recipe(FaultKind.DISK_FULL, target, lasts=(6.0, 15.0)) for target in (WORK, PRODUCTS, DATABASE)),
     # Longer than the pause between two sweeps, or nobody needs to notice.
     Recipe(FaultKind.FOLDER_AWAY, "raw folder", lasts=(12.0, 18.0)),
     Recipe(FaultKind.CLOCK_STEP, "worker", lasts=(8.0, 12.0), amount=(-3600.0, 3600.0)),
@@ -112,6 +119,12 @@ CONTAINERS: tuple[Recipe, ...] = (
     Recipe(FaultKind.KILL, DAEMON, 1, lasts=(1.0, 4.0)),
     Recipe(FaultKind.KILL, "runner", 2),
 )
+
+
+REAL: tuple[Recipe, ...] = tuple(
+    Recipe(FaultKind.KILL, target) for target in ("runner", ENGINE, "worker", "postgres")
+)
+"""What happens at least once while real reductions run."""
 
 
 def draw_faults(

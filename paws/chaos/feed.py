@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from paws.chaos.faults import CONTAINER, DAEMON, ENGINE, FAR_RUNNER, SYSTEM, FaultKind
+from paws.chaos.faults import (
+    CONTAINER,
+    DAEMON,
+    DATABASE,
+    ENGINE,
+    FAR_RUNNER,
+    PRODUCTS,
+    SYSTEM,
+    WORK,
+    FaultKind,
+)
 from paws.chaos.running import SystemUnderTest
 from paws.chaos.strikes import Strike
 
@@ -22,6 +32,9 @@ _RETRIED = {
     CONTAINER: ("engine_died", "engine_out_of_memory", "container_gone"),
     DAEMON: ("docker_away", "docker_refused", "container_gone", "engine_died"),
 }
+
+
+_DISKS = {WORK: "disk:work:", PRODUCTS: "disk:products:", DATABASE: "disk:database"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,8 @@ def is_visible(strike: Strike, feed: Sequence[Told]) -> bool:
         # One that is killed in its pause is told of as killed.
         return any(_process(after, fault.target, state, pid) for state in ("paused", "ended"))
     if fault.kind is FaultKind.DISK_FULL:
-        return any(row.subject.startswith("disk:") and row.state == "full" for row in after)
+        subject = _DISKS[fault.target]
+        return any(row.subject.startswith(subject) and row.state == "full" for row in after)
     if fault.kind is FaultKind.FOLDER_AWAY:
         states = {row.state for row in after if row.subject.startswith("raw_folder:")}
         return states >= {"away", "present"}

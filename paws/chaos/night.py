@@ -12,11 +12,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from paws.chaos.containers import KillContainers
 from paws.chaos.far_host import FarHost
-from paws.chaos.faults import CONTAINER, DAEMON, FAR_RUNNER, FaultKind
+from paws.chaos.faults import CONTAINER, DAEMON, DATABASE, FAR_RUNNER, PRODUCTS, WORK, Fault, FaultKind
 from paws.chaos.feed import is_visible, read_feed
 from paws.chaos.leftovers import open_leases, orphans, stray_files
 from paws.chaos.plan import NightPlan
@@ -24,14 +25,25 @@ from paws.chaos.products import Product, read_shelf
 from paws.chaos.recovery import time_recovery
 from paws.chaos.running import AwayError, SystemUnderTest
 from paws.chaos.strikes import Disturber, Kill, Pause, Strike
-from paws.chaos.surroundings import ClockStep, FolderAway, FullDisk, Repeat, set_clock, small_disk
+from paws.chaos.surroundings import (
+    ClockStep,
+    FolderAway,
+    FullDisk,
+    Repeat,
+    set_clock,
+    small_disk,
+    small_disk_below,
+)
 from paws.chaos.system import CLOCKS, forget_clocks
 from paws.chaos.telescope import NIGHT, Telescope
 from paws.chaos.verdict import Verdict, judge
 from paws.chaos.workplace import Workplace, scratch_of
+from paws.embedded.postgres import EmbeddedPostgres
+from paws.embedded.postgres_place import find_cluster
+from paws.settings import Settings
 
-SETTLING = 300.0
-"""Longest time from the last disturbance until all is done, s."""
+SETTLING = {"light": 300.0, "builtin": 900.0, "docker": 300.0}
+"""Longest time from the last disturbance until all is done, s: real reductions take theirs."""
 
 LOOK_EVERY = 0.5
 QUIET = 6.0
@@ -44,7 +56,10 @@ TIDYING = 45.0
 """Longest wait for what is tidied up in the background, s."""
 
 DISK_MB = {"light": 160, "builtin": 1024, "docker": 1024}
-"""Sizes of the small disk; below 64 MB of room the system takes any failure for the disk's fault."""
+"""Sizes of the small disks; below 64 MB of room the system takes any failure for the disk's fault."""
+
+DATABASE_MB = 512
+"""Size of the database's: its journal alone may take 200 MB of a night."""
 
 _STATES = """
 SELECT name, state, coalesce(reason, '') AS reason FROM frame_status WHERE night = $1
@@ -53,7 +68,8 @@ _OPEN = """
 SELECT (SELECT count(*) FROM reduction WHERE state IN ('queued', 'running', 'retrying')) AS reductions,
        (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS unpublished,
        (SELECT count(*) FROM reduction) AS known, (SELECT count(*) FROM product WHERE current) AS products,
-       (SELECT count(*) FROM procrastinate_jobs) AS jobs
+       (SELECT count(*) FROM procrastinate_jobs) AS jobs,
+       (SELECT sum(attempt + coalesce(progress, 0)) FROM reduction) AS progress
 """
 _MADE = "SELECT job_key FROM product WHERE current"
 _FAILED = """
@@ -109,6 +125,7 @@ class Night:
         self._raw = self._folder / "raw"
         self._report = NightReport(plan)
         self._far: FarHost | None = None
+        self._observing = 0.0
 
     async def run(self, reference: Sequence[Product] | None) -> NightReport:
         """Observe, disturb, settle, judge.
@@ -163,8 +180,7 @@ class Night:
             environment[CLOCKS] = json.dumps({name: str(file) for name, file in clocks.items()})
         system = SystemUnderTest(settings, environment)
         async with AsyncExitStack() as stack:
-            if self._has(FaultKind.DISK_FULL):
-                stack.enter_context(small_disk(settings.work_dir, DISK_MB[self._plan.engine]))
+            await asyncio.to_thread(self._make_disks, settings, stack)
             stack.push_async_callback(system.stop)
             await system.start()
             if self._plan.far_runner:
@@ -178,6 +194,29 @@ class Night:
         runtime = system.runtime()
         assert runtime is not None
         await self._far.open(runtime.database_url)
+
+    def _disks(self, settings: Settings) -> dict[str, Path]:
+        """Folders whose disks may be full."""
+        return {
+            WORK: settings.work_dir,
+            PRODUCTS: settings.products_dir,
+            DATABASE: find_cluster(settings.data_dir),
+        }
+
+    def _make_disks(self, settings: Settings, stack: AsyncExitStack) -> None:
+        """Small disks for what is to be full."""
+        full = {fault.target for fault in self._plan.faults if fault.kind is FaultKind.DISK_FULL}
+        if DATABASE in full:
+            # Made first, as its maker exchanges the whole folder.
+            database = EmbeddedPostgres(settings.data_dir)
+            database.prepare()
+            database.clear_socket_folder()
+        for target in sorted(full & self._disks(settings).keys()):
+            folder = self._disks(settings)[target]
+            if target == DATABASE:
+                stack.enter_context(small_disk_below(folder, DATABASE_MB))
+            else:
+                stack.enter_context(small_disk(folder, DISK_MB[self._plan.engine]))
 
     def _has(self, kind: FaultKind) -> bool:
         return any(fault.kind is kind for fault in self._plan.faults)
@@ -193,7 +232,7 @@ class Night:
         disturbers: dict[FaultKind, Disturber] = {
             FaultKind.KILL: Kill(system, self._source),
             FaultKind.PAUSE: Pause(system),
-            FaultKind.DISK_FULL: FullDisk(system.settings.work_dir),
+            FaultKind.DISK_FULL: FullDisk(self._disks(system.settings)),
             FaultKind.FOLDER_AWAY: FolderAway(self._raw, system),
             FaultKind.CLOCK_STEP: ClockStep(
                 {name: self._folder / f"{name}.clock" for name in ("worker", "runner", "ingest")}
@@ -208,26 +247,30 @@ class Night:
 
     async def _observe(self, system: SystemUnderTest) -> None:
         telescope = Telescope(self._frames, self._raw, self._plan.seconds, self._source)
+        self._observing = time.monotonic()
         disturbers = self._disturbers(system)
-        began = time.monotonic()
+
+        def disturber_of(fault: Fault) -> Disturber:
+            if fault.target == FAR_RUNNER and self._far is not None:
+                return self._far
+            if fault.target in (CONTAINER, DAEMON) and self._workplace.daemon is not None:
+                return KillContainers(self._workplace.daemon, system, self._source)
+            return disturbers[fault.kind]
 
         async def disturb() -> None:
-            async with asyncio.TaskGroup() as group:
-                for fault in self._plan.faults:
-                    await asyncio.sleep(began + fault.at - time.monotonic())
-                    disturber = disturbers[fault.kind]
-                    if fault.target == FAR_RUNNER and self._far is not None:
-                        disturber = self._far
-                    elif fault.target in (CONTAINER, DAEMON) and self._workplace.daemon is not None:
-                        disturber = KillContainers(self._workplace.daemon, system, self._source)
-                    group.create_task(self._carry_out(system, disturber, fault_number=fault.number))
+            began = time.monotonic()
+            for _, faults in groupby(self._plan.faults, key=lambda fault: fault.round):
+                async with asyncio.TaskGroup() as group:
+                    for fault in faults:
+                        await asyncio.sleep(began + fault.at - time.monotonic())
+                        group.create_task(self._carry_out(system, disturber_of(fault), fault))
+                began = time.monotonic()
 
         async with asyncio.TaskGroup() as group:
             group.create_task(telescope.observe())
             group.create_task(disturb())
 
-    async def _carry_out(self, system: SystemUnderTest, disturber: Disturber, fault_number: int) -> None:
-        fault = self._plan.faults[fault_number - 1]
+    async def _carry_out(self, system: SystemUnderTest, disturber: Disturber, fault: Fault) -> None:
         strike = await disturber.strike(fault)
         if not strike.done:
             self._tell(f"  {fault.label}: nothing there to strike")
@@ -236,7 +279,7 @@ class Night:
         await time_recovery(system, strike)
         shown = "not recovered" if strike.recovery is None else f"recovered in {strike.recovery:.1f} s"
         self._tell(
-            f"  {fault.at:5.1f} s {fault.label}{f' for {fault.lasts:.0f} s' if fault.lasts else ''}: {shown}"
+            f"  {time.monotonic() - self._observing:5.1f} s {fault.label}{f' for {fault.lasts:.0f} s' if fault.lasts else ''}: {shown}"
         )
 
     # -- after it ------------------------------------------------------------------------------------------
@@ -248,7 +291,7 @@ class Night:
         So what the undisturbed night has is waited for too; that it is missing in the end is the verdict's matter.
         """
         expected = len(Telescope(self._frames, self._raw, 0.0, self._source).planned)
-        deadline = time.monotonic() + SETTLING
+        deadline = time.monotonic() + SETTLING[self._plan.engine]
         last: object = None
         since = time.monotonic()
         problems = ["nothing could be asked"]

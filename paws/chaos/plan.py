@@ -15,6 +15,7 @@ from paws.chaos.faults import (
     FAR_RUNNER,
     KILLS,
     PAUSES,
+    REAL,
     SURROUNDINGS,
     Fault,
     draw_faults,
@@ -41,6 +42,9 @@ class NightPlan:
         Whether the broker is Apache Kafka; the embedded one otherwise.
     far_runner
         Whether a second runner works on a host of its own.
+    small
+        Whether few frames of one arm are observed: enough for every kind of reduction but splicing, which real
+        engines take their time for.
     """
 
     number: int
@@ -50,6 +54,7 @@ class NightPlan:
     faults: tuple[Fault, ...]
     kafka: bool = False
     far_runner: bool = False
+    small: bool = False
 
 
 ORDER = ("kills", "surroundings", "kafka", "kills", "pauses", "kills", "two hosts", "containers", "real")
@@ -80,7 +85,7 @@ def plan_night(seed: int, number: int, name: str, refused: Mapping[str, str]) ->
     far = False
     engine: EngineChoice = "light"
     if name == "surroundings":
-        seconds = 75.0
+        seconds = 90.0
         faults = draw_faults(source, seconds, each=usable(SURROUNDINGS, refused), drawn=kills, count=6)
     elif name == "pauses":
         seconds = 60.0
@@ -93,12 +98,21 @@ def plan_night(seed: int, number: int, name: str, refused: Mapping[str, str]) ->
         each = [recipe for recipe in CONTAINERS if recipe.target in (CONTAINER, DAEMON)]
         faults = draw_faults(source, seconds, each=each, drawn=CONTAINERS, count=6)
     elif name == "real":
-        seconds, engine = 60.0, "builtin"
-        faults = draw_faults(source, seconds, drawn=kills, count=8)
+        seconds, engine = 90.0, "builtin"
+        faults = draw_faults(source, seconds, each=usable(REAL, refused), drawn=kills, count=6)
     else:
         seconds = 80.0
         faults = draw_faults(source, seconds, drawn=kills, count=40 if name == "kills" else 20)
-    return NightPlan(number, name, engine, seconds, faults, kafka=name == KAFKA, far_runner=far)
+    return NightPlan(
+        number,
+        name,
+        engine,
+        seconds,
+        faults,
+        kafka=name == KAFKA,
+        far_runner=far,
+        small=engine == "builtin",
+    )
 
 
 def _needs(name: str) -> str:

@@ -33,7 +33,7 @@ async def _works(system: SystemUnderTest, strike: Strike) -> bool:
     kind, target = strike.fault.kind, strike.fault.target
     try:
         if kind is FaultKind.DISK_FULL:
-            return await _none(system, "disk_full")
+            return await _none(system, "disk_full", "database") and await system.database_writes()
         if kind is FaultKind.FOLDER_AWAY:
             return await _none(system, "input_gone") and await system.is_ready("ingest")
         if target in (ENGINE, CONTAINER):

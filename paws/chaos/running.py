@@ -226,6 +226,16 @@ class SystemUnderTest:
             return bool(await self.rows("SELECT 1 AS one"))
         return False
 
+    async def database_writes(self) -> bool:
+        """Whether its database has room for what is written."""
+        with contextlib.suppress(AwayError):
+            # Rolled back with its connection.
+            await self.rows(
+                "CREATE TEMPORARY TABLE room AS SELECT repeat('x', 8000) AS x FROM generate_series(1, 64)"
+            )
+            return True
+        return False
+
     async def broker_answers(self) -> bool:
         """Whether its broker answers."""
         runtime = self.runtime()

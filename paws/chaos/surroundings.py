@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -51,35 +52,54 @@ def _run(*command: str) -> None:
         raise PermanentError(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
+@contextmanager
+def small_disk_below(folder: Path, megabytes: int) -> Iterator[None]:
+    """A small file system of its own for a folder with all that is in it; needs root.
+
+    Raises
+    ------
+    PermanentError
+        If it cannot be mounted.
+    """
+    aside = folder.with_name(f"{folder.name} (aside)")
+    _run("cp", "-a", str(folder), str(aside))
+    with small_disk(folder, megabytes):
+        _run("cp", "-a", f"{aside}/.", str(folder))
+        shutil.rmtree(aside)
+        yield
+
+
 class FullDisk:
-    """Fills the disk of the work folder to the last byte.
+    """Fills a disk to the last byte.
 
     Parameters
     ----------
-    folder
-        On a small file system of its own; see `small_disk`.
+    folders
+        By whose disk it is; each on a small file system of its own, see `small_disk`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._ballast = folder / "ballast"
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = folders
 
     async def strike(self, fault: Fault) -> Strike:
         """Fill, keep full, empty."""
+        ballast = self._folders[fault.target] / "ballast"
         strike = Strike(fault, utc_now(), done=True)
         until = time.monotonic() + fault.lasts
         try:
             while time.monotonic() < until:
-                await asyncio.to_thread(self._fill)
+                await asyncio.to_thread(_fill, ballast)
                 await asyncio.sleep(TOP_UP_EVERY)
         finally:
-            self._ballast.unlink(missing_ok=True)
+            ballast.unlink(missing_ok=True)
         strike.relieved_at = time.monotonic()
         return strike
 
-    def _fill(self) -> None:
-        with contextlib.suppress(OSError), self._ballast.open("ab", buffering=0) as stream:
-            while stream.write(bytes(CHUNK)):
-                pass
+
+def _fill(ballast: Path) -> None:
+    with contextlib.suppress(OSError), ballast.open("ab", buffering=0) as stream:
+        while stream.write(bytes(CHUNK)):
+            pass
 
 
 class FolderAway:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from paws.errors import PermanentError
@@ -18,7 +19,28 @@ MAKING_DEADLINE = 900.0
 RETRY_EVERY = 0.2
 
 
-async def make_frames(folder: Path, seed: int, *, exposures: int = 3) -> None:
+@dataclass(frozen=True)
+class Field:
+    """What is observed of one field.
+
+    Attributes
+    ----------
+    exposures, biases, darks
+        How many, for each arm.
+    """
+
+    exposures: int = 3
+    biases: int = 3
+    darks: int = 1
+    arms: tuple[str, ...] = ("blue", "red")
+
+
+WHOLE = Field()
+SMALL = Field(exposures=2, biases=2, darks=0, arms=("red",))
+"""Enough for every kind of reduction but splicing and darks."""
+
+
+async def make_frames(folder: Path, seed: int, field: Field = WHOLE) -> None:
     """Simulate the raw frames of a night, once; nothing is done when they are there.
 
     Raises
@@ -32,9 +54,10 @@ async def make_frames(folder: Path, seed: int, *, exposures: int = 3) -> None:
     arguments = {
         "--date": NIGHT,
         "--fields": 1,
-        "--exposures": exposures,
-        "--biases": 3,
-        "--darks": 1,
+        "--exposures": field.exposures,
+        "--biases": field.biases,
+        "--darks": field.darks,
+        "--arms": ",".join(field.arms),
         "--seed": seed,
     }
     process = await asyncio.create_subprocess_exec(
