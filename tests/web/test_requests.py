@@ -1,0 +1,424 @@
+"""Requests in the browser and over HTTP: what may be asked, by whom, and who sees it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from jsonschema import Draft202012Validator
+
+from schemas.parameters import PARAMETERS
+from tests.support.night_plan import NIGHT
+from tests.support.people import MINE, MY_FIELD, THEIR_FIELD, THEIRS, House, csrf_in, make_token, send, shown
+from web.api.openapi import openapi
+from web.api.table import API
+
+NEW = "/requests/new"
+
+
+def science(house: House, field: str) -> list[str]:
+    return [frame.frame_id for frame in house.frames_of(field) if frame.frame_class.is_science]
+
+
+async def form_of(client: httpx.AsyncClient, frames: list[str]) -> str:
+    found = await client.get(NEW, params=[("frame", one) for one in frames])
+    assert found.status_code == 200, found.text
+    return found.text
+
+
+async def fill_in(client: httpx.AsyncClient, frames: list[str], **fields: Any) -> httpx.Response:
+    html = await form_of(client, frames)
+    nonce = re.search(r'name="nonce" value="([^"]+)"', html)
+    assert nonce
+    items = [("csrf", csrf_in(html)), ("nonce", nonce.group(1)), ("combine", "yes"), ("splice", "yes")]
+    items += [("frame", one) for one in frames]
+    values = {name: value for name, value in fields.items() if name != "without"}
+    items = [item for item in items if item[0] not in values] + [
+        (name, str(value)) for name, value in values.items()
+    ]
+    items += [("without", one) for one in fields.get("without", ())]
+    return await client.post(
+        "/requests",
+        content=urlencode(items),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+
+async def api_of(house: House, name: str, scope: str = "write") -> httpx.AsyncClient:
+    person = await house.person(name)
+    token = shown((await make_token(person, scope=scope)).text)
+    return house.browser(Authorization=f"Bearer {token}")
+
+
+async def ask(client: httpx.AsyncClient, **sent: Any) -> httpx.Response:
+    return await client.post("/api/requests", json=sent)
+
+
+async def test_form_shows_frames_calibrations_and_what_differs(house: House) -> None:
+    theo = await house.person("theo")
+    frames = science(house, THEIR_FIELD)
+    html = await form_of(theo, frames)
+    assert html.count('name="frame"') == len(frames)
+    for parameter in PARAMETERS:
+        assert f'name="p-{parameter.name}"' in html
+    assert "arc" in html
+    done = await fill_in(theo, frames, **{"p-SKYSUB": "0", "p-CSIGREJ": "5", "title": "without sky"})
+    assert done.status_code == 303, done.text
+    page = (await theo.get(done.headers["location"])).text
+    assert "without sky" in page
+    assert "SKYSUB" in page
+    assert "CSIGREJ" not in page, "5 is the default"
+    row = await house.pool.fetchrow("SELECT * FROM request")
+    assert row["parameters"] == {"SKYSUB": False}
+    assert row["who"] == "theo"
+    assert row["owners"] == [THEIRS]
+    assert await house.pool.fetchval("SELECT count(*) FROM outbox WHERE topic = 'requests.ordered'") == 1
+    assert await house.pool.fetchval("SELECT count(*) FROM audit WHERE action = 'request submit'") == 1
+
+
+async def test_selection_of_another_page_is_taken_over(house: House) -> None:
+    theo = await house.person("theo")
+    csrf = csrf_in((await theo.get("/archive")).text)
+    many = [f"20260312-12mar1{number:04d}-{'0' * 12}" for number in range(1000)]
+    items = [("csrf", csrf), *(("frame", one) for one in [*science(house, THEIR_FIELD), *many][:1000])]
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    found = await theo.post(NEW, content=urlencode(items), headers=headers)
+    assert found.status_code == 200
+    assert "of the frames do not exist, or are not yours to see" in found.text
+    items.append(("frame", "one too many"))
+    assert (await theo.post(NEW, content=urlencode(items), headers=headers)).status_code == 422
+
+
+async def test_nobody_asks_for_what_they_do_not_see(house: House) -> None:
+    theo, visitor = await house.person("theo"), house.browser()
+    frames = science(house, MY_FIELD)
+    html = await form_of(theo, frames)
+    assert 'name="frame"' not in html
+    assert MY_FIELD not in html
+    refused = await fill_in_blind(theo, frames)
+    assert refused.status_code == 422
+    assert f"{len(frames)} of them do not exist" in refused.text
+    nothing = await fill_in_blind(theo, ["20260312-12mar10099-000000000000"] * 2)
+    assert "1 of them do not exist" in nothing.text
+    assert await house.pool.fetchval("SELECT count(*) FROM request") == 0
+    assert (await visitor.get(NEW)).status_code == 401
+    assert (await visitor.get("/api/requests")).json()["total"] == 0
+
+
+async def fill_in_blind(client: httpx.AsyncClient, frames: list[str]) -> httpx.Response:
+    csrf = csrf_in((await client.get("/account")).text)
+    items = [("csrf", csrf), ("nonce", "n"), *(("frame", one) for one in frames)]
+    return await client.post(
+        "/requests", content=urlencode(items), headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
+
+
+async def test_request_is_seen_by_owner_members_and_administrators_alone(house: House) -> None:
+    theo, lea, mia, root = [await house.person(name) for name in ("theo", "lea", "mia", "root")]
+    address = (await fill_in(theo, science(house, THEIR_FIELD))).headers["location"]
+    for client, sees in ((theo, True), (lea, True), (root, True), (mia, False), (house.browser(), False)):
+        for path in (address, f"/api{address}", f"/api{address}/log"):
+            assert (await client.get(path)).status_code == (200 if sees else 404), path
+        assert (await client.get("/api/requests")).json()["total"] == int(sees)
+        assert (address in (await client.get("/requests")).text) is sees
+    nothing = address.replace(address.rsplit("/", 1)[1], "0" * 16)
+    own, other = (await mia.get(f"/api{address}")).text, (await mia.get(f"/api{nothing}")).text
+    assert own.replace(address, "X") == other.replace(nothing, "X")
+    # Of a member's frames, but somebody else's to order about.
+    assert (await send(lea, f"{address}/cancel", address)).status_code == 403
+    assert (await send(mia, f"{address}/cancel", "/account")).status_code == 404
+    assert "Cancel" not in re.sub(
+        r"<title>.*", "", (await lea.get(address)).text.split("Clone")[0].split("actions")[-1]
+    )
+    await send(theo, f"{address}/cancel", address)
+    assert await house.pool.fetchval("SELECT cancelled_by FROM request") == "theo"
+
+
+async def test_proposal_of_frames_that_changes_takes_the_request_along(house: House) -> None:
+    theo, mia = await house.person("theo"), await house.person("mia")
+    address = (await fill_in(theo, science(house, THEIR_FIELD))).headers["location"]
+    assert (await mia.get(address)).status_code == 404
+    await house.pool.execute("UPDATE frame SET proposal = $1 WHERE field = $2", MINE, THEIR_FIELD)
+    assert (await mia.get(address)).status_code == 200
+    assert (await theo.get(address)).status_code == 200, "whoever asked may still see that they did"
+    assert "12mar" not in (await theo.get(address)).text.replace("Submitted", "")
+
+
+async def test_form_that_is_sent_twice_makes_one_request(house: House) -> None:
+    theo = await house.person("theo")
+    frames = science(house, THEIR_FIELD)
+    first = await fill_in(theo, frames, nonce="the same")
+    second = await fill_in(theo, frames, nonce="the same")
+    assert first.headers["location"] == second.headers["location"]
+
+
+WRONG = [
+    ("p-SKYSUB", "perhaps", "expected yes or no"),
+    ("p-PCANUM", "1e9", "expected a number from 1 to 100"),
+    ("p-PCANUM", "nan", "expected a number"),
+    ("p-TPMETH", "'; DROP TABLE frame", "expected one of"),
+    ("p-WAVE_START", "9" * 80, "at most 60"),
+    ("engine", "../../bin/sh", "choose one of"),
+    ("max_level", "7", "0 to 4"),
+    ("max_level", "<b>", "0 to 4"),
+    ("without", ["everything"], "choose of"),
+    ("title", "x" * 500, "at most 120"),
+    ("webhook", "https://10.0.0.1/x", "private network"),
+    ("webhook", "http://[::ffff:127.0.0.1]/", "private network"),
+    ("webhook", "http://169.254.169.254/latest/meta-data", "private network"),
+    ("webhook", "file:///etc/passwd", "begins with https"),
+    ("webhook", "https://user:secret@example.org/", "no name or password"),
+    ("webhook", "http://exa mple.org", "plain characters"),
+]
+
+
+async def test_what_is_wrong_is_named_where_it_stands(house: House) -> None:
+    theo = await house.person("theo")
+    for field, value, told in WRONG:
+        found = await fill_in(theo, science(house, THEIR_FIELD), **{field: value})
+        assert found.status_code == 422, (field, value)
+        assert told in found.text, (field, value)
+        assert "DROP TABLE" not in found.text or "&#39;; DROP TABLE" in found.text
+    assert await house.pool.fetchval("SELECT count(*) FROM request") == 0
+
+
+async def test_markup_stays_text(house: House) -> None:
+    theo = await house.person("theo")
+    address = (await fill_in(theo, science(house, THEIR_FIELD), title="<script>alert(1)</script>")).headers[
+        "location"
+    ]
+    for path in (address, "/requests", f"{NEW}?clone={address.rsplit('/', 1)[1]}"):
+        html = (await theo.get(path)).text
+        assert "<script>alert" not in html
+        assert "&lt;script&gt;alert(1)" in html
+
+
+async def test_clone_brings_frames_and_parameters_along(house: House) -> None:
+    theo, mia = await house.person("theo"), await house.person("mia")
+    frames = science(house, THEIR_FIELD)
+    done = await fill_in(theo, frames, **{"p-VELCOR": "yes", "p-CSIGREJ": "4", "without": ["dark"]})
+    request_id = done.headers["location"].rsplit("/", 1)[1]
+    html = (await theo.get(f"{NEW}?clone={request_id}")).text
+    assert f'name="cloned_from" value="{request_id}"' in html
+    assert 'value="1" selected' in html
+    assert 'name="p-CSIGREJ" value="4"' in html
+    assert re.search(r'name="without" value="dark" checked', html)
+    assert html.count('name="frame"') == len(frames)
+    assert (await mia.get(f"{NEW}?clone={request_id}")).status_code == 404
+    assert (await theo.get(f"{NEW}?clone=%3Cb%3E")).status_code == 404
+    assert (await theo.get(f"{NEW}?farme=x")).status_code == 422
+
+
+async def test_whole_run_is_asked_for_by_selection(house: House) -> None:
+    theo = await api_of(house, "theo")
+    found = await ask(
+        theo, select={"first_night": NIGHT, "last_night": NIGHT}, parameters={"skysub": False}, mail=True
+    )
+    assert found.status_code == 200, found.text
+    answer = found.json()
+    assert answer["frames"] == len(science(house, THEIR_FIELD)) - 1, (
+        "of the frames that theo sees, but the junked one"
+    )
+    assert answer["state"] == "Initialised"
+    assert answer["parameters"] == {"SKYSUB": False}
+    assert await house.pool.fetchval("SELECT mail FROM request") == "theo@example.org"
+    again = await theo.get(f"/api/requests/{answer['request_id']}")
+    assert {item["field"] for item in again.json()["frame_list"]} == {THEIR_FIELD}
+    cancelled = await theo.post(f"/api/requests/{answer['request_id']}/cancel")
+    assert cancelled.status_code == 200
+    assert cancelled.json()["cancel_at"] is not None
+    refused = await theo.post(f"/api/requests/{answer['request_id']}/retry")
+    assert (refused.status_code, refused.json()["detail"]) == (409, "The request is under way.")
+
+
+async def test_answers_are_as_documented(house: House) -> None:
+    document = openapi(API)
+    theo = await api_of(house, "theo")
+    made = await ask(theo, select={})
+    request_id = made.json()["request_id"]
+    checked = 0
+    for path, item in document["paths"].items():
+        if "{request_id}" not in path:
+            continue
+        for method, operation in item.items():
+            found = await theo.request(method, path.format(request_id=request_id))
+            content = operation["responses"]["200"]["content"]
+            if found.status_code == 200 and "application/json" in content:
+                schema = {**content["application/json"]["schema"], "components": document["components"]}
+                Draft202012Validator(schema).validate(found.json())
+                checked += 1
+            else:
+                assert found.status_code in (200, 409), (path, method, found.text)
+    assert checked == 2, "the request itself, and its cancellation"
+    body = document["paths"]["/api/requests"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    Draft202012Validator({**body, "components": document["components"]}).validate({"select": {}})
+
+
+async def test_selection_of_what_one_does_not_see_fits_nothing(house: House) -> None:
+    theo = await api_of(house, "theo")
+    for select in (
+        {"fields": [MY_FIELD]},
+        {"proposals": [MINE]},
+        {"nights": ["19990101"]},
+        {"proposals": ["\u00e9"]},
+    ):
+        found = await ask(theo, select=select)
+        assert found.status_code == 422, found.text
+        assert "no frame fits" in found.text
+
+
+BOUNDS: list[dict[str, Any]] = [
+    {},
+    {"frames": ["a"], "select": {}},
+    {"frames": ["a"] * 1001},
+    {"frames": ["../x"]},
+    {"frames": ["x\u0000"]},
+    {"select": {"nights": ["2026-03-12"]}},
+    {"select": {"classes": []}},
+    {"select": {"fields": ["x"] * 201}},
+    {"select": {}, "parameters": {"IDXFILE": "/etc/passwd"}},
+    {"select": {}, "parameters": {"SKYSUB": [1]}},
+    {"select": {}, "parameters": {"SKYSUB": True, "skysub": False}},
+    {"select": {}, "parameters": {"PCANUM": 1e308}},
+    {"select": {}, "max_level": 5},
+    {"select": {}, "title": "x" * 121},
+    {"select": {}, "surprise": 1},
+    {"select": {}, "engine": "nothing of that name"},
+]
+
+
+async def test_what_a_program_sends_is_bounded(house: House) -> None:
+    theo = await api_of(house, "theo")
+    for sent in BOUNDS:
+        found = await ask(theo, **sent)
+        assert found.status_code == 422, (str(sent)[:80], found.text)
+        assert found.headers["content-type"] == "application/problem+json"
+    assert await house.pool.fetchval("SELECT count(*) FROM request") == 0
+    # A name may mean anything: it is judged when it is resolved, before anything is sent.
+    assert (await ask(theo, select={}, webhook="http://localhost:5432/")).status_code == 200
+
+
+async def test_programs_need_the_right_token_and_kind(house: House) -> None:
+    reader, visitor, theo = await api_of(house, "theo", "read"), house.browser(), await house.person("theo")
+    assert (await ask(visitor, select={})).status_code == 401
+    assert (await ask(reader, select={})).status_code == 403
+    assert (await ask(house.browser(Authorization="Bearer paws_forged"), select={})).status_code == 401
+    writer = await api_of(house, "theo")
+    for headers, body, status in (
+        ({"Content-Type": "text/plain"}, b"{}", 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, b"select=1", 415),
+        ({"Content-Type": "application/json"}, b"{" * 100_000, 422),
+        ({"Content-Type": "application/json"}, b" " * 2_000_001, 413),
+    ):
+        assert (await writer.post("/api/requests", content=body, headers=headers)).status_code == status
+    # A page of another site, with theo's cookies.
+    evil = await theo.post("/api/requests", json={"select": {}}, headers={"Origin": "https://evil.example"})
+    assert evil.status_code == 403
+    assert (await theo.post("/requests", data={"frame": "x"})).status_code == 403, "no csrf"
+
+
+async def test_secret_of_a_webhook_is_for_its_owner(house: House) -> None:
+    theo, lea = await api_of(house, "theo"), await api_of(house, "lea")
+    made = (await ask(theo, select={}, webhook="https://hooks.example.org/paws")).json()
+    assert len(made["webhook_secret"]) > 40
+    path = f"/api/requests/{made['request_id']}"
+    assert (await lea.get(path)).json()["webhook_secret"] is None
+    page = (await (await house.person("lea")).get(f"/requests/{made['request_id']}")).text
+    assert made["webhook_secret"] not in page
+    assert "hooks.example.org" not in page
+
+
+async def test_list_is_filtered_counted_and_paged(house: House) -> None:
+    theo, lea = await api_of(house, "theo"), await api_of(house, "lea")
+    for client, title in ((theo, "deep"), (theo, "deeper"), (lea, "50%_off")):
+        assert (await ask(client, select={}, title=title)).status_code == 200
+
+    async def titles(query: str) -> list[str]:
+        return [item["title"] for item in (await lea.get(f"/api/requests?{query}")).json()["items"]]
+
+    assert sorted(await titles("")) == ["50%_off", "deep", "deeper"]
+    assert sorted(await titles("q=DEEP")) == ["deep", "deeper"]
+    assert await titles("q=%25_o") == ["50%_off"]
+    assert await titles("who=theo&limit=1&offset=2") == []
+    assert await titles("mine=true") == ["50%_off"]
+    assert await titles("state=Failed") == []
+    person = await house.person("lea")
+    await house.pool.execute(
+        "UPDATE request SET submitted_at = submitted_at - interval '9 days' WHERE title = 'deep'"
+    )
+    await house.pool.execute("UPDATE request SET submitted_at = now() WHERE title <> 'deep'")
+    assert "2 requests in the last 7 days" in (await person.get("/requests")).text
+    for query in ("state=Lost", "limit=0", "limit=5000", "mine=perhaps", "q=%00"):
+        assert (await person.get(f"/requests?{query}")).status_code == 422
+
+
+async def test_names_of_other_programmes_are_not_told(house: House) -> None:
+    theo = await api_of(house, "theo")
+    request_id = (await ask(theo, select={})).json()["request_id"]
+    hidden = next(frame for frame in house.frames_of(MY_FIELD) if frame.frame_class.value == "MFARC")
+    stem = hidden.name.removesuffix(".fits")
+    await house.pool.execute(
+        "INSERT INTO request_part (request_id, job_key, position, slot, kind, night, label, result, reason)"
+        " VALUES ($1, $2, 0, 's', 'reduce_arc', $3, $4, false, $5)",
+        *(request_id, "a" * 64, NIGHT, stem, f"waiting for the arc of {stem}"),
+    )
+    await house.pool.execute(
+        "UPDATE request SET missing = $2, reason = $3 WHERE request_id = $1",
+        *(request_id, [{"label": stem, "reason": stem}], f"{stem} failed"),
+    )
+    await house.pool.execute(
+        "INSERT INTO request_event (request_id, at, kind, text) VALUES ($1, now(), 'x', $2)",
+        request_id,
+        f"{stem} failed",
+    )
+    person = await house.person("theo")
+    for text in (
+        (await theo.get(f"/api/requests/{request_id}")).text,
+        (await person.get(f"/requests/{request_id}")).text,
+        (await person.get("/requests")).text,
+    ):
+        assert stem not in text
+    assert stem in (await (await house.person("root")).get(f"/requests/{request_id}")).text
+
+
+async def test_parameters_are_told_to_programs(house: House) -> None:
+    found = (await house.browser().get("/api/parameters")).json()
+    assert [item["name"] for item in found["parameters"]] == [one.name for one in PARAMETERS]
+    assert found["engines"][0] == {
+        "name": "builtin",
+        "version": found["engines"][0]["version"],
+        "usual": True,
+    }
+
+
+async def test_files_of_a_request_are_those_that_are_seen(house: House) -> None:
+    from paws.access.rule import sees_public
+    from tests.support.people import NOW
+    from tests.support.sights import ALL
+    from web.storage.requests import request_files
+
+    theo = await api_of(house, "theo")
+    request_id = (await ask(theo, select={})).json()["request_id"]
+    frame = next(
+        frame
+        for frame in house.frames_of(THEIR_FIELD)
+        if house.rows.states[frame.frame_id] == "reduced" and frame.frame_class.is_science
+    )
+    key = house.rows.jobs[frame.frame_id]
+    await house.pool.execute(
+        "INSERT INTO request_part (request_id, job_key, position, slot, kind, night, label, result)"
+        " VALUES ($1, $2, 0, 's', 'reduce_object', $3, 'x', true)",
+        *(request_id, key, NIGHT),
+    )
+    found = await request_files(house.pool, request_id, ALL)
+    assert found is not None
+    assert len(found.frames) == len(science(house, THEIR_FIELD)) - 1
+    assert len(found.products) == 1
+    assert [log for log, _path in found.logs] == [key]
+    account = await house.pool.fetchval("SELECT account_id FROM account WHERE name = 'theo'")
+    blind = await request_files(house.pool, request_id, sees_public(NOW.date()), account)
+    assert blind is not None
+    assert (blind.products, blind.frames, blind.logs) == ((), (), ())
+    assert await request_files(house.pool, request_id, sees_public(NOW.date())) is None
