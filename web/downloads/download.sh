@@ -48,6 +48,8 @@ fetch() {
     mkdir -p "$(dirname "$1")"
     tries=0
     while [ "$tries" -lt 6 ]; do
+        # As long as the whole and yet not it: nothing can be added to that.
+        if [ -f "$1.part" ] && [ "$(wc -c <"$1.part")" -ge "$3" ] && ! is_good "$1.part" "$2"; then rm -f "$1.part"; fi
         if is_good "$1.part" "$2" || try "$1" "$2"; then
             if is_good "$1.part" "$2"; then mv "$1.part" "$1"; return 0; fi
             echo "$1 is not what was announced; it is fetched anew." >&2
@@ -68,7 +70,7 @@ while read -r sha256 size name; do
     done=$((done + 1))
     if is_good "$name" "$sha256"; then continue; fi
     echo "$done of @COUNT@: $name ($size bytes)"
-    if ! fetch "$name" "$sha256" </dev/null; then
+    if ! fetch "$name" "$sha256" "$size" </dev/null; then
         echo "$name could not be fetched. If it was made anew meanwhile, get a new script." >&2
         failed=$((failed + 1))
     fi
