@@ -15,6 +15,9 @@ SKIPPED_COLUMNS = 2
 """The first overscan columns can hold charge left behind by bright pixels of the row."""
 
 SPLINE_INTERVALS = 20
+STIFFNESS = np.logspace(-2, 8, 21)
+"""Weights of the spline's second differences that are tried [ADU^-2]."""
+
 METHODS = ("SPLINE", "FIT", "POLYEXP")
 
 
@@ -47,8 +50,8 @@ def overscan_level(
     overscan : ndarray of uint16 (rows, columns)
     method : {'SPLINE', 'FIT', 'POLYEXP'}
         2dFdr's FITOVERSCAN: a polynomial, or a polynomial and an exponential decay from the first row. The
-        default here is a cubic spline of 20 intervals, which follows slow structure without an order to
-        choose, at a noise of a few hundredths of an electron.
+        default here is a cubic spline of 20 intervals, as stiff as the overscan itself asks for: what it follows
+        beyond a straight line is noise that all pixels of a row share, and a faint fibre has them all.
     order : int-like, optional
         2dFdr's OVERSCANORDER (polynomial order, 0 to 20); default 9 for FIT, 2 for POLYEXP.
 
@@ -68,11 +71,11 @@ def overscan_level(
     keep = np.abs(values - middle[:, None]) < 5 * noise
     count = keep.sum(axis=1)
     mean = np.where(keep, values, 0.0).sum(axis=1) / np.maximum(count, 1)
-    weight = np.sqrt(count.astype(np.float64))
+    weight = np.sqrt(count) / noise
     for _ in range(3):
         fitted = _fit(mean, weight, method, _order(order, method))
         scatter = noise / np.sqrt(np.maximum(count, 1))
-        weight = np.where(np.abs(mean - fitted) < 5 * scatter + 0.02, np.sqrt(count), 0.0)
+        weight = np.where(np.abs(mean - fitted) < 5 * scatter + 0.02, np.sqrt(count) / noise, 0.0)
         if np.count_nonzero(weight) < len(mean) // 2:
             # The level jumps about from row to row: then only the row's own mean is right.
             return OverscanLevel(mean, noise, "row by row")
@@ -99,15 +102,38 @@ def _fit(
     n = len(mean)
     position = np.linspace(-1.0, 1.0, n)
     if method == "SPLINE":
-        knots = np.r_[[-1.0] * 3, np.linspace(-1.0, 1.0, SPLINE_INTERVALS + 1), [1.0] * 3]
-        basis = BSpline.design_matrix(position, knots, 3).toarray()
-    else:
-        basis = np.polynomial.chebyshev.chebvander(position, order)
+        # Knots at equal distances throughout: coefficients without second differences are a straight line.
+        knots = -1.0 + np.arange(-3, SPLINE_INTERVALS + 4) * (2.0 / SPLINE_INTERVALS)
+        inside = np.clip(position, knots[3], knots[-4])
+        return _smooth(mean, weight, BSpline.design_matrix(inside, knots, 3).toarray())
+    basis = np.polynomial.chebyshev.chebvander(position, order)
     if method == "POLYEXP":
         decay = _decay_rows(mean, weight, basis)
         basis = np.column_stack([basis, np.exp(-np.arange(n) / decay)])
     solution, *_ = np.linalg.lstsq(basis * weight[:, None], mean * weight, rcond=None)
     return np.asarray(basis @ solution)
+
+
+def _smooth(
+    mean: NDArray[np.float64], weight: NDArray[np.float64], basis: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """A spline whose second differences are held as much as makes the means most probable (Eilers & Marx 1996).
+
+    ``weight`` is the inverse standard error of each mean, zero for those left out.
+    """
+    normal = (basis * (weight**2)[:, None]).T @ basis
+    normal += 1e-9 * np.trace(normal) / len(normal) * np.eye(len(normal))
+    right = basis.T @ (weight**2 * mean)
+    bend = np.diff(np.eye(len(normal)), 2, axis=0)
+    penalty = bend.T @ bend
+    best, result = -np.inf, np.zeros(len(normal))
+    for strength in STIFFNESS:
+        held = normal + strength * penalty
+        solution = np.linalg.solve(held, right)
+        evidence = len(bend) * np.log(strength) - np.linalg.slogdet(held)[1] + right @ solution
+        if evidence > best:
+            best, result = evidence, solution
+    return np.asarray(basis @ result)
 
 
 def _decay_rows(mean: NDArray[np.float64], weight: NDArray[np.float64], basis: NDArray[np.float64]) -> float:

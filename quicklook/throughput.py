@@ -33,6 +33,9 @@ MANY_FIBRES = 40
 
 MANY_PRIOR = 0.2
 LEAST_TERM = 1e-3
+ADDITIVE_DOUBT = 0.1
+"""What scattered light and wings leave in a fibre [electron a pixel]: a faint sky tells no finer."""
+
 KINDS_OF_TERMS = ((1, 2, 3), (4, 5), (6, 7, 8))
 """Terms of the smooth part that are alike: of the slit, slopes over the plate, curvatures."""
 
@@ -330,7 +333,8 @@ class _LightRatio:
                 residual = np.abs(data - ratio[:, np.newaxis] * sky) * np.sqrt(weight)
                 scatter = np.maximum(1.0, 1.48 * _row_median(residual, weight > 0))
                 weight = np.where(residual > 5 * scatter[:, np.newaxis], np.float32(0.0), weight)
-            certain = scatter / np.sqrt(power)
+            lever = np.sum(weight * sky, axis=1, dtype=np.float64) / power
+            certain = np.hypot(scatter / np.sqrt(power), ADDITIVE_DOUBT * lever)
         result, error = np.full(self.fibres, np.nan), np.full(self.fibres, np.inf)
         result[self.rows], error[self.rows] = ratio, np.where(power > 0, certain, np.inf)
         return result, error
