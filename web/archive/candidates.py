@@ -25,7 +25,9 @@ COLUMNS: Final = (
     "utmjd",
     "completed_at",
     "junked",
+    "replaced",
 )
+"""Of the index. The last says that another file of the frame's run and arm is newer; it is told of other nights only."""
 NIGHTS_KEPT: Final = 40
 """Nights with candidates of a class that are kept, the nearest. A run has fewer; a library may have hundreds."""
 _SCIENCE: Final = [one.value for one in FrameClass if one.is_science]
@@ -64,18 +66,17 @@ def abroad(
         (index["night"] != night)
         & index["frame_class"].isin([one.value for one in classes])
         & ~index["junked"]
+        & ~index["replaced"]
     ]
     if asked.empty or others.empty:
         return []
     detector = others["frame_class"].isin(_DETECTOR)
-    # Biases of a later night never serve: see paws.matching.choose.nearby_sessions.
-    serves = detector & others["arm"].isin(asked["arm"]) & (others["night"] <= night)
+    # Biases of a later night serve none of these frames, but the flats of that night, which may serve them.
+    serves = detector & others["arm"].isin(asked["arm"])
     fibres = pd.MultiIndex.from_frame(others[["plate", *_SET_UP]].astype(str))
     serves |= ~detector & fibres.isin(pd.MultiIndex.from_frame(asked[["plate", *_SET_UP]].astype(str)))
     found = others[serves].assign(apart=lambda table: (table["utmjd"] - asked["utmjd"].mean()).abs())
     distance = found.groupby(["frame_class", "arm", "night"])["apart"].transform("min")
     place = distance.groupby([found["frame_class"], found["arm"]]).rank(method="dense")
     near = found[place <= NIGHTS_KEPT].sort_values(["apart", "frame_id"])
-    # Rivals for a run are decided among these: science of another night is not read.
-    newest = near.sort_values(["completed_at", "frame_id"]).duplicated(["night", "arm", "run"], keep="last")
-    return list(near.loc[~newest.reindex(near.index), "frame_id"])
+    return list(near["frame_id"])

@@ -11,10 +11,12 @@ from paws.matching.choose import MatchDecision
 from paws.matching.policy import MatchPolicy
 from paws.matching.retrospect import Prospect, Retrospect, look_back
 from paws.matching.state import NightState
-from schemas.vocabulary import FrameClass
+from schemas.vocabulary import CalibrationRole, FrameClass
 from web.archive.candidates import abroad, frame_index, of_the_night
 from web.storage.matching import index_around, read_failures, read_frames
 
+_OF_THE_DETECTOR: Final = (CalibrationRole.BIAS, CalibrationRole.DARK, CalibrationRole.LFLAT)
+_WORDS: Final = {CalibrationRole.TLM: "fibre flat for a tramline map"}
 _ROUNDS: Final = 6
 """A calibration of another night has calibrations of its own; there are no more kinds than that."""
 
@@ -72,7 +74,7 @@ def role_document(decision: MatchDecision) -> dict[str, Any]:
         "refused": [{"frame_id": item.frame_id, "reason": item.reason} for item in decision.refused],
     }
     if chosen is None:
-        document["reason"] = decision.missing or "there is none that fits, of this run or nearer"
+        document["reason"] = _missing(decision)
         return document
     names = ", ".join(item.frame.stem for item in chosen.sources[:3])
     if len(chosen.sources) > 3:
@@ -83,3 +85,12 @@ def role_document(decision: MatchDecision) -> dict[str, Any]:
         "source_frame_ids": [item.frame_id for item in chosen.sources],
         "reason": f"{names}: {chosen.note}" if chosen.note else names,
     }
+
+
+def _missing(decision: MatchDecision) -> str:
+    if decision.refused:
+        return "none that is near enough can serve"
+    if decision.role is CalibrationRole.THPUT:
+        return "there is no sky frame of this field"
+    shared = "read-out" if decision.role in _OF_THE_DETECTOR else "set-up and plate"
+    return f"there is no {_WORDS.get(decision.role, decision.role.meaning)} with this {shared}, of this run or nearer"

@@ -14,12 +14,16 @@ from paws.database import Pool
 from paws.matching.items import Item, fold
 from paws.matching.policy import MatchPolicy
 from paws.matching.retrospect import seen_afterwards
-from paws.matching.sighting import JunkMark
+from paws.matching.sighting import JunkMark, ParameterMark, in_order
 from paws.matching.state import Finished, NightState
 from schemas.frames import Frame
 from schemas.vocabulary import FrameClass, ReductionState
 from web.archive.candidates import COLUMNS
 
+_REPLACED = (
+    "EXISTS (SELECT FROM frame r WHERE r.night = f.night AND r.run = f.run AND r.arm = f.arm AND NOT r.junked"
+    " AND (r.completed_at, r.frame_id) > (f.completed_at, f.frame_id))"
+)
 _CALIBRATIONS = [one.value for one in FrameClass if not one.is_science]
 
 
@@ -28,11 +32,11 @@ async def index_around(pool: Pool, night: str, horizon: int) -> list[Any]:
     first, last = (
         (night_date(night) + timedelta(days=days)).strftime("%Y%m%d") for days in (-horizon, horizon)
     )
-    names = ", ".join(COLUMNS)
+    names = ", ".join(COLUMNS[:-1])
     return list(
         await pool.fetch(
-            f"SELECT {names} FROM frame WHERE night = $1"  # noqa: S608 - constant columns
-            f" UNION ALL SELECT {names} FROM frame"
+            f"SELECT {names}, false AS replaced FROM frame WHERE night = $1"  # noqa: S608 - constant columns
+            f" UNION ALL SELECT {names}, {_REPLACED} FROM frame f"
             " WHERE night BETWEEN $2 AND $3 AND night <> $1 AND frame_class = ANY($4::text[])",
             night,
             first,
@@ -52,7 +56,8 @@ async def read_frames(
     """Read frames whole, with what people said of them, into the states of their nights."""
     wanted = frozenset(subjects)
     rows = await pool.fetch(
-        "SELECT frame_id, document, junked, junk_reason, junked_by, junked_at FROM frame WHERE frame_id = ANY($1::text[])",
+        "SELECT f.frame_id, f.document, f.junked, f.junk_reason, f.junked_by, f.junked_at, p.parameters, p.reason, p.who, p.at"
+        " FROM frame f LEFT JOIN frame_parameters p USING (frame_id) WHERE f.frame_id = ANY($1::text[])",
         list(frame_ids),
     )
     for row in rows:
@@ -63,6 +68,10 @@ async def read_frames(
         if row["junked_at"] is not None:
             mark = JunkMark(row["junked"], row["junk_reason"] or "", row["junked_by"] or "", row["junked_at"])
             fold(state, Item(frame.night, frame.frame_id, mark))
+        if row["at"] is not None:
+            # They are part of a reduction's key, by which its failure is known.
+            own = ParameterMark(in_order(row["parameters"]), row["reason"], row["who"], row["at"])
+            fold(state, Item(frame.night, frame.frame_id, own))
 
 
 async def read_failures(pool: Pool, states: dict[str, NightState], nights: Iterable[str]) -> None:
