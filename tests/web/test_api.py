@@ -16,8 +16,21 @@ from web.api.table import API
 
 def values_for(path: str, site: Site) -> str:
     key = site.rows.jobs[site.frame(10, "red")]
-    asked = {"/api/archive/calibrations": f"?frame={site.frame(12)}"}.get(path, "")
-    found = path.format(night=NIGHT, frame_id=site.frame(12), product_id=site.product(), job_key=key, fibre=1)
+    download = f"?product={site.product()}&pdfs=false"
+    asked = {
+        "/api/archive/calibrations": f"?frame={site.frame(12)}",
+        "/api/downloads": download,
+        "/api/downloads/{part}": download,
+    }.get(path, "")
+    found = path.format(
+        night=NIGHT,
+        frame_id=site.frame(12),
+        product_id=site.product(),
+        job_key=key,
+        fibre=1,
+        part="archive.tar",
+        format="fits",
+    )
     return found + asked
 
 

@@ -62,6 +62,12 @@ async def secrets_of(house: House, field: str) -> dict[str, list[str]]:
 
 def addresses(secrets: dict[str, list[str]]) -> list[str]:
     return [
+        *(
+            f"{root}/downloads{part}?product={one}&pdfs=false&content=everything"
+            for one in secrets["products"]
+            for root in ("", "/api")
+            for part in ("", "/archive.tar", "/archive.zip", "/SHA256SUMS", "/download.sh")
+        ),
         *(f"/{root}frames/{one}" for one in secrets["frames"] for root in ("", "api/")),
         *(
             f"{root}/{one}{rest}"
@@ -83,6 +89,10 @@ def addresses(secrets: dict[str, list[str]]) -> list[str]:
                 ("/api/products", ""),
                 ("/api/products", "/fibres"),
                 ("/api/products", "/spectra/1"),
+                ("/api/products", "/spectra/1.fits"),
+                ("/api/products", "/spectra/1.vot"),
+                ("/api/products", "/spectra.pdf"),
+                ("/products", "/spectra.pdf"),
                 ("/api/products", "/spectra/1/arrays"),
                 ("/api/products", "/plate"),
                 ("/api/products", "/figures"),
@@ -104,7 +114,9 @@ async def seen_of(client: httpx.AsyncClient, house: House) -> list[tuple[str, st
         assert answer.status_code in (200, 303, 503), (address, source.get(address))
         if "/file" not in address:  # the header of a product names the calibrations it was made with
             found.append((address, answer.text))
-        for link in re.findall(r'href="(/(?:frames|products|reductions|nights|log|archive/field|explorer)[^"#]*)"', answer.text):
+        for link in re.findall(
+            r'href="(/(?:frames|products|reductions|nights|log|archive/field|explorer)[^"#]*)"', answer.text
+        ):
             todo.append(link.replace("&amp;", "&"))
             source.setdefault(todo[-1], address)
         for kind, key in (("frames", "frame_id"), ("products", "product_id"), ("reductions", "job_key")):
@@ -126,7 +138,7 @@ async def test_other_peoples_data_do_not_exist(house: House) -> None:
         for address in addresses(secrets):
             found = await client.get(address)
             assert found.status_code == 404, address
-            own = next(one for part in secrets.values() for one in part if f"/{one}" in address)
+            own = next(one for part in secrets.values() for one in part if one in address)
             kind = next(kind for kind, part in secrets.items() if own in part)
             like = address.replace(own, nothing[kind][0])
             other = await client.get(like)

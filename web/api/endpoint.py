@@ -66,6 +66,8 @@ class ApiRoute:
     ----------
     answer
         Class of the answer; None for `media_type` other than JSON.
+    other_types
+        Further media types of the answer, which the path chooses among.
     statuses
         Further statuses with the same answer, with their meaning.
     method
@@ -81,6 +83,7 @@ class ApiRoute:
     question: type[Question] = NoQuestion
     tag: str = "night"
     media_type: str = "application/json"
+    other_types: tuple[str, ...] = ()
     statuses: dict[int, str] = field(default_factory=dict)
     method: Literal["GET", "POST"] = "GET"
     body: type[BaseModel] | None = None

@@ -14,6 +14,8 @@ from pydantic.json_schema import models_json_schema
 from web.api.endpoint import PATH_PATTERNS, ApiRoute
 from web.api.models import Problem
 
+_WITHOUT_BODY: Final = (304, 416)
+_PROBLEMS: Final = (404, 429)
 _REF: Final = "#/components/schemas/{model}"
 _PATH_MEANING: Final = {
     "night": "YYYYMMDD, the civil date at the site when the night began",
@@ -78,16 +80,17 @@ def _operation(route: ApiRoute, schema_of: dict[Any, Any]) -> dict[str, Any]:
     content: dict[str, Any] = (
         {route.media_type: {"schema": schema_of[route.answer]}}
         if route.answer is not None
-        else {route.media_type: {"schema": {"type": "string"}}}
+        else {kind: {"schema": {"type": "string"}} for kind in (route.media_type, *route.other_types)}
     )
     responses: dict[str, Any] = {"200": {"description": "The answer", "content": content}}
     for status, meaning in route.statuses.items():
-        responses[str(status)] = {"description": meaning} | ({} if status == 304 else {"content": content})
+        told = problem if status in _PROBLEMS else {} if status in _WITHOUT_BODY else {"content": content}
+        responses[str(status)] = {"description": meaning, **told}
     responses.setdefault("503", {"description": "The database does not answer", **problem})
     responses["401"] = {"description": "The token is not valid", **problem}
     responses["403"] = {"description": "That is not for whoever asks", **problem}
     responses["422"] = {"description": "A parameter is wrong or unknown", **problem}
-    if route.in_path or 404 in route.statuses:
+    if route.in_path:
         responses["404"] = {"description": "There is no such thing", **problem}
     sent: dict[str, Any] = {}
     if route.body is not None:

@@ -301,21 +301,25 @@ DOWNLOADS_API: Final = (
         DownloadPlan,
         DownloadQuestion,
         "downloads",
+        statuses={404: "There is nothing of that kind for whoever asks"},
     ),
     ApiRoute(
         "/api/downloads/{part}",
         "The download itself, resumable by ranges: archive.tar, archive.zip, "
-        f"{SHA256SUMS}, {B3SUMS}, download.sh (fetches file by file), or file (one of them, by sha256)",
+        f"{SHA256SUMS}, {B3SUMS}, download.sh (fetches file by file), or file (one of them, by sha256). "
+        "503 with Retry-After while it is being prepared",
         download_part,
         None,
         FileQuestion,
         "downloads",
         "application/octet-stream",
+        ("application/x-tar", "application/zip", "text/plain", "text/x-shellscript"),
         {
             206: "The range that was asked for",
             304: "The client has it already",
+            404: "There is no such download, or no such file in it",
             416: "There is no such range",
-            503: "It is being prepared: ask again after Retry-After",
+            429: "Too many downloads are going on for this address",
         },
     ),
     ApiRoute(
@@ -333,7 +337,8 @@ DOWNLOADS_API: Final = (
         spectrum_file,
         None,
         tag="products",
-        media_type="application/octet-stream",
+        media_type="application/fits",
+        other_types=("text/csv", "text/plain", "application/x-votable+xml"),
         statuses={304: "The client has it already"},
     ),
 )

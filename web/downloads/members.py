@@ -100,7 +100,9 @@ def safe_name(path: str) -> str:
     Each part is reduced to letters, digits and ``+-_.``; parts without any of them, such as ``..``, go. None begins
     with a hyphen, which commands would take for an option.
     """
-    parts = [safe_component(part.lstrip("-")) for part in path.replace("\\", "/").split("/") if part.strip(". ")]
+    parts = [
+        safe_component(part.lstrip("-")) for part in path.replace("\\", "/").split("/") if part.strip(". ")
+    ]
     return "/".join(parts) or "unknown"
 
 
