@@ -269,7 +269,8 @@ async def write_state(
     )
     changed: bool = decision.state.value != row["state"]
     if changed:
-        await tell(connection, request.request_id, decision.state.value, decision.reason, at)
+        text = f"{decision.state.value.lower()}: {decision.reason}"
+        await tell(connection, request.request_id, decision.state.value, text, at)
     return changed
 
 

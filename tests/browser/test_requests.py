@@ -1,0 +1,160 @@
+"""A request from the archive to its end, in a real browser: found, asked for, watched, opened, tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paws.database import open_pool
+from paws.settings import Settings
+from tests.browser.test_pages import _FLAGS, CHROMIUM, playwright_api, pytestmark  # noqa: F401 - the mark applies here
+from tests.support.flow import Flow
+from tests.support.rawfiles import raw_frame
+from tests.support.reductions import FakeEngine
+from tests.web.conftest import serving
+
+expect = playwright_api.expect
+PICTURES = os.environ.get("REQUEST_PICTURES")
+"""Folder for pictures of the pages, for people to look at."""
+
+
+@dataclass
+class Desk:
+    page: Any
+    url: str
+    flow: Flow
+    engine: FakeEngine
+    pool: Any
+
+    async def picture(self, name: str) -> None:
+        if not PICTURES:
+            return
+        for look in ("dark", "red", "light"):
+            await self.page.click(f"[data-look={look}]")
+            for width in (1280, 360):
+                await self.page.set_viewport_size({"width": width, "height": 900})
+                await self.page.screenshot(path=f"{PICTURES}/{name}-{look}-{width}.png", full_page=True)
+        await self.page.set_viewport_size({"width": 1280, "height": 900})
+        await self.page.click("[data-look=dark]")
+
+
+@pytest.fixture
+async def desk(database: Settings, tmp_path: Path) -> AsyncIterator[Desk]:
+    settings = database.model_copy(
+        update={
+            "match_group_quiet": 0.0,
+            "match_wait": 0.0,
+            "runner_attempts": 1,
+            "mail_to": "observer@localhost",
+        }
+    )
+    paths = []
+    for run, kind in enumerate(("MFFFF", "MFARC", "MFOBJECT", "MFOBJECT"), start=1):
+        path = tmp_path / f"12mar1{run:04d}.fits"
+        path.write_bytes(raw_frame(kind, seed=run, RUN=run, UTMJD=61111.5 + run / 100, EXPOSED=30.0))
+        paths.append(path)
+    engine = FakeEngine()
+    async with (
+        open_pool(settings) as pool,
+        serving(settings) as (address, _app),
+        playwright_api.async_playwright() as driver,
+    ):
+        flow = Flow(settings, pool, engine)
+        await flow.take_in(paths)
+        await pool.execute("UPDATE frame SET source = 'backfill'")
+        await pool.execute("DELETE FROM outbox")
+        await pool.execute("INSERT INTO runner_presence VALUES ('here', 'builtin', 2, now())")
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        page = await (await browser.new_context(viewport={"width": 1280, "height": 900})).new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda text: complaints.append(text.text) if text.type == "error" else None)
+        yield Desk(page, f"http://{address}", flow, engine, pool)
+        await browser.close()
+        assert complaints == [], "the browser complained"
+
+
+async def test_request_from_the_archive_to_its_products(desk: Desk) -> None:
+    page = desk.page
+    await page.goto(f"{desk.url}/archive?frame_class=science")
+    for box in await page.locator("input[name=frame]").all():
+        await box.check()
+    await page.click("button:has-text('Reduce')")
+    await page.wait_for_url("**/requests/new")
+    await expect(page.locator("main")).to_contain_text("Reduce 2 frames")
+    await expect(page.locator("main")).to_contain_text("arc")
+    # Only by the keyboard.
+    await page.focus("[name=p-SKYSUB]")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowDown")
+    assert await page.input_value("[name=p-SKYSUB]") == "0"
+    marked = await page.locator(".parameter:has([name=p-SKYSUB]) .parameter-name").evaluate(
+        "name => getComputedStyle(name, '::after').content"
+    )
+    assert "changed" in marked
+    await page.fill("[name=title]", "without sky")
+    await desk.picture("new")
+    await page.click("button:has-text('Submit')")
+    await page.wait_for_url(re.compile(r"/requests/[0-9a-f]{16}$"))
+    await expect(page.locator("#state")).to_contain_text("Initialised")
+    await expect(page.locator("main")).to_contain_text("SKYSUB")
+
+    # It is watched, and never loaded anew.
+    await page.evaluate("window.untouched = true")
+    gate = asyncio.Event()
+
+    async def wait_at_the_object(_folder: Path) -> int:
+        await gate.wait()
+        return 0
+
+    desk.engine.behaviour[4] = wait_at_the_object
+    work = asyncio.create_task(desk.flow.run())
+    await expect(page.locator("#state")).to_contain_text("Running")
+    await expect(page.locator("#parts")).to_contain_text("reduce object")
+    await desk.picture("running")
+    gate.set()
+    await work
+    await expect(page.locator("#state")).to_contain_text("Finished")
+    await expect(page.locator("#progress")).to_contain_text("6 of 6 reductions done")
+    assert await page.evaluate("window.untouched") is True
+    await desk.picture("finished")
+    await page.click("#parts a:has-text('product') >> nth=0")
+    await expect(page.locator("h1")).to_contain_text("on request")
+    await page.goto(f"{desk.url}/requests")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(page.locator("main")).to_contain_text("1 request in the last 7 days")
+    await desk.picture("list")
+
+
+async def test_failed_request_is_tried_again_and_cloned(desk: Desk) -> None:
+    page = desk.page
+    desk.engine.behaviour[5] = lambda _folder: 2
+    frames = await desk.pool.fetch("SELECT frame_id FROM frame WHERE frame_class = 'MFOBJECT' ORDER BY run")
+    await page.goto(f"{desk.url}/requests/new?" + "&".join(f"frame={row['frame_id']}" for row in frames))
+    await page.click("button:has-text('Submit')")
+    await page.wait_for_url(re.compile(r"/requests/[0-9a-f]{16}$"))
+    await desk.flow.run()
+    await expect(page.locator("#state")).to_contain_text("1 of 5 parts failed")
+    await desk.picture("partly")
+    await page.click("button:has-text('Try again')")
+    await expect(page.locator("#state")).to_contain_text("Initialised")
+    await desk.flow.run()
+    await expect(page.locator("#state")).to_have_text(re.compile(r"^\s*Finished\s*$"))
+    await page.click("a:has-text('Clone with changes')")
+    await page.fill("[name=p-CSIGREJ]", "hundreds")
+    await page.click("button:has-text('Submit')")
+    await expect(page.locator("#wrong-CSIGREJ")).to_have_text("expected a number")
+    await page.fill("[name=p-CSIGREJ]", "4")
+    await page.click("button:has-text('Submit')")
+    await page.wait_for_url(re.compile(r"/requests/[0-9a-f]{16}$"))
+    await expect(page.locator("main")).to_contain_text("instead of 5")
+    await page.click("button:has-text('Cancel')")
+    await desk.flow.run()
+    await expect(page.locator("#state")).to_contain_text("Cancelled")
