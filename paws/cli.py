@@ -12,7 +12,7 @@ from paws.errors import PawsError
 
 SECTIONS = {
     "Start here": ("demo", "up"),
-    "Look and act": ("status", "doctor", "reprocess", "junk", "backfill", "settings", "contracts"),
+    "Look and act": ("status", "doctor", "request", "reprocess", "junk", "backfill", "settings", "contracts"),
     "One part alone": ("worker", "ingest", "runner", "web", "migrate"),
     "Keep it in order": ("tidy", "backup", "rebuild"),
     "People": ("user", "group"),
