@@ -15,7 +15,7 @@ from paws.settings import Settings
 from tests.browser.test_pages import _FLAGS, CHROMIUM, playwright_api, pytestmark  # noqa: F401 - the mark applies here
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows, write_night
-from tests.support.people import CHEAP, MINE, PASSWORD, THEIR_FIELD, THEIRS, populate
+from tests.support.people import CHEAP, MINE, MY_FIELD, PASSWORD, THEIR_FIELD, THEIRS, populate
 from tests.web.conftest import serving
 from web.vendor import VendorAwayError, from_npm, install, read_manifest
 
@@ -80,8 +80,15 @@ def everywhere(rows: NightRows) -> list[str]:
         "/",
         "/nights",
         f"/nights/{NIGHT}",
+        "/archive",
+        "/archive?view=fields",
+        f"/archive?object={MY_FIELD}&position=35.5+-28.7&frame_class=science&plate=1",
+        "/archive/selection?frame_class=MFARC",
+        f"/archive/field?night={NIGHT}&field={MY_FIELD}&plate=1",
         "/products",
         f"/products/{rows.products['8/blue/object/1']}",
+        f"/downloads?night={NIGHT}&field={MY_FIELD}&content=everything&pdfs=false",
+        f"/downloads?product={rows.products['8/red/object/1']}",
         f"/frames/{rows.frames[12, 'red'].frame_id}",
         f"/frames/{rows.frames[10, 'red'].frame_id}",
         f"/reductions/{rows.jobs[rows.frames[10, 'red'].frame_id]}",

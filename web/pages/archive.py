@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from paws.matching.policy import MatchPolicy
+from paws.requests.orders import MOST_FRAMES
 from web.accounts.identify import visitor_of
 from web.api.endpoint import parse
 from web.archive.asking import cone_of
@@ -26,7 +27,7 @@ from web.problems import NotFoundError, ProblemError
 from web.state import web_state
 from web.storage import archive as store
 
-MOST_SELECTED: Final = 1000
+MOST_SELECTED: Final = MOST_FRAMES
 """Frames of one request."""
 REQUEST_PATH: Final = "/requests/new"
 GRATINGS: Final = (

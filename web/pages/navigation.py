@@ -77,6 +77,12 @@ KEYS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("0", "whole spectrum"),
         ("o", "choose another product"),
     ),
+    "Archive": (
+        ("j k", "next, previous frame"),
+        ("x", "select it, or not"),
+        ("a", "select the whole page, or nothing of it"),
+        ("Shift click", "select all between"),
+    ),
     "Spectra": (
         ("← →", "previous, next fibre"),
         ("+ −", "zoom in, out"),
