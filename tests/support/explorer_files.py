@@ -49,8 +49,8 @@ def write_field(
     write_product_file(path, kind, arm, 8, fibres, samples)
     random = np.random.default_rng(9)
     with fits.open(path, mode="update") as hdus:
-        _place(hdus["FIBRES"], random, fibres, names)
-        hdus["FIBRES"] = _with_plate(hdus["FIBRES"], random, fibres)
+        _place(hdus["FIBRES"], random, fibres)
+        hdus["FIBRES"] = _with_plate(hdus["FIBRES"], fibres, names)
         header = hdus[0].header
         header["SOURCE"], header["UTDATE"] = "plate 1", "2026:03:12"
         header["GRATID"] = "580V" if arm is Arm.BLUE else "385R"
@@ -62,7 +62,7 @@ def write_field(
     return path
 
 
-def _place(table: Any, random: np.random.Generator, fibres: int, names: str) -> None:
+def _place(table: Any, random: np.random.Generator, fibres: int) -> None:
     """Positions within the field; parked and broken fibres have none."""
     radius, angle = np.sqrt(random.uniform(0, 1, fibres)) * 0.97, random.uniform(0, 2 * np.pi, fibres)
     ra = np.radians(CENTRE[0] + radius * np.sin(angle) / np.cos(np.radians(CENTRE[1])))
@@ -70,10 +70,9 @@ def _place(table: Any, random: np.random.Generator, fibres: int, names: str) -> 
     away = np.isin(table.data["TYPE"], ["U", "N"])
     ra[away], dec[away] = 0.0, 0.0
     table.data["RA"], table.data["DEC"] = ra, dec
-    table.data["NAME"] = [names.format(index * 7919 + 1000) for index in range(fibres)]
 
 
-def _with_plate(table: Any, random: np.random.Generator, fibres: int) -> Any:
+def _with_plate(table: Any, fibres: int, names: str) -> Any:
     """The table with the buttons' positions: x to the north, y to the east, parked ones around the plate."""
     ra, dec = np.degrees(table.data["RA"]), np.degrees(table.data["DEC"])
     scale = 3600 / 15.3 * 1000
@@ -82,12 +81,19 @@ def _with_plate(table: Any, random: np.random.Generator, fibres: int) -> Any:
     away = np.isin(table.data["TYPE"], ["U", "N"])
     turn = 2 * np.pi * np.arange(fibres) / fibres
     x[away], y[away] = 280_000 * np.cos(turn[away]), 280_000 * np.sin(turn[away])
+    named = np.array([names.format(index * 7919 + 1000) for index in range(fibres)])
     more = [
+        fits.Column("NAME", "80A", array=named),
         fits.Column("X", "1J", array=x.astype(int)),
         fits.Column("Y", "1J", array=y.astype(int)),
         fits.Column("COMMENT", "80A", array=np.array(["LRG", "QSO"] * fibres)[:fibres]),
     ]
-    result = fits.BinTableHDU.from_columns(table.columns + fits.ColDefs(more), name="FIBRES")
+    kept = [
+        fits.Column(one.name, one.format, array=table.data[one.name])
+        for one in table.columns
+        if one.name != "NAME"
+    ]
+    result = fits.BinTableHDU.from_columns([*kept, *more], name="FIBRES")
     result.header["CENRA"], result.header["CENDEC"] = (float(np.radians(part)) for part in CENTRE)
     result.header["LABEL"] = LABEL
     return result

@@ -316,7 +316,7 @@ function act(key) {
   return true;
 }
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || dialogue.open || event.target.closest("input, select, textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || dialogue.open || event.target.closest('input:not([type="checkbox"]), select, textarea')) return;
   if (act(event.key)) event.preventDefault();
 });
 addEventListener("look", () => { recolour(); redraw(); });
