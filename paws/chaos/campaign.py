@@ -13,7 +13,7 @@ from typing import Any
 from paws.chaos.night import Night, NightReport
 from paws.chaos.plan import ORDER, EngineChoice, NightPlan, plan_nights
 from paws.chaos.products import Product
-from paws.chaos.telescope import SMALL, WHOLE, make_frames
+from paws.chaos.telescope import SMALL, WHOLE, make_frames, warm_reducer
 from paws.chaos.verdict import Line, tabulate
 from paws.chaos.workplace import Workplace
 
@@ -128,6 +128,9 @@ async def _disturb_nights(workplace: Workplace, report: CampaignReport, goal: Go
             await make_frames(frames, seed, SMALL if plan.small else WHOLE)
         kind = plan.engine, plan.small
         if kind not in references:
+            if plan.engine == "builtin":
+                tell("compiling the built-in reducer")
+                await warm_reducer()
             references[kind] = await _undisturbed(workplace, plan, frames, seed, tell)
         tell(f"night {plan.number} ({plan.name}, {plan.engine} engine): {len(plan.faults)} disturbances")
         night = await Night(plan, workplace, frames, seed, tell).run(references[kind])

@@ -60,9 +60,25 @@ async def make_frames(folder: Path, seed: int, field: Field = WHOLE) -> None:
         "--arms": ",".join(field.arms),
         "--seed": seed,
     }
+    words = [str(part) for pair in arguments.items() for part in pair]
+    await _run_module("simulator", str(unfinished), "--existing", "overwrite", *words)
+    unfinished.rename(folder)
+
+
+async def warm_reducer() -> None:
+    """Compile the built-in reducer, once: else each runner that is killed while it does so begins it anew.
+
+    Raises
+    ------
+    PermanentError
+        If it cannot be compiled.
+    """
+    await _run_module("quicklook.warming")
+
+
+async def _run_module(name: str, *words: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "simulator", str(unfinished), "--existing", "overwrite"),
-        *(str(part) for pair in arguments.items() for part in pair),
+        *(sys.executable, "-m", name, *words),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -74,8 +90,7 @@ async def make_frames(folder: Path, seed: int, field: Field = WHOLE) -> None:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise PermanentError(f"The simulator failed: {complaints.decode(errors='replace')[-2000:]}")
-    unfinished.rename(folder)
+        raise PermanentError(f"{name} failed: {complaints.decode(errors='replace')[-2000:]}")
 
 
 def frames_of(folder: Path) -> list[Path]:
