@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from pathlib import Path
 
@@ -9,10 +10,21 @@ import numpy as np
 from blake3 import blake3
 
 from paws.database import connect
-from paws.settings import Settings
-from tests.support.night_rows import NightRows
+from paws.settings import Settings, load_settings
+from tests.support.night_rows import NightRows, write_night
+from tests.support.postgres import TEMPLATE, DatabaseServer, _execute
+from tests.web.conftest import Site
 
 _numbers = itertools.count(1)
+
+
+def make_shelf(server: DatabaseServer, folder: Path, name: str) -> Site:
+    """A database of that name with the night and its raw frames, for the tests of a module that change nothing."""
+    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    settings = load_settings(data_dir=folder / "data", database_url=server.url(name))
+    rows = asyncio.run(write_night(settings, fibres=12, samples=200))
+    asyncio.run(write_raw_files(settings, rows, folder / "raw"))
+    return Site(settings, rows)
 
 
 async def write_raw_files(settings: Settings, rows: NightRows, folder: Path, kilobytes: int = 48) -> None:

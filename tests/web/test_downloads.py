@@ -20,27 +20,18 @@ import pytest
 from astropy.io import fits
 from blake3 import blake3
 
-from paws.settings import load_settings
 from tests.support.night_plan import NIGHT
-from tests.support.night_rows import write_night
 from tests.support.people import MY_FIELD, THEIR_FIELD, THEIRS, House, send, shown
-from tests.support.postgres import TEMPLATE, DatabaseServer, _execute
+from tests.support.postgres import DatabaseServer
 from tests.web.conftest import Site, running, serving
-from tests.web.download_site import write_raw_files
+from tests.web.download_site import make_shelf, write_raw_files
 
 FIELD = f"night={NIGHT}&field={MY_FIELD}"
 
 
 @pytest.fixture(scope="module")
 def shelf(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The night with raw frames, shared by the tests of this module that change nothing."""
-    name = "web_downloads"
-    folder = tmp_path_factory.mktemp("downloads")
-    asyncio.run(_execute(database_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
-    settings = load_settings(data_dir=folder / "data", database_url=database_server.url(name))
-    rows = asyncio.run(write_night(settings, fibres=12, samples=200))
-    asyncio.run(write_raw_files(settings, rows, folder / "raw"))
-    return Site(settings, rows)
+    return make_shelf(database_server, tmp_path_factory.mktemp("downloads"), "web_downloads")
 
 
 @pytest.fixture
