@@ -284,7 +284,7 @@ async def test_without_a_service_coordinates_serve(site: Site) -> None:
     settings = site.settings.model_copy(update={"name_resolver": ""})
     async with running(settings) as (_app, client):
         found = await client.get("/archive?position=M31")
-        assert found.status_code == 503
+        assert found.status_code == 422
         assert "PAWS_NAME_RESOLVER is empty" in found.text
         assert 'value="M31"' in found.text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypeVar
@@ -92,13 +92,20 @@ class ApiRoute:
     def __post_init__(self) -> None:
         object.__setattr__(self, "in_path", tuple(re.findall(r"{(\w+)}", self.path)))
 
-    def as_route(self) -> Route:
-        """The route as Starlette wants it."""
 
-        async def endpoint(request: Request) -> Response:
-            return await answer(self, request)
+def as_routes(table: Sequence[ApiRoute]) -> list[Route]:
+    """Routes as Starlette wants them: one a path, so that a wrong method is told all that there are."""
+    by_path: dict[str, dict[str, ApiRoute]] = {}
+    for route in table:
+        by_path.setdefault(route.path, {})[route.method] = route
+    return [_as_route(path, methods) for path, methods in by_path.items()]
 
-        return Route(self.path, endpoint, methods=[self.method], name=f"api:{self.method} {self.path}")
+
+def _as_route(path: str, methods: Mapping[str, ApiRoute]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return await answer(methods["GET" if request.method == "HEAD" else request.method], request)
+
+    return Route(path, endpoint, methods=list(methods), name=f"api:{path}")
 
 
 def parse(kind: type[QuestionT], request: Request, *, form: bool = True) -> QuestionT:

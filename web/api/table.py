@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from web.api import handlers, models
-from web.api.endpoint import ApiRoute
+from web.api.endpoint import ApiRoute, as_routes
 from web.api.openapi import openapi_text
 from web.archive.handlers import ARCHIVE_API
 from web.downloads.handlers import DOWNLOADS_API
@@ -118,6 +118,6 @@ async def _document(_request: Request) -> Response:
 def api_routes() -> list[Route]:
     """All routes of the interface, its documentation included."""
     return [
-        *(item.as_route() for item in API),
+        *as_routes(API),
         Route("/api/openapi.json", _document, methods=["GET"], name="openapi"),
     ]

@@ -73,6 +73,7 @@ class ArchiveQuestion(Paged):
     frame_class: ArchiveClass | None = Field(default=None, description="NDFCLASS, or science, or calibration")
     position: Text | None = Field(
         default=None,
+        min_length=1,
         description="Centre of a cone: degrees, hours and degrees, or the name of an object (asked of CDS Sesame)",
     )
     radius: float = Field(

@@ -28,11 +28,11 @@ _INSTEAD: Final = "Give coordinates instead, such as 10.6847 +41.269 or 00 42 44
 
 
 class ResolverAwayError(ServiceUnavailableError):
-    """The service that knows names does not answer, or none is set."""
+    """The service that knows names does not answer."""
 
 
 class UnknownNameError(InvalidInputError):
-    """No object is known by a name."""
+    """No object is known by a name, or nobody is asked."""
 
 
 def place_in(answer: str) -> Place | None:
@@ -62,9 +62,9 @@ class Resolver:
         Raises
         ------
         UnknownNameError
-            If nobody knows the name.
+            If nobody knows the name, or no service is set.
         ResolverAwayError
-            If the service does not answer within its deadline, or none is set.
+            If the service does not answer within its deadline.
         """
         key = " ".join(name.split()).casefold()
         known = self._known.get(key)
@@ -72,7 +72,7 @@ class Resolver:
             self._known.move_to_end(key)
             return known
         if not self._url:
-            raise ResolverAwayError(f"Names are not looked up here (PAWS_NAME_RESOLVER is empty). {_INSTEAD}")
+            raise UnknownNameError(f"Names are not looked up here (PAWS_NAME_RESOLVER is empty). {_INSTEAD}")
         try:
             async with asyncio.timeout(self._deadline), self._places:
                 answer = await self._ask(key)

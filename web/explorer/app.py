@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from paws.errors import ServiceUnavailableError
 from paws.settings import Settings
 from web.accounts.identify import Identify
+from web.api.endpoint import as_routes
 from web.explorer.files import FileShelf
 from web.explorer.handlers import EXPLORER_API
 from web.explorer.pages import explorer_routes
@@ -46,7 +47,7 @@ def create_explorer(settings: Settings, shelf: FileShelf) -> Starlette:
     routes: list[BaseRoute] = [
         Route("/", _home, methods=["GET"], name=REDIRECT),
         *explorer_routes(),
-        *(item.as_route() for item in EXPLORER_API),
+        *as_routes(EXPLORER_API),
         Route("/look", look.look, methods=["GET"], name="page:look"),
         Route("/keys", look.keys, methods=["GET"], name="page:keys"),
         Mount("/static", Assets(directory=STATIC), name="static"),
