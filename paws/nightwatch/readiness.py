@@ -78,6 +78,11 @@ class ArmReadiness:
     level: CalibrationLevel | None
     roles: tuple[RoleReadiness, ...]
 
+    @property
+    def lacking(self) -> bool:
+        """Whether something that it waits for has not been taken, or cannot be had."""
+        return any(item.role.mandatory and item.state is RoleState.MISSING for item in self.roles)
+
 
 @dataclass(frozen=True)
 class Readiness:

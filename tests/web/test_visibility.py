@@ -16,6 +16,8 @@ LISTS = (
     "/",
     "/nights",
     f"/nights/{NIGHT}",
+    *(f"/nights/{NIGHT}/{page}" for page in ("watch", "fields", "matrix", "orders")),
+    "/thresholds",
     "/products",
     "/products?current=false&limit=1000",
     f"/log/{NIGHT}",

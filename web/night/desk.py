@@ -86,8 +86,16 @@ class NightDesk:
         self._locks: dict[Key, asyncio.Lock] = {}
         self._spectra: dict[tuple[str, str], ProductSpectra] = {}
 
-    async def view(self, pool: Pool, night: str, sight: Sight, now: datetime) -> NightView:
+    async def view(
+        self, pool: Pool, night: str, sight: Sight, now: datetime, *, newest: bool = False
+    ) -> NightView:
         """View of a night for somebody; made anew when something was announced since.
+
+        Parameters
+        ----------
+        newest
+            Whether what was just announced must be in it, though that may take a moment: for whoever asks because
+            of it, and would not ask again. Others are not kept waiting.
 
         Raises
         ------
@@ -99,11 +107,15 @@ class NightDesk:
             kept = self._kept.get(key)
             if kept is not None:
                 age = self._clock() - kept[0]
-                if age <= _FRESH or (age <= _LASTS and kept[1] == self._newest()):
+                current = kept[1] == self._newest()
+                if (age <= _LASTS and current) or (age <= _FRESH and not newest):
                     return kept[2]
-            begun, newest = self._clock(), self._newest()
+                if age < _FRESH:
+                    # All who ask meanwhile wait for the same view.
+                    await asyncio.sleep(_FRESH - age)
+            begun, included = self._clock(), self._newest()
             view = await self._make(pool, night, sight, now)
-            self._keep(key, (begun, newest, view))
+            self._keep(key, (begun, included, view))
             return view
 
     def forget(self, night: str) -> None:

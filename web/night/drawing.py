@@ -202,7 +202,7 @@ PLOT_WIDTH: Final = 440.0
 PLOT_HEIGHT: Final = 250.0
 _LEFT: Final = 44.0
 _RIGHT: Final = 12.0
-_TOP: Final = 10.0
+_TOP: Final = 24.0
 _BOTTOM: Final = 34.0
 _SNR_RANGE: Final = (0.2, 100.0)
 

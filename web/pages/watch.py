@@ -16,7 +16,6 @@ from paws.errors import InvalidInputError
 from paws.nightwatch.growth import Goal, is_night
 from paws.nightwatch.judge import MEANINGS
 from paws.nightwatch.thresholds import history, in_force
-from schemas.vocabulary import CalibrationRole
 from web.accounts.forms import Form, read_form
 from web.accounts.identify import address_of, visitor_of
 from web.accounts.visitor import Visitor
@@ -40,28 +39,31 @@ class PartQuestion(Question):
     part: bool = Field(default=False, description="Only what changes as the night goes on")
 
 
-async def night_view(request: Request, night: str) -> NightView:
-    """A night as the visitor may see it."""
+async def night_view(request: Request, night: str, *, newest: bool = False) -> NightView:
+    """A night as the visitor may see it; with what was just announced, for parts that are asked for because of it."""
     state = web_state(request)
-    return await state.nights.view(state.pool, night, visitor_of(request).sight, state.clock())
+    sight = visitor_of(request).sight
+    return await state.nights.view(state.pool, night, sight, state.clock(), newest=newest)
 
 
 def watch_values(view: NightView) -> dict[str, Any]:
     """What the template of a night's head needs."""
-    return {"view": view, "newest": view.fields[0] if view.fields else None, "roles": CalibrationRole}
+    newest = view.fields[0] if view.fields else None
+    grown = draw_growth(newest.arms, newest.goal) if newest is not None else None
+    return {"view": view, "newest": newest, "grown": grown, "size": (PLOT_WIDTH, PLOT_HEIGHT)}
 
 
 async def watch(request: Request) -> Response:
     """Timeline, readiness and warnings: the head of the night's page, alone."""
     parse(NoQuestion, request)
-    view = await night_view(request, path_values(request)["night"])
+    view = await night_view(request, path_values(request)["night"], newest=True)
     return page(request, "night_watch.html", night=view.night, **watch_values(view))
 
 
 async def fields(request: Request) -> Response:
     """The fields of a night: what exposures reached, and what is still to come."""
     part = parse(PartQuestion, request).part
-    view = await night_view(request, path_values(request)["night"])
+    view = await night_view(request, path_values(request)["night"], newest=part)
     plots = {
         field.key: (draw_signal(field.arms, field.goal), draw_growth(field.arms, field.goal))
         for field in view.fields
@@ -82,7 +84,7 @@ async def matrix_page(request: Request) -> Response:
     """Each frame of a night, and how far it is."""
     part = parse(PartQuestion, request).part
     state, visitor = web_state(request), visitor_of(request)
-    view = await night_view(request, path_values(request)["night"])
+    view = await night_view(request, path_values(request)["night"], newest=part)
     return page(
         request,
         "night_matrix_part.html" if part else "night_matrix.html",

@@ -208,8 +208,6 @@ const readProducts = soon(async () => {
 
 // ---- the feed ----
 
-let first = true; // the server wrote the head of the page a moment ago
-
 function changed() {
   document.dispatchEvent(new CustomEvent("night:changed"));
 }
@@ -223,8 +221,7 @@ new Feed(night, null, {
       if (!known.has(td.dataset.frame)) removeCell(td);
     }
     message.frames.forEach((frame) => apply(frame, false));
-    if (!first) changed();
-    first = false;
+    changed();
     showRejected(message.rejected);
     refresh(new Set(message.frames.map(groupKey)));
     readProducts();
