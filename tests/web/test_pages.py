@@ -73,6 +73,10 @@ def addresses(site: Site) -> list[str]:
         f"/reductions/{failed}",
         f"/log/{NIGHT}",
         "/log/20200101",
+        "/archive?limit=3&sort=object&position=35.5+-28.7",
+        "/archive?view=fields",
+        "/archive/selection?arm=blue",
+        f"/archive/field?night={NIGHT}&field=FLD195_v03&plate=1",
         "/api",
         "/frames/nothing",
     ]
