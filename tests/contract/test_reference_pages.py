@@ -9,13 +9,19 @@ import pytest
 from paws.commands.contracts import reference_page as events_page
 from paws.commands.reference import reference_page as commands_page
 from paws.commands.settings import reference_page as settings_page
+from paws.requests.reference import reference_page as parameters_page
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 @pytest.mark.parametrize(
     ("name", "make"),
-    [("settings.md", settings_page), ("events.md", events_page), ("commands.md", commands_page)],
+    [
+        ("settings.md", settings_page),
+        ("events.md", events_page),
+        ("commands.md", commands_page),
+        ("parameters.md", parameters_page),
+    ],
 )
 def test_page_is_true(name, make, update_golden):
     if update_golden:
