@@ -25,6 +25,7 @@ MOST_FILES: Final = 2000
 _MOST_BESIDE: Final = 60
 _SUFFIXES: Final = (".fits", ".fit", ".fts")
 _ARMS: Final = {"BL": "blue", "RD": "red"}
+_KINDS: Final = {"MFARC": "arc", "MFFFF": "fibre_flat", "MFSKY": "offset_sky", "MFFLX": "flux_standard"}
 _SPAN: Final = 3300.0
 """Angstrom: no arm of AAOmega alone covers more, at any grating."""
 
@@ -159,11 +160,11 @@ def describe(path: Path, where: str) -> Shelved:
     history = " ".join(str(line) for line in header.get("HISTORY", []))
     spliced = "Splicing" in history or abs(layout.step or 0.0) * layout.data.columns > _SPAN
     combined = "Combin" in history or "combined" in path.name
-    kind = (
-        "_".join(word for word, holds in (("spliced", spliced), ("combined", combined)) if holds) or "object"
-    )
+    plain = "tlm" if path.stem.endswith("tlm") else _KINDS.get(_word(header, "NDFCLASS"), "object")
+    joined = [word for word, holds in (("spliced", spliced), ("combined", combined)) if holds]
+    kind = "_".join(joined) or plain
     arm = None if spliced else _ARMS.get(_word(header, "SPECTID"))
-    run = re.search(r"(?:OBJ|[0-9]{2}[a-z]{3}[1-4])([0-9]{4})", path.name)
+    run = re.search(r"(?:OBJ|ARC|FLAT|SKY|[0-9]{2}[a-z]{3}[1-4])([0-9]{4})", path.name)
     plate = re.search(r"([01])\s*$", _word(header, "SOURCE"))
     label = read_plate(path).label or _word(header, "OBJECT")
     return Shelved(

@@ -172,6 +172,11 @@ function filter() {
   byId("shown").textContent = table.shown.size === fibres.length ? `${fibres.length} fibres` : `${table.shown.size} of ${fibres.length} fibres`;
 }
 
+function resort() {
+  table.sort(state.get("sort"));
+  table.select(state.get("fibre"));
+}
+
 async function measure() {
   try {
     const found = await library.figures(root.product);
@@ -189,7 +194,7 @@ async function measure() {
     byId("shown").textContent = `Figures of the fibres could not be measured: ${error.message}`;
   }
   table.fill();
-  if (!["fibre", "name", "type", "pivot", "magnitude"].includes(state.get("sort").replace("-", ""))) table.sort(state.get("sort"));
+  if (!["fibre", "name", "type", "pivot", "magnitude"].includes(state.get("sort").replace("-", ""))) resort();
   recolour();
   describe(fibreOf(state.get("fibre")));
   document.documentElement.dataset.measured = "yes";
@@ -240,7 +245,7 @@ state.on(["fibre"], ({ fibre }) => {
 state.on(["colour"], recolour);
 state.on(["view"], showView);
 state.on(["find", "types"], filter);
-state.on(["sort"], ({ sort }) => table.sort(sort));
+state.on(["sort"], resort);
 state.on(Object.keys(state.values), controls);
 
 for (const box of document.querySelectorAll("[data-layer]")) box.onchange = () => state.toggle("layers", box.dataset.layer, box.checked);

@@ -26,7 +26,7 @@ export function sceneOf(shown, state, keepY) {
     const x = axisOf(spectrum, state.medium);
     const factor = same ? factorOf(spectrum.flux) : 1;
     const { values, sigma } = smoothed(spectrum.flux, index === 0 ? spectrum.sigma : null, state.smooth);
-    const flux = { x, y: scaled(values, factor), name, kind: index === 0 ? "flux" : "over", index };
+    const flux = { x, y: scaled(values, factor), name, kind: index === 0 ? "flux" : "over", index, width: state.smooth };
     if (index === 0) {
       if (spectrum.sky && state.layers.includes("sky")) {
         curves.push({ x, y: scaled(spectrum.sky, factor), name: "sky", kind: "sky", index: 0 });

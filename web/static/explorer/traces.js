@@ -1,6 +1,7 @@
 // From spectra to what is drawn: pure functions on arrays.
 
 const LINES = 3; // times the range of the rest that a line may rise
+const DIPS = 0.4; // and fall
 
 // Mean over a window of pixels that have a value; the error of that mean with it.
 export function smoothed(values, sigma, width) {
@@ -112,9 +113,10 @@ const middle = (a, b, c) => Math.max(Math.min(a, b), Math.min(Math.max(a, b), c)
 // part of the highest and lowest.
 export function extent(curves, range, cut = null) {
   const kept = [];
-  for (const { x, y } of curves) {
-    const step = Math.max(1, Math.floor(y.length / 6000));
-    for (let i = step; i < y.length - step; i += step) {
+  for (const { x, y, width = 1 } of curves) {
+    // A bad pixel is as wide as what it was averaged over.
+    const step = Math.max(width, Math.floor(y.length / 6000));
+    for (let i = step; i < y.length - step; i += 1) {
       const value = middle(y[i - step], y[i], y[i + step]);
       if (Number.isFinite(value) && (!range || (x[i] >= range[0] && x[i] <= range[1]))) kept.push(value);
     }
@@ -124,9 +126,9 @@ export function extent(curves, range, cut = null) {
   const at = (part) => kept[Math.round(part * (kept.length - 1))];
   const [low, high] = [at(cut ?? 0.004), at(1 - (cut ?? 0.004))];
   // Lines that rise out of the rest are shown whole unless they would press it flat.
-  const reach = cut === null ? LINES * (high - low) : 0;
-  const top = Math.min(at(1), high + reach);
-  const bottom = Math.max(at(0), low - reach / LINES);
+  const reach = cut === null ? high - low : 0;
+  const top = Math.min(at(1), high + LINES * reach);
+  const bottom = Math.max(at(0), low - DIPS * reach);
   const pad = 0.06 * (top - bottom) || 1;
   return [bottom - pad, top + pad];
 }
