@@ -8,9 +8,9 @@ or carries charge of its own, and is masked in every frame that uses the flat's 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from quicklook.compiled import kernel
 from quicklook.medians import median_of
 from quicklook.types import FloatImage
 
@@ -44,7 +44,7 @@ def along_fibres(bad: NDArray[np.bool_], centre: NDArray[np.float64]) -> NDArray
     return np.asarray(bad[rows, np.arange(bad.shape[1])[None, :]])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _bad_columns(flat, noise, band, largest):  # type: ignore[no-untyped-def]
     ny, nx = flat.shape
     bad = np.zeros((ny, nx), dtype=np.bool_)
@@ -65,7 +65,7 @@ def _bad_columns(flat, noise, band, largest):  # type: ignore[no-untyped-def]
         for x in range(nx):
             if np.isnan(sums[x]):
                 continue
-            m = 0
+            m = np.int64(0)
             for k in (-3, -2, 2, 3):
                 if 0 <= x + k < nx and not np.isnan(sums[x + k]):
                     around[m] = sums[x + k]

@@ -9,9 +9,9 @@ both sides (`sharp_spikes`).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from quicklook.columns import CORE, HALF, PIXELS, add_model, solve
+from quicklook.compiled import kernel
 from quicklook.medians import median_of
 
 THRESHOLD = 5.0
@@ -33,7 +33,7 @@ SPIKE_RATIO = 2.5
 """A spectral spike must be this much higher than the next pixels; the sharpest real line stays below 1.8."""
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def doubt(flux, profile, slope):  # type: ignore[no-untyped-def]
     """Variance that errors of profile and centre may explain."""
     a = PROFILE_DOUBT * flux * profile
@@ -41,7 +41,7 @@ def doubt(flux, profile, slope):  # type: ignore[no-untyped-def]
     return a * a + b * b
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def reject_pixels(d, noise, background, profile, slope, first, hit, direct, buffers):  # type: ignore[no-untyped-def]
     """Reject hit pixels of one solved column, the worst of each fibre first, and solve again.
 
@@ -97,7 +97,7 @@ def reject_pixels(d, noise, background, profile, slope, first, hit, direct, buff
     return total
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _leave_out(at, j, d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]
     """Take one pixel, in the core of fibre j, out of the normal equations."""
     n = profile.shape[0]
@@ -115,7 +115,7 @@ def _leave_out(at, j, d, w, profile, first, diagonal, upper1, upper2, right):  #
     w[at] = 0.0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def grow_hits(d, noise, background, profile, slope, first, hit, beside, m, buffers):  # type: ignore[no-untyped-def]
     """Reject pixels that stand out less, next to hits of a neighbouring column.
 
@@ -147,7 +147,7 @@ def grow_hits(d, noise, background, profile, slope, first, hit, beside, m, buffe
     return grown
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _fibre_at(y, first):  # type: ignore[no-untyped-def]
     """The fibre whose centre is nearest to row y."""
     low, high = 0, first.shape[0] - 1
@@ -160,7 +160,7 @@ def _fibre_at(y, first):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def sharp_spikes(flux, variance):  # type: ignore[no-untyped-def]
     """Spectral pixels that stand out from both neighbours more than any line can; (fibres, columns) bool."""
     n, nx = flux.shape
@@ -175,7 +175,7 @@ def sharp_spikes(flux, variance):  # type: ignore[no-untyped-def]
             sigma = np.sqrt(variance[j, x])
             if f - beside < 0.5 * SPIKE_SIGMA * sigma:
                 continue
-            m = 0
+            m = np.int64(0)
             for k in (-4, -3, -2, 2, 3, 4):
                 if 0 <= x + k < nx and not np.isnan(flux[j, x + k]):
                     around[m], noise[m] = flux[j, x + k], variance[j, x + k]

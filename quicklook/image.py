@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from quicklook.compiled import kernel
 from quicklook.errors import InvalidInput
 from quicklook.headers import number, passed_on
 from quicklook.overscan import overscan_level
@@ -133,7 +133,7 @@ def _name(product: Product) -> str:
     return product.path.name if product.path is not None else "(in memory)"
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _convert(raw, level, gain, noise2, limit):  # type: ignore[no-untyped-def]
     """Counts to electrons, their variance, and the saturation mask grown by the four neighbours."""
     ny, nx = raw.shape
@@ -165,7 +165,7 @@ def _convert(raw, level, gain, noise2, limit):  # type: ignore[no-untyped-def]
     return data, variance, saturated
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _subtract_kernel(data, variance, floor, calibration, own, factor, charge):  # type: ignore[no-untyped-def]
     """Subtract ``factor * calibration``; noise of the calibration goes into variance and floor.
 
@@ -192,7 +192,7 @@ def _subtract_kernel(data, variance, floor, calibration, own, factor, charge):  
                 variance[y, x] += max(data[y, x], np.float32(0.0)) - before
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _divide(data, variance, flat, lowest):  # type: ignore[no-untyped-def]
     """Divide by a flat normalised to one; insensitive pixels become NaN."""
     ny, nx = data.shape

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from quicklook.compiled import kernel
 
 FloatArray = NDArray[np.float64]
 AnyFloat = NDArray[np.floating]
@@ -16,6 +17,9 @@ MODEL_ERROR = 0.02
 
 MAX_NEIGHBOURS = 6
 MAX_TIED = 16
+UNKNOWNS = MAX_TIED + 4
+"""Room for amplitudes, level, shift and width."""
+
 ITERATIONS = 8
 
 
@@ -95,39 +99,34 @@ def fit_lines(
     return LineFits(*out)
 
 
-@njit(cache=True)
-def _solve(matrix: FloatArray, vector: FloatArray, n: int) -> bool:
-    """Invert a small positive definite matrix in place and solve; False when it is singular."""
-    inverse = np.zeros((n, n))
-    work = matrix[:n, :n].copy()
+@kernel
+def _solve(matrix: FloatArray, vector: FloatArray, n: int, scratch: FloatArray) -> bool:
+    """Invert the first n rows and columns of a positive definite matrix in place, and solve; False when singular."""
     for i in range(n):
-        inverse[i, i] = 1.0
+        scratch[i] = 1e-12 * (matrix[i, i] + 1e-300)
     for i in range(n):
-        pivot = work[i, i]
-        if not pivot > 1e-12 * (matrix[i, i] + 1e-300):
+        pivot = matrix[i, i]
+        if not pivot > scratch[i]:
             return False
+        matrix[i, i] = 1.0
         for j in range(n):
-            work[i, j] /= pivot
-            inverse[i, j] /= pivot
+            matrix[i, j] /= pivot
         for k in range(n):
             if k != i:
-                factor = work[k, i]
-                if factor != 0.0:
-                    for j in range(n):
-                        work[k, j] -= factor * work[i, j]
-                        inverse[k, j] -= factor * inverse[i, j]
-    solution = np.zeros(n)
+                factor = matrix[k, i]
+                matrix[k, i] = 0.0
+                for j in range(n):
+                    matrix[k, j] -= factor * matrix[i, j]
     for i in range(n):
+        scratch[i] = 0.0
         for j in range(n):
-            solution[i] += inverse[i, j] * vector[j]
+            scratch[i] += matrix[i, j] * vector[j]
     for i in range(n):
-        vector[i] = solution[i]
-        for j in range(n):
-            matrix[i, j] = inverse[i, j]
+        vector[i] = scratch[i]
     return True
 
 
-@njit(cache=True)
+@kernel
 def _fit_one(
     flux: FloatArray,
     variance: FloatArray,
@@ -138,9 +137,14 @@ def _fit_one(
     sigma: float,
     tied: bool,
     free_width: bool,
+    work: FloatArray,
     result: FloatArray,
 ) -> bool:
-    """Gauss-Newton on (amplitudes, level, shift[, width]) of one line; ``tied`` neighbours have shares of it."""
+    """Gauss-Newton on (amplitudes, level, shift[, width]) of one line; ``tied`` neighbours have shares of it.
+
+    ``work`` is (UNKNOWNS + 4, UNKNOWNS) scratch.
+    """
+    matrix, vector, row, amplitude, scratch = work[:-4], work[-4], work[-3], work[-2], work[-1]
     half = 2.6 * sigma + 1.0
     first, last = int(np.ceil(centre - half)), int(np.floor(centre + half))
     if first < 0 or last >= flux.size:
@@ -158,13 +162,15 @@ def _fit_one(
         return False
     n_linear = 2 if tied else 2 + n_others
     n = n_linear + (2 if free_width else 1)
-    amplitude = np.zeros(1 + n_others)
     shift, width = 0.0, sigma
-    matrix, vector, row = np.zeros((n, n)), np.zeros(n), np.zeros(n)
+    for j in range(1 + n_others):
+        amplitude[j] = 0.0
     for iteration in range(ITERATIONS):
         size = n_linear if iteration == 0 else n
-        matrix[:, :] = 0.0
-        vector[:] = 0.0
+        for i in range(n):
+            vector[i] = 0.0
+            for j in range(n):
+                matrix[i, j] = 0.0
         for x in range(first, last + 1):
             value = flux[x]
             if not (np.isfinite(value) and variance[x] > 0):
@@ -190,7 +196,7 @@ def _fit_one(
                 vector[i] += weight * row[i] * value
                 for j in range(size):
                     matrix[i, j] += weight * row[i] * row[j]
-        if not _solve(matrix, vector, size):
+        if not _solve(matrix, vector, size, scratch):
             return False
         for j in range(1 + n_others):
             amplitude[j] = vector[0] * shares[j - 1] if tied and j > 0 else vector[j]
@@ -214,7 +220,7 @@ def _fit_one(
     return bool(np.isfinite(result).all())
 
 
-@njit(cache=True)
+@kernel
 def _fit_all(
     flux: FloatArray,
     variance: FloatArray,
@@ -228,7 +234,7 @@ def _fit_all(
     tied = strength.size > 0
     most = MAX_TIED if tied else MAX_NEIGHBOURS
     others, shares = np.zeros(most), np.zeros(most)
-    result = np.zeros(5)
+    result, work = np.zeros(5), np.zeros((UNKNOWNS + 4, UNKNOWNS))
     n_lines = expected.shape[1]
     for f in range(flux.shape[0]):
         for t in range(targets.size):
@@ -238,7 +244,7 @@ def _fit_all(
             if not (np.isfinite(centre) and width > 0.0):
                 continue
             reach = 4.6 * width + 1.0
-            n_others = 0
+            n_others = np.int64(0)
             for side in (-1, 1):
                 j = target + side
                 room = most // 2 if side < 0 else most
@@ -249,7 +255,7 @@ def _fit_all(
                         n_others += 1
                     j += side
             if _fit_one(
-                flux[f], variance[f], centre, others, shares, n_others, width, tied, free_width, result
+                flux[f], variance[f], centre, others, shares, n_others, width, tied, free_width, work, result
             ):
                 for k in range(5):
                     out[k, f, t] = result[k]

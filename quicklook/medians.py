@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from quicklook.compiled import kernel
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def median_of(values, m):  # type: ignore[no-untyped-def]
     """Median of the first m values (m > 0), which are left sorted."""
     for i in range(1, m):

@@ -106,7 +106,7 @@ def _fit(
         knots = -1.0 + np.arange(-3, SPLINE_INTERVALS + 4) * (2.0 / SPLINE_INTERVALS)
         inside = np.clip(position, knots[3], knots[-4])
         return _smooth(mean, weight, BSpline.design_matrix(inside, knots, 3).toarray())
-    basis = np.polynomial.chebyshev.chebvander(position, order)
+    basis = np.asarray(np.polynomial.chebyshev.chebvander(position, order), dtype=np.float64)
     if method == "POLYEXP":
         decay = _decay_rows(mean, weight, basis)
         basis = np.column_stack([basis, np.exp(-np.arange(n) / decay)])
@@ -130,7 +130,7 @@ def _smooth(
     for strength in STIFFNESS:
         held = normal + strength * penalty
         solution = np.linalg.solve(held, right)
-        evidence = len(bend) * np.log(strength) - np.linalg.slogdet(held)[1] + right @ solution
+        evidence = float(len(bend) * np.log(strength) - np.linalg.slogdet(held)[1] + right @ solution)
         if evidence > best:
             best, result = evidence, solution
     return np.asarray(basis @ result)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from quicklook.compiled import kernel
 from quicklook.types import LinearGrid
 
 FloatArray = NDArray[np.float64]
@@ -81,7 +81,7 @@ def scrunch(
     return out[0], out[1]
 
 
-@njit(cache=True)
+@kernel
 def _scrunch(
     flux: FloatImage,
     variance: FloatImage,

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 from scipy.ndimage import uniform_filter1d
 
+from quicklook.compiled import kernel
 from quicklook.errors import Failure
 
 FloatArray = NDArray[np.float64]
@@ -236,7 +236,7 @@ def _local_level(
     return np.asarray(wide.max(axis=0))
 
 
-@njit(cache=True)
+@kernel
 def _basis(u: float, values: FloatArray) -> None:
     """The four cubic B-splines that are not zero at a place ``u`` (0 to 1) within a knot interval."""
     v = 1.0 - u
@@ -246,7 +246,7 @@ def _basis(u: float, values: FloatArray) -> None:
     values[3] = u * u * u / 6.0
 
 
-@njit(cache=True)
+@kernel
 def _accumulate(
     y: FloatArray,
     weight: FloatArray,
@@ -284,7 +284,7 @@ def _accumulate(
                     band[i - j, base + j] += w * row[i] * row[j]
 
 
-@njit(cache=True)
+@kernel
 def _evaluate(
     wavelength: FloatArray,
     slit: FloatArray,

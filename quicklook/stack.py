@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from quicklook import nanmath
+from quicklook.compiled import kernel
 from quicklook.errors import InvalidInput
 from quicklook.types import FloatImage
 
@@ -108,7 +108,7 @@ def combine_images(images: Sequence[Rows], variances: Sequence[Rows | None]) -> 
     return Stack(data, variance, rejected, levels)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _clipped_mean(cube, spread, clip):  # type: ignore[no-untyped-def]
     n, ny, nx = cube.shape
     known = spread.shape[0] == n and not (n == 1 and np.isnan(spread[0, 0, 0]) and spread.shape[1] == 1)
@@ -118,7 +118,7 @@ def _clipped_mean(cube, spread, clip):  # type: ignore[no-untyped-def]
     rejected = 0
     for y in range(ny):
         for x in range(nx):
-            m = 0
+            m = np.int64(0)
             low, high, least, sum_values, sum_own = np.inf, -np.inf, np.inf, 0.0, 0.0
             for i in range(n):
                 value = cube[i, y, x]
@@ -159,7 +159,7 @@ def _clipped_mean(cube, spread, clip):  # type: ignore[no-untyped-def]
     return data, variance, rejected
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _centre(values, m):  # type: ignore[no-untyped-def]
     """Median of the first m values, and a variance from the lower half of their distances to it."""
     work = np.empty(MOST_IMAGES)
@@ -178,7 +178,7 @@ def _centre(values, m):  # type: ignore[no-untyped-def]
     return middle, (1.4826 * near) ** 2
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _insert(work, n, value):  # type: ignore[no-untyped-def]
     """Insert a value into the first n, which are sorted."""
     i = n

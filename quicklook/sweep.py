@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
+from quicklook.compiled import kernel
 from quicklook.errors import Failure
 from quicklook.types import FloatArray
 
@@ -85,7 +85,7 @@ def _block_means(
     return gaussian_filter1d(mean, 0.8, axis=0, mode="nearest"), noise
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _mean_kernel(flat, variance, block, ceiling):  # type: ignore[no-untyped-def]
     ny, n = flat.shape[0], flat.shape[1] // block
     mean = np.zeros((ny, n))
