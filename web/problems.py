@@ -83,7 +83,9 @@ def error_handlers(page: Callable[[Request, Problem], Response]) -> dict[Any, Ha
 
     async def handle(request: Request, error: Exception) -> Response:
         problem, headers = _problem(error)
-        if problem.status >= 500 or isinstance(error, OutsideError):
+        # What we say on purpose, such as that a download is being prepared, is no failure.
+        unforeseen = problem.status >= 500 and not isinstance(error, ProblemError)
+        if unforeseen or isinstance(error, OutsideError):
             log.error("request failed", path=request.url.path, error=repr(error), exc_info=error)
         problem = problem.model_copy(update={"instance": request.url.path[:200]})
         if wants_problem(request.url.path):

@@ -21,7 +21,7 @@ from astropy.io import fits
 from blake3 import blake3
 
 from tests.support.night_plan import NIGHT
-from tests.support.people import MY_FIELD, THEIR_FIELD, THEIRS, House, send, shown
+from tests.support.people import MY_FIELD, THEIR_FIELD, THEIRS, House, make_token, send, shown
 from tests.support.postgres import DatabaseServer
 from tests.web.conftest import Site, running, serving
 from tests.web.download_site import make_shelf, write_raw_files
@@ -424,6 +424,82 @@ async def test_share_links_and_tokens_download_what_they_cover(house: House) -> 
     assert f"/downloads?field={THEIR_FIELD}" in (await guest.get("/shared")).text
     assert (await guest.get(f"/api/downloads?field={MY_FIELD}")).status_code == 404
     assert (await guest.get(f"{address}&content=everything")).status_code == 200
+
+
+async def make_request(house: House, field_name: str, products: list[str]) -> str:
+    """A request for a field's frames that made, or reused, some products."""
+    identifier = "0123456789abcdef"
+    await house.pool.execute(
+        "INSERT INTO request (request_id, account_id, who, night, engine, engine_version, parameters_version, variant,"
+        " frames, submitted_at, owners) SELECT $1, account_id, name, $2, 'builtin', '', 1, 'v', 1, now(), $3"
+        " FROM account WHERE name = 'theo'",
+        *(identifier, NIGHT, [THEIRS]),
+    )
+    await house.pool.executemany(
+        "INSERT INTO request_frame (request_id, frame_id, position) VALUES ($1, $2, 0)",
+        [(identifier, frame.frame_id) for frame in house.frames_of(field_name)],
+    )
+    for position, product in enumerate(products):
+        await house.pool.execute(
+            "INSERT INTO request_part (request_id, job_key, position, slot, kind, night, label, result)"
+            " SELECT $1, job_key, $3, slot, kind, night, 'x', $3 = 0 FROM product WHERE product_id = $2",
+            *(identifier, product, position),
+        )
+    return identifier
+
+
+async def test_what_a_request_made(house: House) -> None:
+    products = await house.pool.fetch(
+        "SELECT product_id FROM product WHERE field = $1 AND current ORDER BY kind = 'object' DESC, path",
+        THEIR_FIELD,
+    )
+    made = [row["product_id"] for row in products][:2]
+    request = await make_request(house, THEIR_FIELD, made)
+    lea, mia = await house.person("lea"), await house.person("mia")
+    address = f"/api/downloads/archive.zip?request={request}&pdfs=false"
+    found = await get(lea, address)
+    assert (
+        found.headers["content-disposition"] == f'attachment; filename="paws-request-{request}-reduced.zip"'
+    )
+    with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".fits")]
+    assert len(names) == 1, "its result, and not what was reduced for it"
+    plan = (await lea.get(f"/api/downloads?request={request}&pdfs=false")).json()
+    assert plan["query"] == f"product={made[0]}&content=reduced&pdfs=false"
+    for client in (mia, house.browser()):
+        refused = await client.get(address)
+        assert refused.status_code == 404
+        nothing = await client.get(address.replace(request, "f" * 16))
+        assert refused.text == nothing.text
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_script_with_a_token_and_with_a_share_link(house: House, tmp_path: Path) -> None:
+    theo = await house.person("theo")
+    token = shown((await make_token(theo)).text)
+    made = await send(
+        theo, "/account/shares", f"/account/shares?proposal={THEIRS}", proposal=THEIRS, field=THEIR_FIELD,
+        products="", note="", days="3",
+    )  # fmt: skip
+    key = shown(made.text).split("key=")[1]
+    guest = house.browser()
+    await guest.get(f"/share?key={key}")
+    address = f"/api/downloads/download.sh?field={THEIR_FIELD}&pdfs=false"
+    texts = {"token": (await get(theo, address)).text, "share": (await get(guest, address)).text}
+    assert not any(secret in text for secret in (token, key) for text in texts.values())
+    async with serving(house.settings) as (host, app):
+        app.state.web.clock = house.clock
+        url = f"http://{host}"
+        for name, secret, status in (("token", token, 0), ("share", key, 0), ("token", f"{token}x", 1)):
+            folder = tmp_path / f"{name}{status}"
+            await asyncio.to_thread(folder.mkdir)
+            # No waiting between tries that cannot succeed.
+            quick = texts[name].replace("-lt 6", "-lt 1")
+            done = await run_script(quick, folder, PAWS_URL=url, **{f"PAWS_{name.upper()}": secret})
+            assert done.returncode == status, done.stderr
+            assert secret not in done.stdout + done.stderr
+            fetched = await asyncio.to_thread(lambda where=folder: list(where.rglob("*red.fits")))
+            assert bool(fetched) is (status == 0)
 
 
 async def test_too_many_at_once_are_refused(shelf: Site) -> None:

@@ -149,9 +149,10 @@ class DownloadDesk:
             if file.checksum not in known and self._digests.failure(file) is None:
                 pending.append(self._digests.start(pool, file))
         pdfs = [entry for entry in outline.entries if entry.kind is FileKind.PDF]
+        kept = await asyncio.to_thread(lambda: {one.checksum for one in pdfs if self.pdfs.kept(one.checksum)})
         for entry in pdfs:
             assert entry.path is not None
-            if self.pdfs.kept(entry.checksum) is None and self.pdfs.failure(entry.checksum) is None:
+            if entry.checksum not in kept and self.pdfs.failure(entry.checksum) is None:
                 pending.append(self.pdfs.start(entry.checksum, entry.path))
         return pending, len(files) + len(pdfs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,11 +90,15 @@ async def outline_of(pool: Pool, settings: Settings, ask: DownloadQuestion, visi
     logs = await store.logs_of(pool, sight, sorted({product.job_key for product in products}))
     entries: list[Entry | Missing] = []
     told_of: set[str] = set()
+    marks = _marks(products)
     for product in products:
-        entries += await asyncio.to_thread(_of_product, settings, product, ask.pdfs)
+        mark = marks.get(product.product_id)
+        entries += await asyncio.to_thread(_of_product, settings, product, mark, ask.pdfs)
         if product.job_key in logs and product.job_key not in told_of:
             told_of.add(product.job_key)
-            entries.append(await _log(pool, settings, sight, product, logs[product.job_key]))
+            name = beside(product.path, ".log", mark)
+            at = _seconds(product.created_at)
+            entries.append(await _log(pool, settings, sight, name, at, logs[product.job_key]))
     entries += await asyncio.to_thread(lambda: [_of_frame(frame) for frame in frames])
     return Outline(
         folder=folder_name(ask, [product.path for product in chosen]),
@@ -137,12 +142,21 @@ def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def _mark(product: StoredProduct) -> int | None:
-    return None if product.current else product.version
+def _marks(products: Iterable[StoredProduct]) -> dict[str, int]:
+    """Versions by which products are told apart that have one path and are not current, by identifier."""
+    known = list(products)
+    paths = Counter(product.path for product in known)
+    return {
+        product.product_id: product.version
+        for product in known
+        if paths[product.path] > 1 and not product.current
+    }
 
 
-def _of_product(settings: Settings, product: StoredProduct, pdfs: bool) -> list[Entry | Missing]:
-    name = beside(product.path, ".fits", _mark(product))
+def _of_product(
+    settings: Settings, product: StoredProduct, mark: int | None, pdfs: bool
+) -> list[Entry | Missing]:
+    name = beside(product.path, ".fits", mark)
     try:
         path = inside(settings, product.stored_path)
         size = path.stat().st_size
@@ -153,7 +167,7 @@ def _of_product(settings: Settings, product: StoredProduct, pdfs: bool) -> list[
     at = _seconds(product.created_at)
     found: list[Entry | Missing] = [Entry(name, FileKind.PRODUCT, at, size, path, checksum=product.checksum)]
     if pdfs and product.kind.has_spectra:
-        pdf = beside(product.path, ".pdf", _mark(product))
+        pdf = beside(product.path, ".pdf", mark)
         found.append(Entry(pdf, FileKind.PDF, at, None, path, checksum=product.checksum))
     return found
 
@@ -175,11 +189,9 @@ def _of_frame(frame: StoredFrame) -> Entry | Missing:
 
 
 async def _log(
-    pool: Pool, settings: Settings, sight: Sight, product: StoredProduct, stored: str
+    pool: Pool, settings: Settings, sight: Sight, name: str, at: int, stored: str
 ) -> Entry | Missing:
     """The log of a reduction, as this visitor is told it: without names of frames that are not theirs."""
-    name = beside(product.path, ".log", _mark(product))
-    at = _seconds(product.created_at)
     try:
         path = inside(settings, stored)
         content = await asyncio.to_thread(_read_log, path)
