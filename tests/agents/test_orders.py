@@ -137,5 +137,5 @@ async def test_parameters_outlive_the_matcher(pool, night, database):
         await pool.fetchval(
             "SELECT document -> 'parameters' ->> 'SKYSUB' FROM reduction WHERE job_key = $1", key
         )
-        == "0"
+        == "false"
     )
