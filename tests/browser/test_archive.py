@@ -68,7 +68,7 @@ async def test_field_tells_what_its_frames_would_be_reduced_with(desk: Desk) -> 
     await playwright_api.expect(tramlines).to_contain_text("12mar20006")
     await tramlines.locator("summary").click()
     await playwright_api.expect(tramlines.locator("li")).to_contain_text("24% of the pixels are saturated")
-    await line.locator("summary a").first.click()
+    await line.locator(".frame-of a").click()
     await page.wait_for_url("**/frames/**")
 
 
