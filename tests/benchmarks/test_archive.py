@@ -17,7 +17,9 @@ import pytest
 
 from paws.access.rule import OBSERVATORY, Sight, sees_all
 from paws.database import open_pool
+from paws.settings import Settings
 from tests.support.seasons import night_name, parts, rows_of, season_night, write_frames
+from tests.web.conftest import running
 from web.archive.questions import ArchiveQuestion
 from web.archive.sky import Cone, place_of
 from web.storage import archive
@@ -45,6 +47,32 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "wide cone": {"position": "100.0 -30.0", "radius": 30.0},
     "run": {"run": 17},
 }
+
+
+PAGES = (
+    "/archive",
+    "/archive?view=fields",
+    "/archive?object=sgp0034&sort=object",
+    "/archive?position=100.0+-30.0&radius=30",
+    f"/archive/field?night={night_name(20)}&field=SGP0015&plate=0",
+    "/api/archive/frames?limit=100",
+    "/nights",
+    f"/nights/{night_name(20)}",
+    "/api/frames?q=sgp0034",
+    f"/archive/frames.csv?night={night_name(20)}",
+    "/archive/frames.csv",
+    "/archive/frames.vot",
+)
+
+
+async def page_times(settings: Settings, path: str) -> dict[str, Any]:
+    """An address through the whole application, as an administrator."""
+    async with running(settings) as (_app, client):
+        answer, milliseconds = await timed(
+            lambda: client.get(path), 1 if ".csv" in path or ".vot" in path else 5
+        )
+    assert answer.status_code == 200, (path, answer.text)
+    return {"path": path, "ms": round(milliseconds, 1), "bytes": len(answer.content)}
 
 
 async def timed(ask: Callable[[], Awaitable[Any]], times: int = 7) -> tuple[Any, float]:
@@ -90,6 +118,8 @@ async def test_questions_to_a_season(database):
                 )
                 slowest[who] = max(slowest.get(who, 0.0), frames_ms, fields_ms)
         print("slowest", json.dumps({who: round(value, 1) for who, value in slowest.items()}))
+        for path in PAGES:
+            print("page", json.dumps(await page_times(database, path)))
         everything = await archive.find(pool, ArchiveQuestion(), None, sights["administrator"])
         assert everything.total == min(
             await pool.fetchval("SELECT count(*) FROM frame"), archive.MOST_COUNTED
