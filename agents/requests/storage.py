@@ -232,10 +232,16 @@ async def situation_of(connection: Connection, request: Request) -> Situation:
         planned=request.row["planned_at"] is not None,
         cancelled=False,
         parts=tuple(
-            PartState(_state(row, retry_at), row["result"], row["reused"], row["error"] or "") for row in rows
+            PartState(_state(row, retry_at), row["result"], row["reused"], _first_line(row["error"]))
+            for row in rows
         ),
         missing={item["label"]: item["reason"] for item in request.row["missing"]},
     )
+
+
+def _first_line(error: str | None) -> str:
+    """What went wrong, in a sentence; command and last lines are on the reduction's page."""
+    return next(iter((error or "").splitlines()), "")
 
 
 def _state(row: Any, retry_at: datetime | None) -> ReductionState | None:
