@@ -49,9 +49,7 @@ def read_back(kind: SpectrumFormat, content: bytes) -> Table:
             hdus.verify("exception")
             return Table(hdus["SPECTRUM"].data)
     if kind is SpectrumFormat.VOTABLE:
-        return votable.parse_single_table(
-            io.BytesIO(content), verify="exception"
-        ).to_table()
+        return votable.parse_single_table(io.BytesIO(content), verify="exception").to_table()
     if kind is SpectrumFormat.ECSV:
         return Table.read(content.decode(), format="ascii.ecsv")
     return Table.read(content.decode(), format="ascii.commented_header", header_start=-1)
