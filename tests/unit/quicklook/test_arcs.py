@@ -63,7 +63,9 @@ def test_a_prediction_that_is_far_off_is_found():
 def test_a_weak_arc_still_gives_a_scale():
     spectra, true = arc("580V", level=4.0)
     setup = header("580V")
-    assert np.median(errors(solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr"), true)) < 0.06
+    rms = errors(solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr"), true)
+    assert np.median(rms) < 0.03
+    assert np.percentile(rms, 99) < 0.06
 
 
 def test_lamps_that_the_header_does_not_name_are_recognised():

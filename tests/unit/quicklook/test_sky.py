@@ -8,7 +8,7 @@ from quicklook.flatfield import fibre_flat
 from quicklook.linelists import sky_lines
 from quicklook.skycal import apply_shift, measure_shift
 from quicklook.skymodel import fit_sky, slit_coordinate
-from quicklook.throughput import from_sky_lines
+from quicklook.throughput import from_sky_flux, from_sky_lines
 from quicklook.types import Spectra
 from tests.unit.quicklook.synthetic import emission, noisy, true_wavelengths
 
@@ -91,6 +91,23 @@ def test_without_lines_the_sky_fibres_tell_how_the_lamp_lights_the_plate(sky_fib
     assert found.measured == len(sky_fibres)
     before, after = (np.std(v / throughput / np.median(v / throughput)) for v in (lamp, found.value))
     assert after < (0.3 if len(sky_fibres) > 10 else 0.8) * before
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.06])
+def test_a_faint_offset_sky_tells_what_the_lamp_got_wrong_and_no_more(slope):
+    rng = np.random.default_rng(21)
+    wavelength = true_wavelengths("580V", seed=5)
+    lamp = np.clip(rng.normal(1.0, 0.12, 400), 0.5, 1.5)
+    place = rng.uniform(-2e5, 2e5, (400, 2))
+    true = lamp * (1.0 + slope * place[:, 0] / 2e5)
+    flux, variance = noisy(true[:, None] * np.full(wavelength.shape, 15.0), read=8.0, seed=22)
+    live = np.ones(400, dtype=bool)
+    throughput, _ = from_sky_flux(
+        flux, variance, wavelength, np.arange(400), live, lamp, place, only_sky=True
+    )
+    off = throughput.value / true
+    # A fibre's own light tells its throughput to 1.4 %; lamp and slope together tell better.
+    assert np.std(off / np.median(off)) < 0.006
 
 
 @pytest.mark.parametrize("drift", [0.0, 0.5, -0.3])

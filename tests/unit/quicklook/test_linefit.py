@@ -1,0 +1,63 @@
+"""Lines beside others: what their neighbours do to their place and width."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quicklook.arclines import line_width, sigma_at
+from quicklook.linefit import fit_lines
+from quicklook.linelists import arc_lines
+from quicklook.types import Spectra
+
+SIGMA = 1.45
+COLUMNS = np.arange(60.0)
+
+
+def lines(places, heights, *, fibres=300, noise=10.0, seed=2):
+    """Spectra of Gaussian lines; (flux, variance)."""
+    rng = np.random.default_rng(seed)
+    light = sum(h * np.exp(-0.5 * ((COLUMNS - p) / SIGMA) ** 2) for p, h in zip(places, heights, strict=True))
+    flux = light + noise * rng.standard_normal((fibres, len(COLUMNS)))
+    return flux, np.full(flux.shape, noise**2)
+
+
+@pytest.mark.parametrize("beside", [2.6, -3.4, 5.0])
+def test_a_neighbour_of_known_strength_does_not_draw_a_faint_line_aside(beside):
+    places, heights = sorted([30.0, 30.0 + beside]), np.array([100.0, 60.0])
+    heights = heights if beside > 0 else heights[::-1]
+    flux, variance = lines(places, heights)
+    target = places.index(30.0)
+    expected = np.broadcast_to(np.array(places) + 0.15, (300, 2))
+    sigma = np.full((300, 1), SIGMA)
+    tied = fit_lines(flux, variance, expected, np.array([target]), sigma, strength=heights)
+    free = fit_lines(flux, variance, expected, np.array([target]), sigma)
+    off = tied.centre[:, 0] - 30.0
+    assert np.isfinite(off).mean() > 0.98
+    assert abs(np.nanmedian(off)) < 0.03
+    assert np.nanstd(off) < 1.15 * np.nanstd(free.centre[:, 0])
+    assert np.nanstd(off) == pytest.approx(np.nanmedian(tied.error), rel=0.3)
+
+
+def test_lines_of_no_strength_are_no_neighbours():
+    flux, variance = lines([30.0], [100.0])
+    expected = np.broadcast_to(np.array([28.0, 30.0, 31.5]), (300, 3))
+    sigma = np.full((300, 1), SIGMA)
+    alone = fit_lines(flux, variance, expected[:, 1:2], np.array([0]), sigma)
+    among = fit_lines(flux, variance, expected, np.array([1]), sigma, strength=np.array([0.0, 1.0, 0.0]))
+    assert np.array_equal(alone.centre, among.centre, equal_nan=True)
+
+
+def test_lines_at_one_side_of_the_chip_say_little_of_the_other():
+    wavelength = np.broadcast_to(5000.0 + np.arange(2048.0), (400, 2048))
+    rng = np.random.default_rng(5)
+    chosen = arc_lines().only(np.arange(6))
+    places = np.linspace(60.0, 420.0, 6)
+    chosen.wavelength[:] = 5000.0 + places
+    x = np.arange(2048.0)
+    light = sum(400.0 * np.exp(-0.5 * ((x - p) / SIGMA) ** 2) for p in places)
+    flux = light + 10.0 * rng.standard_normal((400, 2048))
+    width = line_width(Spectra(flux, np.full(flux.shape, 100.0)), wavelength, chosen, 3.4)
+    everywhere = sigma_at(width, np.broadcast_to(np.linspace(0.0, 2047.0, 9), (400, 9)))
+    assert np.abs(everywhere[:, :2] - SIGMA).max() < 0.05
+    assert np.abs(everywhere - SIGMA).max() < 0.25
