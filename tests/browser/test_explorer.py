@@ -172,6 +172,19 @@ def eventually(found: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def zoom_and_back(page: Any) -> None:
+    """Zoom by dragging; go back by a double click, and by the button."""
+    box = page.locator("#plot").bounding_box()
+    for back in (lambda: page.mouse.dblclick(box["x"] + 300, box["y"] + 150), lambda: page.click("#whole")):
+        page.mouse.move(box["x"] + 200, box["y"] + 150)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 400, box["y"] + 150, steps=4)
+        page.mouse.up()
+        eventually(lambda: "range=" in here(page))
+        back()
+        eventually(lambda: "range=" not in here(page))
+
+
 @pytest.mark.usefixtures("libraries")
 def test_product_is_chosen_by_typing_and_by_walking(page: Any, stand: Stand) -> None:
     page.goto(f"{stand.url}/explorer")
@@ -314,6 +327,25 @@ def test_lines_move_with_the_redshift_in_air_and_in_vacuum(page: Any, stand: Sta
 
 
 @pytest.mark.usefixtures("libraries")
+def test_zoom_and_a_line_at_the_click(page: Any, stand: Stand) -> None:
+    go(page, stand, fibre=3)
+    zoom_and_back(page)
+    page.select_option("#anchor", "4862.68")
+    box = page.locator("#plot").bounding_box()
+    page.mouse.move(box["x"] + 618, box["y"] + 200)
+    page.mouse.move(box["x"] + 620, box["y"] + 200)
+    page.wait_for_selector("#plot .hoverlayer .hovertext")
+    page.mouse.click(box["x"] + 620, box["y"] + 200)
+    eventually(lambda: "z=" in here(page))
+    low, high = page.evaluate("() => document.getElementById('plot').layout.xaxis.range")
+    inside = page.evaluate(
+        "() => { const a = document.getElementById('plot')._fullLayout.xaxis; return [a._offset, a._length]; }"
+    )
+    clicked = low + (620 - inside[0]) / inside[1] * (high - low)
+    assert 4861.33 * (1 + float(page.input_value("#z"))) == pytest.approx(clicked, abs=8)
+
+
+@pytest.mark.usefixtures("libraries")
 def test_link_shows_the_same_to_others(page: Any, stand: Stand) -> None:
     more = (
         f"&beside={stand.product('red/OBJ')}&pins={stand.product('blue/OBJ')}~20&layers=sky&lines=absorption&z=0.05"
@@ -405,14 +437,7 @@ def test_without_libraries_the_plate_and_a_plain_plot_do_the_same(page: Any, bar
         " let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; })()"
     )
     assert inked > 3000
-    box = page.locator("#plot").bounding_box()
-    page.mouse.move(box["x"] + 200, box["y"] + 150)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 400, box["y"] + 150, steps=4)
-    page.mouse.up()
-    eventually(lambda: "range=" in here(page))
-    page.click("#whole")
-    eventually(lambda: "range=" not in here(page))
+    zoom_and_back(page)
     with page.expect_download() as waiting:
         page.click("#png")
     assert Path(waiting.value.path()).read_bytes()[:4] == b"\x89PNG"

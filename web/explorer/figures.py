@@ -19,8 +19,8 @@ from web.explorer.plate import read_plate
 from web.spectra import Plane, SpectraLayout, layout_of
 
 Floats = NDArray[np.float64]
-_MOST: Final = 40_000_000
-"""Values of a product that are measured: ten times a spliced product of 400 fibres."""
+_MOST: Final = 10_000_000
+"""Values of a product that are measured: five times a spliced product of 400 fibres. More would take gigabytes."""
 _BLOCK: Final = 64
 _LINES: Final = 3.0
 _FEW: Final = 30

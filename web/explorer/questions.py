@@ -46,9 +46,7 @@ class ExplorerQuestion(BrowseQuestion):
     view: Literal["sky", "plate"] | None = Field(
         default=None, description="With or without images of the sky"
     )
-    types: Annotated[str, StringConstraints(pattern=r"^[A-Z-]{0,12}$")] | None = Field(
-        default=None, description="Fibre types in the table"
-    )
+    types: Text | None = Field(default=None, description="Letters of the fibre types in the table")
     find: Text | None = Field(default=None, description="Part of a target's name or comment")
     sort: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,12}-?$")] | None = Field(
         default=None, description="Column the table is sorted by; - for downwards"
