@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
+import struct
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -453,12 +454,17 @@ def test_plate_takes_the_place_of_a_sky_that_cannot_be_had(page: Any, stand: Sta
     expect(page.locator("#plate")).to_be_visible()
 
 
-def _tile() -> bytes:
-    from PIL import Image
+def _tile(size: int = 512) -> bytes:
+    """A dark tile, as PNG."""
 
-    out = io.BytesIO()
-    Image.new("RGB", (512, 512), (20, 24, 40)).save(out, "JPEG")
-    return out.getvalue()
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    head = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes((20, 24, 40)) * size) * size)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 _SURVEY = """creator_did = ivo://TEST/P/DSS
@@ -468,7 +474,7 @@ hips_frame = equatorial
 hips_order = 9
 hips_order_min = 0
 hips_tile_width = 512
-hips_tile_format = jpeg
+hips_tile_format = png
 dataproduct_type = image
 dataproduct_subtype = color
 """
@@ -483,7 +489,7 @@ def test_fibres_on_the_sky_are_hovered_and_clicked_like_those_on_the_plate(page:
         if route.request.url.endswith("properties"):
             route.fulfill(body=_SURVEY, headers=headers, content_type="text/plain")
         elif "Npix" in route.request.url:
-            route.fulfill(body=tile, headers=headers, content_type="image/jpeg")
+            route.fulfill(body=tile, headers=headers, content_type="image/png")
         else:
             route.fulfill(status=404, headers=headers)
 

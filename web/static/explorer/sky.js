@@ -1,7 +1,7 @@
 // The sky behind the field: speaks with the frame in which Aladin Lite runs. When it is not there, or its images
 // cannot be had, the plate takes its place and nothing is lost.
 
-const PATIENCE = 12_000;
+const PATIENCE = 60_000; // the plate is there meanwhile
 const DEGREE = Math.PI / 180;
 
 // Position on the sky of a place on the drawing: the inverse of the gnomonic projection.

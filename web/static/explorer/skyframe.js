@@ -2,7 +2,7 @@
 import { shapeOf } from "./marks.js";
 
 const box = document.getElementById("aladin");
-const PATIENCE = 6_000;
+const PATIENCE = 15_000;
 const FIELD = 2.45; // degrees
 const SIZE = 4.5; // pixels
 const REACH = 14;
