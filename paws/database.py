@@ -87,8 +87,16 @@ async def _leave_as_it_is(_connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def open_pool(settings: Settings, size: int | None = None) -> AsyncIterator[Pool]:
+async def open_pool(
+    settings: Settings, size: int | None = None, *, plan_each: bool = False
+) -> AsyncIterator[Pool]:
     """Connection pool, closed at the end.
+
+    Parameters
+    ----------
+    plan_each
+        Plan every query for its own values, though it is asked again and again: for questions whose best plan
+        depends on who asks.
 
     Raises
     ------

@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> Starlette:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state: WebState = app.state.web
-    async with open_pool(state.settings) as pool:
+    async with open_pool(state.settings, plan_each=True) as pool:
         state.pool = pool
 
         state.desk = SnapshotDesk(partial(read_parts, pool), partial(newest_night, pool))

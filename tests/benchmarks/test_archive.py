@@ -92,7 +92,7 @@ async def test_questions_to_a_season(database):
         "small group": Sight(False, frozenset({"A/2024A/050", OBSERVATORY}), frozenset(), TODAY),
         "visitor": Sight(False, frozenset(), frozenset(), TODAY),
     }
-    async with open_pool(database) as pool:
+    async with open_pool(database, plan_each=True) as pool:
         async with pool.acquire() as connection:
             for number in range(max(1, FRAMES // 1000)):
                 await write_frames(connection, season_night(number))

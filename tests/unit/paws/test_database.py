@@ -42,3 +42,9 @@ async def test_an_absent_database_is_told_from_a_wrong_one(database_server, tmp_
     wrong = load_settings(database_url=database_server.url("nowhere"))
     with pytest.raises(ConfigurationError, match="PAWS_DATABASE_URL"):
         await connect(wrong)
+
+
+@pytest.mark.parametrize(("plan_each", "mode"), [(False, "auto"), (True, "force_custom_plan")])
+async def test_queries_are_planned_for_who_asks_where_that_is_wanted(database, plan_each, mode):
+    async with open_pool(database, plan_each=plan_each) as pool:
+        assert await pool.fetchval("SHOW plan_cache_mode") == mode
