@@ -219,6 +219,43 @@ async def test_a_hostile_reason_stays_text_everywhere(own_site: Site) -> None:
         assert "{{7*7}}" in (await client.get(ORDERS)).text
 
 
+async def test_programs_give_orders_with_a_token_that_may_write(house: House) -> None:
+    lea = await house.person("lea")
+    tokens = [shown((await make_token(lea, scope=scope)).text) for scope in ("read", "write")]
+    reader, writer = [house.browser(Authorization=f"Bearer {token}") for token in tokens]
+    frame, other = frames_of(house, THEIR_FIELD, 12)[0], frames_of(house, MY_FIELD, 8)[0]
+    where = f"/api/nights/{NIGHT}/orders"
+    body = {
+        "kind": "reduce",
+        "frames": [frame],
+        "reason": "a test",
+        "parameters": {"skysub": False},
+        "once": ONCE,
+    }
+    assert (await reader.post(where, json=body)).status_code == 403
+    assert (await house.browser().post(where, json=body)).status_code == 401
+    assert (await writer.post(where, json={**body, "frames": [other]})).status_code == 404
+    for wrong in (
+        {"kind": "x"},
+        {"frames": []},
+        {"reason": " "},
+        {"parameters": {"WDIR": "/"}},
+        {"more": 1},
+        {"once": "x"},
+    ):
+        assert (await writer.post(where, json={**body, **wrong})).status_code == 422, wrong
+    done = await writer.post(where, json=body)
+    assert done.status_code == 200, done.text
+    assert done.json()["frames"] == [{"frame_id": frame, "effect": "with SKYSUB no"}]
+    assert (await writer.post(where, json=body)).json() == done.json(), "the same order"
+    (booked,) = (await reader.get(where)).json()["orders"]
+    assert (booked["who"], booked["parameters"], booked["reason"]) == ("lea", {"SKYSUB": False}, "a test")
+    assert (await house.browser().get(where)).json()["orders"] == []
+    fields = (await reader.get(f"/api/nights/{NIGHT}/fields")).json()["fields"]
+    assert [field["field"] for field in fields] == [THEIR_FIELD]
+    assert {arm["arm"] for arm in fields[0]["arms"]} == {"blue", "red"}
+
+
 async def test_forms_of_other_sites_are_refused(house: House) -> None:
     lea = await house.person("lea")
     frame = frames_of(house, THEIR_FIELD, 12)[0]

@@ -30,6 +30,8 @@ LISTS = (
     "/api/products?limit=1000&current=false",
     "/api/rejected",
     f"/api/log/{NIGHT}",
+    f"/api/nights/{NIGHT}/fields",
+    f"/api/nights/{NIGHT}/orders",
     "/healthz",
     "/explorer?limit=1000",
     "/explorer/tree?limit=1000",

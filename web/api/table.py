@@ -14,6 +14,7 @@ from web.api.openapi import openapi_text
 from web.archive.handlers import ARCHIVE_API
 from web.downloads.handlers import DOWNLOADS_API
 from web.explorer.handlers import EXPLORER_API
+from web.night.api import NIGHT_API
 from web.questions import FrameQuestion, NightQuestion, Paged, ProductQuestion, ReductionQuestion
 from web.requests.handlers import REQUESTS_API
 
@@ -99,6 +100,7 @@ API: Final = (
     *ARCHIVE_API,
     *EXPLORER_API,
     *REQUESTS_API,
+    *NIGHT_API,
     ApiRoute("/api/log/{night}", "The observing log of a night", handlers.observing_log, models.ObservingLog),
     ApiRoute(
         "/healthz",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,35 +12,21 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from paws.accounts.secrets import new_secret
-from paws.engines import engine_reference
 from paws.errors import InvalidInputError
-from paws.matching.policy import MatchPolicy
-from paws.orders.book import carry_out
-from paws.orders.order import (
-    LONGEST_REASON,
-    MOST_FRAMES,
-    Order,
-    OrderKind,
-    check_parameters,
-    check_reason,
-    offered,
-    order_id,
-)
+from paws.orders.order import LONGEST_REASON, OrderKind, offered
 from schemas.parameters import default_words, in_words
-from schemas.reductions import ParameterValue
 from schemas.vocabulary import FrameClass
 from web.accounts.forms import Form, read_form
 from web.accounts.identify import address_of, visitor_of
-from web.accounts.visitor import Visitor
-from web.api.endpoint import PATH_PATTERNS, parse, path_values
+from web.api.endpoint import parse, path_values
+from web.night.ordering import Wish, check_frames, give
 from web.pages.render import page
-from web.problems import NotFoundError, ProblemError
+from web.problems import NotFoundError
 from web.questions import Question
-from web.state import WebState, web_state
+from web.state import web_state
 from web.storage import night as store
 
 _SEE_OTHER: Final = 303
-_ONCE: Final = re.compile(r"[A-Za-z0-9_-]{20,100}")
 _PREFIX: Final = "p-"
 """Before the names of parameters in the form."""
 
@@ -55,7 +40,7 @@ class OrdersQuestion(Question):
 async def orders(request: Request) -> Response:
     """The book of orders of a night; above it the form, when frames are chosen."""
     night = path_values(request)["night"]
-    chosen = _chosen(request.query_params.getlist("frame"))
+    chosen = check_frames(request.query_params.getlist("frame"))
     rest = [(name, value) for name, value in request.query_params.multi_items() if name != "frame"]
     # Frames may be given many times; what else is asked is checked as elsewhere.
     scope = {**request.scope, "query_string": urlencode(rest).encode()}
@@ -117,22 +102,6 @@ def _parameter_fields(frames: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     ]
 
 
-def _chosen(given: Sequence[str]) -> list[str]:
-    """Identifiers of frames that were chosen.
-
-    Raises
-    ------
-    NotFoundError, ProblemError
-        If one is none, or there are too many.
-    """
-    chosen = list(dict.fromkeys(given))
-    if len(chosen) > MOST_FRAMES:
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"An order is for at most {MOST_FRAMES} frames.")
-    if not all(re.match(PATH_PATTERNS["frame_id"], one) for one in chosen):
-        raise NotFoundError("There is no such frame in this night.")
-    return chosen
-
-
 def _typed(sent: Form) -> dict[str, str]:
     return {name: value[:200] for name, value in sent.starting(_PREFIX).items()}
 
@@ -142,74 +111,24 @@ async def submit(request: Request) -> Response:
     night = path_values(request)["night"]
     state, visitor = web_state(request), visitor_of(request)
     sent = await read_form(request)
-    chosen = _chosen(sent.all("frame"))
-    rows = await store.frames_to_order(state.pool, night, chosen, visitor.sight)
-    if not chosen or len(rows) < len(chosen):
-        # One answer for what is not there and for what is not theirs to see.
-        raise NotFoundError("There is no such frame in this night.")
-    _require_right(visitor, rows)
+    given = {name: value for name, value in sent.starting(_PREFIX).items() if value.strip()}
+    wish = Wish(
+        night,
+        sent["kind"],
+        sent.all("frame"),
+        sent["reason"],
+        None if sent["repeat"] == "yes" else given,
+        sent["once"],
+    )
     try:
-        order = _read_order(state, visitor, request, night, rows, sent)
-        async with state.pool.acquire() as connection:
-            await carry_out(connection, order)
+        order_id, _effects = await give(state, visitor, address_of(request), wish)
     except InvalidInputError as error:
         return await _orders_page(
             request,
             night,
-            chosen,
+            check_frames(wish.frame_ids),
             status=int(HTTPStatus.UNPROCESSABLE_ENTITY),
             problem=error.message,
             sent=sent,
         )
-    state.nights.forget(night)
-    return RedirectResponse(f"/nights/{night}/orders#order-{order.order_id}", _SEE_OTHER)
-
-
-def _require_right(visitor: Visitor, rows: Sequence[Mapping[str, Any]]) -> None:
-    if not all(visitor.may_write(row["owner"]) for row in rows):
-        raise ProblemError(
-            HTTPStatus.FORBIDDEN,
-            "Frames are junked and reduced again by members of their proposal, and by administrators; "
-            "calibrations of the detectors by administrators.",
-        )
-
-
-def _read_order(
-    state: WebState,
-    visitor: Visitor,
-    request: Request,
-    night: str,
-    rows: Sequence[Mapping[str, Any]],
-    sent: Form,
-) -> Order:
-    if sent["kind"] not in set(OrderKind):
-        raise InvalidInputError("Choose what is to be done.")
-    if not _ONCE.fullmatch(sent["once"]):
-        raise InvalidInputError("The form is too old. Send it again.")
-    kind = OrderKind(sent["kind"])
-    actor = visitor.actor(address_of(request))
-    return Order(
-        order_id(actor, sent["once"]),
-        night,
-        kind,
-        tuple(row["frame_id"] for row in rows),
-        check_reason(sent["reason"]),
-        actor,
-        state.clock(),
-        _read_parameters(state, night, rows, sent) if kind is OrderKind.REDUCE else None,
-    )
-
-
-def _read_parameters(
-    state: WebState, night: str, rows: Sequence[Mapping[str, Any]], sent: Form
-) -> dict[str, ParameterValue] | None:
-    if sent["repeat"] == "yes":
-        return None
-    policy = MatchPolicy.of(state.settings).of_night(night)
-    engine = engine_reference(state.settings, policy.engine)
-    return check_parameters(
-        {name: value for name, value in sent.starting(_PREFIX).items() if value.strip()},
-        {FrameClass(row["frame_class"]) for row in rows},
-        [row["grating"] for row in rows],
-        builtin=engine.kind == "builtin",
-    )
+    return RedirectResponse(f"/nights/{night}/orders#order-{order_id}", _SEE_OTHER)
