@@ -114,6 +114,7 @@ async def open_pool(
         timeout=settings.database_deadline,
         command_timeout=settings.database_deadline,
         init=prepare_connection,
+        server_settings={"plan_cache_mode": "force_custom_plan"} if plan_each else None,
         reset=_leave_as_it_is,
     )
     try:
