@@ -16,11 +16,13 @@ from blake3 import blake3
 from paws.database import Pool
 from paws.errors import InvalidInputError
 from web.downloads.members import Digest
+from web.pdf.desk import BusyError
 from web.storage import downloads as store
 
 _BLOCK: Final = 1 << 20
 _AT_ONCE: Final = 2
 """Files read at once: more would only take the disk from those who reduce."""
+_MOST_WAITING: Final = 20_000
 
 
 class ChangedFileError(InvalidInputError):
@@ -79,9 +81,17 @@ class DigestDesk:
         return self._wrong.get((file.checksum, file.path, _changed_at(file.path)))
 
     def start(self, pool: Pool, file: Wanting) -> asyncio.Task[Digest]:
-        """Have a file read; the task gives its sums, or raises `ChangedFileError`."""
+        """Have a file read; the task gives its sums, or raises `ChangedFileError`.
+
+        Raises
+        ------
+        BusyError
+            If too many are waited for.
+        """
         task = self._reading.get(file.checksum)
         if task is None:
+            if len(self._reading) >= _MOST_WAITING:
+                raise BusyError("Many downloads are being prepared; ask again in a few minutes.")
             task = asyncio.create_task(self._read(pool, file), name="sums")
             self._reading[file.checksum] = task
             task.add_done_callback(lambda done: self._done(file, done))

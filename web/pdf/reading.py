@@ -18,7 +18,7 @@ from web.spectra import FibreRow, SpectraLayout, layout_of
 Floats = NDArray[np.float32]
 
 _NM_TO_ANGSTROM = 10.0
-_LARGEST = 60_000_000
+_LARGEST = 30_000_000
 """Samples of a product that are still printed: three times those of the largest combined and spliced frame."""
 
 

@@ -43,10 +43,9 @@ _CARDS: Final = (
     ("ZDSTART", "Zenith distance (deg)"),
     ("PAWSENG", "Reduced by"),
     ("PAWSVER", "PAWS Live"),
-    ("TDFDRVER", "2dFdr"),
+    ("TDFDRVER", "Version of the reducer"),
     ("PAWSDATE", "Reduced (UT)"),
-    ("PAWSPROV", "Provisional"),
-    ("PAWSLVL", "Worst calibration level"),
+    ("PAWSLVL", "Calibration level, worst"),
 )
 _QUALITY: Final = (
     ("QSKYRES", "Sky residual (fraction)"),
@@ -94,9 +93,11 @@ def _subtitle(sheet: Sheet) -> str:
 
 def _facts(ink: Ink, sheet: Sheet, top: float) -> float:
     """Numbers in two columns; gives the height below them."""
-    left = [(name, sheet.card(keyword)) for keyword, name in _CARDS if sheet.card(keyword)]
+    left = [(name, value) for keyword, name in _CARDS if (value := _told(sheet, keyword))]
+    if sheet.header.get("PAWSPROV") is True:
+        left.append(("Provisional", "made with less than the best calibrations"))
     right = quality_lines(sheet)
-    right += [(name, sheet.card(keyword)) for keyword, name in _QUALITY if sheet.card(keyword)]
+    right += [(name, value) for keyword, name in _QUALITY if (value := _told(sheet, keyword))]
     half = (WIDTH - LEFT - RIGHT) / 2
     for column, lines in enumerate((left, right)):
         x = LEFT + column * half
@@ -106,6 +107,14 @@ def _facts(ink: Ink, sheet: Sheet, top: float) -> float:
             text, size = fitted(value, 8.0, half - 142)
             ink.text(x + 136, y, text, size)
     return top - max(len(left), len(right), 1) * 12.2 - 8
+
+
+def _told(sheet: Sheet, keyword: str) -> str:
+    """A card as people read it."""
+    value = sheet.header.get(keyword, "")
+    if keyword == "PAWSLVL":
+        return f"L{value}" if isinstance(value, int) and value >= 0 else ""
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
 def quality_lines(sheet: Sheet) -> list[tuple[str, str]]:
@@ -142,7 +151,7 @@ def _box(ink: Ink, x: float, y: float, width: float, height: float, title: str) 
 
 def _magnitudes(ink: Ink, sheet: Sheet, x: float, y: float, width: float, height: float) -> None:
     """Signal to noise against magnitude, logarithmic upwards."""
-    _box(ink, x, y, width, height, "Signal to noise against magnitude")
+    _box(ink, x, y, width, height, "S/N against magnitude")
     points = [
         (fibre.magnitude, float(ratio))
         for fibre, ratio in zip(sheet.fibres, sheet.signal_to_noise, strict=True)
@@ -191,7 +200,7 @@ def _dots_by_colour(ink: Ink, points: Sequence[tuple[float, float, float]], size
 def _plate(ink: Ink, sheet: Sheet, x: float, y: float, side: float) -> None:
     """Where the fibres are on the plate, targets coloured by signal to noise."""
     places, what = _places(sheet)
-    _box(ink, x, y, side, side, f"Signal to noise {what}")
+    _box(ink, x, y, side, side, f"S/N {what}")
     known = np.isfinite(places).all(axis=1)
     if not known.any():
         ink.text(
@@ -267,7 +276,8 @@ def _legend(ink: Ink, sheet: Sheet, y: float) -> None:
     for place, note in enumerate(notes):
         text, size = fitted(note, 7.5, WIDTH - LEFT - RIGHT)
         ink.text(LEFT, y - 16 - 10 * place, text, size, colour=GREY)
-    lines = list(sheet.history)[-14:]
+    room = int((y - 60 - 24) / 8.4)
+    lines = list(sheet.history)[-min(room, 14) :] if room > 0 else []
     if lines:
         ink.text(LEFT, y - 48, "History, its end", 9.0, bold=True)
     for place, line in enumerate(lines):

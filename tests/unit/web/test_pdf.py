@@ -116,7 +116,7 @@ def test_summary_has_the_numbers(product: Path, printed: tuple[pypdf.PdfReader, 
     ]
 
     assert f"{np.median(ratios):.2f}" in summary
-    assert "Signal to noise against magnitude" in summary
+    assert "S/N against magnitude" in summary
     assert "40 fibres" in summary
     assert reader.metadata is not None
     assert "OBJ0008red.fits" in (reader.metadata.title or "")
