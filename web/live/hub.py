@@ -202,8 +202,11 @@ class Client:
 
     async def wait(self, seconds: float) -> bool:
         """Wait until there is something to do. False when the time is up."""
+        if self._wake.is_set():
+            return True
         try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
         except TimeoutError:
             return False
         return True

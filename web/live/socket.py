@@ -184,7 +184,9 @@ async def _send_snapshot(sink: Sink, client: Client, desk: SnapshotDesk) -> int:
 
 
 async def _send(sink: Sink, text: str) -> None:
-    await asyncio.wait_for(sink.send_text(text), SEND_DEADLINE)
+    # Not wait_for: it would make a task for each message to each client.
+    async with asyncio.timeout(SEND_DEADLINE):
+        await sink.send_text(text)
 
 
 async def _receive(socket: WebSocket) -> None:
