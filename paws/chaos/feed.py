@@ -80,6 +80,12 @@ def is_visible(strike: Strike, feed: Sequence[Told]) -> bool:
         return any(row.subject == SYSTEM for row in after)
     if fault.kind is FaultKind.KILL and fault.target in _RETRIED:
         codes = _RETRIED[fault.target]
+        # A runner whose engine dies before it is ready ends with it; one that is killed next is told of as killed.
+        if fault.target == ENGINE and any(
+            row.subject == "process:runner" and row.state == "ended" and row.at <= strike.at + HUSHED
+            for row in after
+        ):
+            return True
         return any(row.entity == "reduction" and row.payload.get("error_code") in codes for row in after)
     if fault.target == FAR_RUNNER:
         return any(row.subject.startswith(f"runner:{strike.mark}-") for row in after)

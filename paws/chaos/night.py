@@ -49,8 +49,9 @@ LOOK_EVERY = 0.5
 QUIET = 6.0
 """So long all must stay done, s: a group of biases is combined after a quiet time of three."""
 
-STUCK = 90.0
-"""Without any change for so long nothing more is expected, s: longer than any wait between two tries."""
+STUCK = {"light": 90.0, "builtin": 300.0, "docker": 90.0}
+"""Without any change for so long nothing more is expected, s: longer than any wait between two tries, and than a
+real reduction takes on a busy machine."""
 
 TIDYING = 45.0
 """Longest wait for what is tidied up in the background, s."""
@@ -230,7 +231,7 @@ class Night:
 
     def _disturbers(self, system: SystemUnderTest) -> dict[FaultKind, Disturber]:
         disturbers: dict[FaultKind, Disturber] = {
-            FaultKind.KILL: Kill(system, self._source),
+            FaultKind.KILL: Kill(system, self._source, warm_engine=self._plan.engine == "builtin"),
             FaultKind.PAUSE: Pause(system),
             FaultKind.DISK_FULL: FullDisk(self._disks(system.settings)),
             FaultKind.FOLDER_AWAY: FolderAway(self._raw, system),
@@ -302,7 +303,8 @@ class Night:
                 if state != last:
                     last, since = state, time.monotonic()
                 unchanged = time.monotonic() - since
-                if (not problems and wanted <= made and unchanged > QUIET) or unchanged > STUCK:
+                settled = not problems and wanted <= made and unchanged > QUIET
+                if settled or unchanged > STUCK[self._plan.engine]:
                     return problems
             await asyncio.sleep(LOOK_EVERY)
         return problems

@@ -84,6 +84,15 @@ def send(pid: int, number: signal.Signals, ancestor: int) -> bool:
     return True
 
 
+def processor_time(pid: int) -> int:
+    """Processor time that a process has used, in clock ticks; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
 def naming(text: str) -> list[str]:
     """Command lines of processes that name or work in a folder: what a stopped system must not leave."""
     found: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 import time
@@ -11,8 +12,8 @@ from datetime import datetime
 from typing import Protocol
 
 from paws.chaos.faults import ENGINE, SYSTEM, Fault
-from paws.chaos.processes import descendants
-from paws.chaos.running import SystemUnderTest
+from paws.chaos.processes import descendants, processor_time
+from paws.chaos.running import AwayError, SystemUnderTest
 from paws.clock import utc_now
 
 PATIENCE = 30.0
@@ -60,12 +61,25 @@ class Disturber(Protocol):
         """Disturb, wait as long as the fault lasts, and take the disturbance away."""
 
 
-class Kill:
-    """Kills a process of the system, its engine, or the whole system."""
+_WORKING = "SELECT count(*) AS n FROM reduction WHERE state = 'running' AND stage <> 'preparing'"
+SAMPLE = 0.1
+"""Seconds over which processes are seen to work."""
 
-    def __init__(self, system: SystemUnderTest, source: random.Random) -> None:
+
+class Kill:
+    """Kills a process of the system, its engine, or the whole system.
+
+    Parameters
+    ----------
+    warm_engine
+        Whether the engine's processes outlive their commands. Then one is killed that works: with one that
+        waits for work nothing is lost, and nothing to be told.
+    """
+
+    def __init__(self, system: SystemUnderTest, source: random.Random, *, warm_engine: bool = False) -> None:
         self._system = system
         self._source = source
+        self._warm_engine = warm_engine
 
     async def strike(self, fault: Fault) -> Strike:
         """Kill as soon as the victim is there."""
@@ -78,19 +92,30 @@ class Kill:
                     strike.pid = await self._system.kill()
                     return strike
             else:
-                victim = self._victim(fault.target)
+                victim = await self._victim(fault.target)
                 if victim and self._system.signal(victim, signal.SIGKILL):
                     strike.pid, strike.done, strike.relieved_at = victim, True, time.monotonic()
                     return strike
             await asyncio.sleep(LOOK_EVERY)
         return Strike(fault, utc_now())
 
-    def _victim(self, target: str) -> int:
+    async def _victim(self, target: str) -> int:
         if target != ENGINE:
             found = self._system.find(target)
             return 0 if found is None else found.pid
         workers = self._system.below("runner")
-        return self._source.choice(workers).pid if workers else 0
+        if not workers:
+            return 0
+        if not self._warm_engine:
+            return self._source.choice(workers).pid
+        with contextlib.suppress(AwayError):
+            if (await self._system.rows(_WORKING))[0]["n"]:
+                before = {worker.pid: processor_time(worker.pid) for worker in workers}
+                await asyncio.sleep(SAMPLE)
+                used = {pid: processor_time(pid) - ticks for pid, ticks in before.items()}
+                busiest = max(used, key=lambda pid: used[pid])
+                return busiest if used[busiest] > 0 else 0
+        return 0
 
 
 class Pause:

@@ -85,6 +85,9 @@ KILL, PAUSE = FaultKind.KILL, FaultKind.PAUSE
         (strike(PAUSE, "web", 7), told("process:web", "resumed", pid=7), False),
         (strike(KILL, "engine"), told("key", "retrying", entity="reduction", error_code="engine_died"), True),
         (strike(KILL, "engine"), told("key", "retrying", entity="reduction", error_code="disk_full"), False),
+        # While it was starting: its runner ends with it.
+        (strike(KILL, "engine"), told("process:runner", "ended", 5, pid=7), True),
+        (strike(KILL, "engine"), told("process:runner", "ended", 99, pid=7), False),
         (strike(FaultKind.DISK_FULL, "work folder"), told("disk:work:here/2/9", "full"), True),
         (strike(FaultKind.DISK_FULL, "work folder"), told("disk:work:here/2/9", "room"), False),
         (strike(FaultKind.DISK_FULL, "work folder"), told("disk:products:here/2/9", "full"), False),
