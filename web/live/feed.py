@@ -136,6 +136,7 @@ class Feed:
                 if self.state.broker is None or failures == 0:
                     log.warning("the status feed lost the broker; reading the database", error=repr(error))
                 self.state.broker = f"the broker does not answer: {error or type(error).__name__}"
+            raise_if_cancelled()
             await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
             failures = 0 if self.state.broker is None else failures + 1
 
@@ -201,6 +202,17 @@ async def _stop(consumer: Any) -> None:
     await asyncio.wait({closing}, timeout=5.0)
     if closing.done() and not closing.cancelled() and closing.exception() is not None:
         log.debug("the consumer did not stop well", error=repr(closing.exception()))
+
+
+def raise_if_cancelled() -> None:
+    """End a task that was asked to end, though a library took that for an error of its own.
+
+    A connection that is being made, and fails at the moment at which its task is cancelled, hands out the failure
+    alone; the task would go on, and the process with it.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def supervise(work: Callable[[], Awaitable[None]]) -> None:
