@@ -1,8 +1,9 @@
 // The explorer: a product's field, table and spectra, which always show the same fibre.
 import { Chooser } from "./chooser.js";
+import { Controls, boundedZ } from "./controls.js";
 import { copyLink, saveCsv, savePng } from "./export.js";
 import { Library } from "./library.js";
-import { EMISSION, ABSORPTION, redshiftOf } from "./lines.js";
+import { redshiftOf } from "./lines.js";
 import { FIGURES } from "./marks.js";
 import { legendOf } from "./legend.js";
 import { PlainChart } from "./plain_chart.js";
@@ -30,6 +31,7 @@ let drawing = 0;
 
 const fibreOf = (number) => fibres[number - 1] ?? fibres[0];
 if (state.get("fibre") > fibres.length) state.values.fibre = 1;
+state.values.beside = state.get("beside").filter((product) => titles.has(product));
 const theme = () => document.documentElement.dataset.theme;
 const note = (text) => { byId("plot-note").textContent = text; };
 const move = (step) => { const next = table.neighbour(state.get("fibre"), step); if (next) choose(next); };
@@ -54,7 +56,7 @@ const plate = new Plate(byId("plate"), fibres, { hover, choose });
 const table = new Table(byId("fibres"), fibres, { hover, choose, sort: (sort) => state.set({ sort }) });
 const sky = root.sky === "yes" ? new Sky(byId("sky"), view, {
   hover, choose,
-  key: (key) => act(key),
+  key: (key) => controls.press(key),
   ready: () => showView(),
   failed: (reason) => {
     byId("sky-note").textContent = `No sky behind the field: ${reason}. The plate shows the same fibres.`;
@@ -89,6 +91,7 @@ async function gather(values) {
     ...values.pins.map((pin) => ({ role: "pin", product: pin.product, found: library.spectrum(pin.product, pin.fibre) })),
   ];
   const chosen = await library.spectrum(values.product, values.fibre);
+  await Promise.all(values.pins.filter((pin) => !titles.has(pin.product)).map((pin) => entitle(pin.product)));
   const shown = [{ spectrum: chosen, name: nameOf(values.product, fibre.name || `fibre ${fibre.fibre}`), role: "chosen" }];
   for (const { role, product, found } of others) {
     try {
@@ -101,6 +104,17 @@ async function gather(values) {
     }
   }
   return { shown, lost };
+}
+
+// The name of a product that is not of this field.
+async function entitle(product) {
+  try {
+    const { title, field, night } = (await library.plate(product)).product;
+    titles.set(product, [title, field, night].filter(Boolean).join(" "));
+  } catch {
+    titles.set(product, "a product that cannot be read");
+  }
+  controls.show(state.values);
 }
 
 function nameOf(product, target) { return `${target} · ${titles.get(product) ?? product}`; }
@@ -140,7 +154,7 @@ function redraw() {
 // A click on the plot gives the redshift at which the chosen line falls there.
 function anchor(x) {
   const rest = Number(byId("anchor")?.value);
-  if (rest && view.axis === "wavelength") state.set({ z: Math.min(12, Math.max(-0.01, Number(redshiftOf(rest, x, state.get("medium")).toFixed(5)))) });
+  if (rest && view.axis === "wavelength") state.set({ z: boundedZ(redshiftOf(rest, x, state.get("medium"))) });
 }
 
 // ---- the field ----
@@ -200,29 +214,7 @@ async function measure() {
   document.documentElement.dataset.measured = "yes";
 }
 
-// ---- controls say what the state is, and the state what controls say ----
-
-function controls(values) {
-  byId("fibre").value = values.fibre;
-  for (const box of document.querySelectorAll("[data-layer]")) box.checked = values.layers.includes(box.dataset.layer);
-  for (const box of document.querySelectorAll("[data-lines]")) box.checked = values.lines.includes(box.dataset.lines);
-  for (const box of document.querySelectorAll("[data-beside]")) box.checked = values.beside.includes(box.dataset.beside);
-  for (const name of ["smooth", "medium", "scale", "colour"]) if (byId(name)) byId(name).value = values[name];
-  if (byId("z") && document.activeElement !== byId("z")) byId("z").value = values.z;
-  if (byId("slide")) byId("slide").value = Math.log1p(values.z);
-  if (byId("find").value !== values.find) byId("find").value = values.find;
-  for (const button of document.querySelectorAll("button[data-type]")) {
-    button.setAttribute("aria-pressed", String(values.types === null || values.types.includes(button.dataset.type)));
-  }
-  byId("pins").replaceChildren(...values.pins.map((pin) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = `${fibreNameOf(pin)} ✕`;
-    button.setAttribute("aria-label", `Let go of ${fibreNameOf(pin)}`);
-    button.onclick = () => state.set({ pins: state.get("pins").filter((one) => one !== pin) });
-    return button;
-  }));
-}
+// ---- what follows from what ----
 
 function fibreNameOf(pin) {
   const own = pin.product === root.product ? fibreOf(pin.fibre).name : "";
@@ -246,89 +238,39 @@ state.on(["colour"], recolour);
 state.on(["view"], showView);
 state.on(["find", "types"], filter);
 state.on(["sort"], resort);
-state.on(Object.keys(state.values), controls);
 
-for (const box of document.querySelectorAll("[data-layer]")) box.onchange = () => state.toggle("layers", box.dataset.layer, box.checked);
-for (const box of document.querySelectorAll("[data-lines]")) box.onchange = () => state.toggle("lines", box.dataset.lines, box.checked);
-for (const box of document.querySelectorAll("[data-beside]")) box.onchange = () => state.toggle("beside", box.dataset.beside, box.checked);
-for (const button of document.querySelectorAll("[data-view]")) button.onclick = () => state.set({ view: button.dataset.view });
-for (const button of document.querySelectorAll("button[data-type]")) {
-  button.onclick = () => {
-    const all = [...document.querySelectorAll("button[data-type]")].map((one) => one.dataset.type);
-    const now = state.get("types") === null ? all : all.filter((one) => state.get("types").includes(one));
-    const next = now.includes(button.dataset.type) ? now.filter((one) => one !== button.dataset.type) : [...now, button.dataset.type];
-    state.set({ types: next.length === all.length ? null : next.join("") });
-  };
-}
-byId("smooth").onchange = (event) => state.set({ smooth: Number(event.target.value) });
-for (const name of ["medium", "scale", "colour"]) if (byId(name)) byId(name).onchange = (event) => state.set({ [name]: event.target.value, ...(name === "medium" ? { range: null } : {}) });
-byId("previous").onclick = () => move(-1);
-byId("next").onclick = () => move(1);
-byId("fibre").onchange = (event) => {
-  const wanted = Math.round(Number(event.target.value));
-  if (wanted >= 1 && wanted <= fibres.length) state.set({ fibre: wanted });
-  else event.target.value = state.get("fibre");
-};
-const whole = () => { frame = null; state.set({ range: null }); redraw(); };
-byId("whole").onclick = whole;
-const shift = (z) => { if (byId("z")) state.set({ z: Math.min(12, Math.max(-0.01, Number(z.toFixed(5)))) }); };
-if (byId("z")) {
-  byId("z").oninput = (event) => { if (event.target.value !== "" && Number.isFinite(Number(event.target.value))) shift(Number(event.target.value)); };
-  byId("slide").oninput = (event) => shift(Math.expm1(Number(event.target.value)));
-  for (const [name, rest] of [...EMISSION, ...ABSORPTION.slice(5, 7), ...ABSORPTION.slice(-3)]) {
-    byId("anchor").append(new Option(`${name} ${rest.toFixed(0)}`, rest));
-  }
-}
-const pin = () => {
-  const { product, fibre, pins } = state.values;
-  if (pins.length >= 12 || pins.some((one) => one.product === product && one.fibre === fibre)) return;
-  state.set({ pins: [...pins, { product, fibre }] });
-};
-byId("pin").onclick = pin;
-byId("find").oninput = (event) => state.set({ find: event.target.value });
-byId("find").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
-  const wanted = event.target.value.trim();
-  const number = table.visible().find((one) => String(one) === wanted) ?? table.visible()[0];
-  if (number) choose(fibreOf(number));
+const dialogue = byId("chooser");
+const chooser = new Chooser(byId("chooser-find"), byId("chooser-tree"), (product) => {
+  // The next product is looked at as this one; its fibres, neighbours and wavelengths are others.
+  const others = { beside: [], find: "", types: null, range: null };
+  return `/explorer${write({ ...state.values, ...others, product })}`;
 });
+const controls = new Controls(state, fibres.length, {
+  move,
+  whole: () => { frame = null; state.set({ range: null }); redraw(); },
+  nameOf: fibreNameOf,
+  first: (text) => {
+    const number = table.visible().find((one) => String(one) === text) ?? table.visible()[0];
+    if (number) choose(fibreOf(number));
+  },
+  open: () => {
+    dialogue.showModal();
+    chooser.load();
+    byId("chooser-find").focus();
+  },
+});
+byId("choose").onclick = () => controls.press("o");
+addEventListener("look", () => { recolour(); redraw(); });
+
+// ---- to take along ----
 
 const here = () => `${location.origin}${location.pathname}${write(state.values)}`;
 byId("csv").onclick = () => { if (scene) saveCsv(scene, here()); };
 byId("png").onclick = () => { if (scene) savePng(chart, scene).catch((error) => note(`The picture could not be made: ${error.message}`)); };
 byId("link").onclick = async () => note(await copyLink(here()));
 
-const dialogue = byId("chooser");
-const chooser = new Chooser(byId("chooser-find"), byId("chooser-tree"), (product) => {
-  // What is looked at in the next product is what was looked at in this one; its fibres and neighbours are others.
-  const { beside, pins, find, types: some, ...kept } = state.values;
-  return `/explorer${write({ ...kept, product, beside: [], pins, find: "", types: null })}`;
-});
-const openChooser = () => {
-  dialogue.showModal();
-  chooser.load();
-  byId("chooser-find").focus();
-};
-byId("choose").onclick = openChooser;
-
-const KEYS = {
-  ArrowLeft: () => move(-1), ArrowRight: () => move(1), "/": () => byId("find").focus(), o: openChooser, p: pin, 0: whole,
-  "[": () => shift(state.get("z") - 0.001), "]": () => shift(state.get("z") + 0.001),
-};
-function act(key) {
-  if (!KEYS[key]) return false;
-  KEYS[key]();
-  return true;
-}
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || dialogue.open || event.target.closest('input:not([type="checkbox"]), select, textarea')) return;
-  if (act(event.key)) event.preventDefault();
-});
-addEventListener("look", () => { recolour(); redraw(); });
-
 // ---- begin ----
 
-controls(state.values);
 table.sort(state.get("sort"));
 filter();
 recolour();
