@@ -502,6 +502,18 @@ async def test_script_with_a_token_and_with_a_share_link(house: House, tmp_path:
             assert bool(fetched) is (status == 0)
 
 
+async def test_rights_that_end_end_what_goes_on(house: House) -> None:
+    lea, root = await house.person("lea"), await house.person("root")
+    query = f"field={THEIR_FIELD}&pdfs=false"
+    line = (await get(lea, f"/api/downloads/SHA256SUMS?{query}")).text.split()[0]
+    address = f"/api/downloads/file?{query}&sha256={line}"
+    assert (await lea.get(address)).status_code == 200
+    page = f"/people/group?proposal={THEIRS}"
+    await send(root, "/people/group", page, proposal=THEIRS, change="drop", name="lea")
+    assert (await lea.get(address)).status_code == 404
+    assert (await root.get(address)).status_code == 200
+
+
 async def test_too_many_at_once_are_refused(shelf: Site) -> None:
     async with running(shelf.settings) as (app, client):
         address = f"/api/downloads/archive.tar?{FIELD}&pdfs=false"
@@ -514,6 +526,30 @@ async def test_too_many_at_once_are_refused(shelf: Site) -> None:
         assert refused.status_code == 429
         assert refused.headers["retry-after"] == "30"
         assert (await client.get(f"/api/downloads?{FIELD}&pdfs=false")).status_code == 200
+
+
+async def test_fetching_file_by_file_lays_out_once(shelf: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(shelf.settings) as (app, client):
+        desk = app.state.web.downloads
+        plan = (await get(client, f"/api/downloads/SHA256SUMS?{FIELD}&pdfs=false")).text.splitlines()
+        asked = 0
+        outline = desk.outline
+
+        async def counted(*arguments: object) -> object:
+            nonlocal asked
+            asked += 1
+            return await outline(*arguments)
+
+        monkeypatch.setattr(desk, "outline", counted)
+        for line in plan:
+            sha256, name = line.split("  ")
+            found = await client.get(f"/api/downloads/file?{FIELD}&pdfs=false&sha256={sha256}")
+            assert hashlib.sha256(found.content).hexdigest() == sha256
+            assert found.headers["content-disposition"].endswith(f'"{name.rsplit("/", 1)[-1]}"')
+        assert (len(plan) > 10, asked) == (True, 1)
+        monkeypatch.setattr("web.downloads.desk._REMEMBERED", 0.0)
+        await client.get(f"/api/downloads/file?{FIELD}&pdfs=false&sha256={sha256}")
+        assert asked == 2
 
 
 async def test_slow_clients_hold_no_database_connection(shelf: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
+from paws.access.rule import Sight
 from paws.database import Pool
 from paws.settings import Settings
 from web.accounts.visitor import Visitor
@@ -36,6 +38,13 @@ from web.problems import ProblemError
 _MOST_AT_ONCE: Final = 200
 _MOST_OF_ONE: Final = 12
 _MOST_SUMS: Final = 4000
+_REMEMBERED: Final = 30.0
+"""Seconds for which a download is remembered that is fetched file by file: laying it out costs more than a file."""
+_MOST_REMEMBERED: Final = 8
+
+
+Key = tuple[str, Sight, int | None]
+"""A download as somebody sees it: whose rights change, for them it is another one."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class DownloadDesk:
         self._digests = DigestDesk()
         self._sums: OrderedDict[tuple[Path, int, int, int], Digest] = OrderedDict()
         self._sending: Counter[str] = Counter()
+        self._recent: OrderedDict[Key, tuple[float, Download]] = OrderedDict()
 
     async def close(self) -> None:
         """End what is under way."""
@@ -112,6 +122,29 @@ class DownloadDesk:
                     task.exception()
             if left or rest <= 0:
                 return Preparing(total - left, total)
+
+    async def recent(
+        self, pool: Pool, ask: DownloadQuestion, visitor: Visitor, patience: float
+    ) -> Download | Preparing:
+        """A download for somebody who fetches it file by file: as it was a moment ago.
+
+        Raises
+        ------
+        NotFoundError, ProblemError, BusyError
+            As `outline` and `ready`.
+        """
+        now = time.monotonic()
+        key = (ask.query(), visitor.sight, visitor.person.account_id if visitor.person else None)
+        at, known = self._recent.get(key, (-_REMEMBERED, None))
+        if known is not None and now - at < _REMEMBERED:
+            return known
+        found = await self.ready(pool, ask, await self.outline(pool, ask, visitor), patience)
+        if isinstance(found, Download):
+            self._recent[key] = now, found
+            self._recent.move_to_end(key)
+            while len(self._recent) > _MOST_REMEMBERED:
+                self._recent.popitem(last=False)
+        return found
 
     @contextmanager
     def sending(self, address: str) -> Iterator[None]:

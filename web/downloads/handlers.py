@@ -143,6 +143,8 @@ async def part(request: Request, ask: FileQuestion, wanted: str) -> Response:
         If there is no such download for this visitor, or no such file in it.
     """
     state = web_state(request)
+    if wanted == "file":
+        return await _one_file(request, ask)
     outline = await state.downloads.outline(state.pool, ask, visitor_of(request))
     found = await _ready(state, ask, outline, PATIENCE)
     if isinstance(found, Preparing):
@@ -150,20 +152,28 @@ async def part(request: Request, ask: FileQuestion, wanted: str) -> Response:
     if wanted.startswith("archive."):
         kind = ArchiveFormat(wanted.removeprefix("archive."))
         return _sent(request, archive_layout(found, kind), kind.media_type, f"{found.folder}.{kind}")
-    if wanted == "file":
-        member = next((one for one in found.members if one.digest.sha256 == ask.sha256), None)
-        if member is None:
-            raise NotFoundError(
-                "There is no file of that SHA-256 in this download. If it was made anew, get a new script."
-            )
-        name = member.name.rsplit("/", 1)[-1]
-        return _sent(request, file_layout(member), "application/octet-stream", name)
     if wanted == "download.sh":
         text = script(found, public_url(state.settings), frozen(ask, outline).query())
         return _text(text, _SCRIPT, f"{found.folder}.sh")
     sums = next(member.source for member in found.members if member.name == wanted)
     assert isinstance(sums, bytes)
     return _text(sums.decode(), _TEXT, f"{found.folder}.{wanted}")
+
+
+async def _one_file(request: Request, ask: FileQuestion) -> Response:
+    state = web_state(request)
+    try:
+        found = await state.downloads.recent(state.pool, ask, visitor_of(request), PATIENCE)
+    except BusyError as error:
+        raise NotReadyError(error.message) from error
+    if isinstance(found, Preparing):
+        raise NotReadyError(found.words)
+    member = next((one for one in found.members if one.digest.sha256 == ask.sha256), None)
+    if member is None:
+        raise NotFoundError(
+            "There is no file of that SHA-256 in this download. If it was made anew, get a new script."
+        )
+    return _sent(request, file_layout(member), "application/octet-stream", member.name.rsplit("/", 1)[-1])
 
 
 async def product_pdf(asked: Asked) -> Response:
@@ -281,7 +291,7 @@ async def page_part(request: Request) -> Response:
     try:
         return await part(request, ask, wanted)
     except NotReadyError as error:
-        return page(request, "preparing.html", int(error.status_code), problem=str(error.detail), ask=ask)
+        return _preparing(request, error, ask)
 
 
 async def page_pdf(request: Request) -> Response:
@@ -290,7 +300,13 @@ async def page_pdf(request: Request) -> Response:
     try:
         return await pdf_answer(request, path_values(request)["product_id"])
     except NotReadyError as error:
-        return page(request, "preparing.html", int(error.status_code), problem=str(error.detail), ask=None)
+        return _preparing(request, error, None)
+
+
+def _preparing(request: Request, error: NotReadyError, ask: DownloadQuestion | None) -> Response:
+    answer = page(request, "preparing.html", int(error.status_code), problem=str(error.detail), ask=ask)
+    answer.headers["Retry-After"] = RETRY_AFTER
+    return answer
 
 
 DOWNLOADS_API: Final = (
