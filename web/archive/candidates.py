@@ -7,11 +7,12 @@ here, with everything kept that the rules could choose, and only what is kept is
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Final
 
 from schemas.vocabulary import FrameClass
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS: Final = (
     "frame_id",
@@ -37,6 +38,8 @@ _SET_UP: Final = ["arm", "grating", "central_wavelength"]
 
 def frame_index(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows of the index as a table."""
+    import pandas as pd  # takes long to load, and most of what the web server does needs it not
+
     return pd.DataFrame([tuple(row[name] for name in COLUMNS) for row in rows], columns=list(COLUMNS))
 
 
@@ -45,6 +48,8 @@ def of_the_night(index: pd.DataFrame, night: str, wanted: Collection[str]) -> li
 
     Of two files of one run the newer counts, whatever its class; so both are needed.
     """
+    import pandas as pd
+
     tonight = index[index["night"] == night]
     needed = tonight["frame_id"].isin(list(wanted)) | ~tonight["frame_class"].isin(_SCIENCE)
     places = pd.MultiIndex.from_frame(tonight[["arm", "run"]])
@@ -61,6 +66,8 @@ def abroad(
     classes
         For which of them the night itself has nothing near enough.
     """
+    import pandas as pd
+
     asked = index[index["frame_id"].isin(list(wanted))]
     others = index[
         (index["night"] != night)

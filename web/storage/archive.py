@@ -25,8 +25,9 @@ _SCIENCE: Final = [one.value for one in FrameClass if one.is_science]
 _POINTED: Final = f"owner <> '{OBSERVATORY}'"
 _COLUMNS: Final = (
     "f.frame_id, f.night, f.run, f.arm, f.name, f.frame_class, f.object_name, f.field, f.plate, f.instrument,"
-    " f.grating, f.central_wavelength, f.exposed, f.utmjd, f.airmass, f.proposal, f.owner, f.public_on,"
-    f" CASE WHEN f.{_POINTED} THEN f.ra END AS ra, CASE WHEN f.{_POINTED} THEN f.dec END AS dec"
+    " f.grating, f.central_wavelength, f.exposed, f.utmjd, f.proposal, f.owner, f.public_on,"
+    f" CASE WHEN f.{_POINTED} THEN f.ra END AS ra, CASE WHEN f.{_POINTED} THEN f.dec END AS dec,"
+    f" CASE WHEN f.{_POINTED} THEN f.airmass END AS airmass"
 )
 _DISTANCE: Final = (
     "2 * asind(least(1.0, sqrt(power(sind((dec - {}) / 2), 2)"
