@@ -15,10 +15,11 @@ import numpy as np
 
 from paws.nightwatch.spectra import Aligned, Floats
 
-FIBRE: Final = 2.0
-"""Diameter of a fibre on the sky, arcsec: 2.1 at the field's centre, 1.9 at its edge (Lewis et al. 2002, MNRAS 333, 279)."""
+FIBRE: Final = 2.1
+"""Diameter of a fibre on the sky, arcsec: 140 micron, 2.2 at the field's centre and 2.0 at its edge (Lewis et al. 2002,
+MNRAS 333, 279)."""
 GOOD_SEEING: Final = 1.4
-"""Seeing, arcsec, that the best exposure is taken to have had: the site's median is 1.4 to 1.5."""
+"""Seeing, arcsec, that the best exposure is taken to have had: about the site's median."""
 WORST_SEEING: Final = 6.0
 _FEWEST: Final = 10
 _LEAST_SNR: Final = 2.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paws.nightwatch.light import GOOD_SEEING, WORST_SEEING, in_fibre, light_of, seeing_at_most
+from paws.nightwatch.light import FIBRE, GOOD_SEEING, WORST_SEEING, in_fibre, light_of, seeing_at_most
 from paws.nightwatch.spectra import Aligned
 
 
@@ -59,4 +59,4 @@ def test_limits_of_the_seeing():
 def test_light_in_a_fibre_is_that_of_a_gaussian_seen_by_it():
     random = np.random.default_rng(5)
     places = random.normal(0, 2.5 / 2.35482, (2, 200_000))
-    assert in_fibre(2.5) == pytest.approx((np.hypot(*places) < 1.0).mean(), abs=0.004)
+    assert in_fibre(2.5) == pytest.approx((np.hypot(*places) < FIBRE / 2).mean(), abs=0.004)
