@@ -13,6 +13,7 @@ from paws.matching.policy import MatchPolicy
 from paws.matching.sighting import Sighting
 from paws.matching.state import Finished, NightState, junk_mark, parameter_mark
 from schemas.events import AnyEvent, FrameArrived, FrameJunked, FrameParametersSet, ReductionFinished
+from schemas.layout import is_own
 from schemas.vocabulary import FrameClass, ProductKind
 
 _CLASS_OF_PRODUCT = {
@@ -150,6 +151,9 @@ def item_of(event: AnyEvent, now: datetime) -> Item | None:
             return Item(event.night, event.frame_id, junk_mark(event))
         case FrameParametersSet():
             return Item(event.night, event.frame_id, parameter_mark(event))
+        case ReductionFinished() if is_own(event.slot):
+            # Beside the plan. Should the plan want it, the intake finds it made, and tells of it in its own slot.
+            return None
         case ReductionFinished():
             return Item(event.night, event.job_key, Finished.of(event))
         case _:

@@ -11,6 +11,7 @@ from paws import letters
 from paws.errors import NotOursError, PawsError
 from paws.log import get_logger
 from schemas.events import AnyEvent, FrameArrived, FrameJunked, FrameRejected, ReductionFinished
+from schemas.layout import is_own
 from schemas.vocabulary import ReductionState
 
 log = get_logger(__name__)
@@ -39,6 +40,8 @@ class Desk:
         """Take an event."""
         now = self._context.clock()
         match event:
+            case ReductionFinished() if is_own(event.slot):
+                raise NotOursError("it was asked for beside the night's plan; the request tells of it")
             case ReductionFinished():
                 if event.state is ReductionState.FAILED:
                     await self._tell_failure(event)

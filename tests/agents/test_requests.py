@@ -344,3 +344,24 @@ def test_policy_of_a_wish_leaves_the_site_rules_alone(settings):
     made = wish(settings, {"SKYSUB": False}, max_level=4).policy(site)
     assert (made.match_wait, made.max_level) == (site.match_wait, 4)
     assert site.changes == ()
+
+
+async def test_request_names_an_engine(settings, pool, night):
+    """Its reductions wait for a runner of that engine, whatever the night was reduced with."""
+    before = await current(pool)
+    submission = Submission(await frames(pool, 3), Wish("2dfdr-8.0", "image:8.0"), "once")
+    async with pool.acquire() as connection, connection.transaction():
+        request_id = await orders.submit(connection, submission, None, MIA, utc_now())
+    context = AgentContext(settings=settings)
+    context.pool = pool
+    await RequestDesk(context).step()
+    await night.carry()
+    queues = await pool.fetch("SELECT DISTINCT queue_name FROM procrastinate_jobs WHERE task_name = 'reduce'")
+    assert [row["queue_name"] for row in queues] == ["reduce-2dfdr-8.0"]
+    rows = await pool.fetch(
+        "SELECT r.engine, r.engine_version, r.slot FROM reduction r JOIN request_part USING (job_key) WHERE request_id = $1",
+        request_id,
+    )
+    assert {(row["engine"], row["engine_version"]) for row in rows} == {("2dfdr-8.0", "image:8.0")}
+    assert all(is_own(row["slot"]) for row in rows)
+    assert await current(pool) == before

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 from urllib.parse import urlencode
 
+import asyncpg
 import httpx
 from jsonschema import Draft202012Validator
 
+from paws.access.rule import Sight, may_see_request
+from paws.settings import Settings
 from schemas.parameters import PARAMETERS
 from tests.support.night_plan import NIGHT
-from tests.support.people import MINE, MY_FIELD, THEIR_FIELD, THEIRS, House, csrf_in, make_token, send, shown
+from tests.support.people import (
+    MINE,
+    MY_FIELD,
+    NOW,
+    THEIR_FIELD,
+    THEIRS,
+    House,
+    csrf_in,
+    make_token,
+    send,
+    shown,
+)
 from web.api.openapi import openapi
 from web.api.table import API
 
@@ -395,7 +410,6 @@ async def test_parameters_are_told_to_programs(house: House) -> None:
 
 async def test_files_of_a_request_are_those_that_are_seen(house: House) -> None:
     from paws.access.rule import sees_public
-    from tests.support.people import NOW
     from tests.support.sights import ALL
     from web.storage.requests import request_files
 
@@ -422,3 +436,63 @@ async def test_files_of_a_request_are_those_that_are_seen(house: House) -> None:
     assert blind is not None
     assert (blind.products, blind.frames, blind.logs) == ((), (), ())
     assert await request_files(house.pool, request_id, sees_public(NOW.date())) is None
+
+
+async def test_log_of_what_is_at_work_is_shown_live(house: House) -> None:
+    theo = await api_of(house, "theo")
+    request_id = (await ask(theo, select={})).json()["request_id"]
+    frame = next(
+        frame
+        for frame in house.frames_of(THEIR_FIELD)
+        if frame.frame_class.is_science and frame.frame_id in house.rows.jobs
+    )
+    key = house.rows.jobs[frame.frame_id]
+    await house.pool.execute("UPDATE reduction SET state = 'running', attempt = 1 WHERE job_key = $1", key)
+    stem = frame.name.removesuffix(".fits")
+    hidden = house.frames_of(MY_FIELD)[0].name.removesuffix(".fits")
+    log = house.settings.data_dir / "logs" / "reductions" / NIGHT / f"{key[:16]}-1.log"
+    log.write_text(f"an older line\n{hidden} is read\n" * 20 + f"reduce_object {stem}\n<b>Extracting\x07\n")
+    await house.pool.execute(
+        "INSERT INTO request_part (request_id, job_key, position, slot, kind, night, label, result)"
+        " VALUES ($1, $2, 0, 's', 'reduce_object', $3, $4, true)",
+        *(request_id, key, NIGHT, stem),
+    )
+    await house.pool.execute("UPDATE request SET state = 'Running'")
+    text = (await theo.get(f"/api/requests/{request_id}/log")).text
+    assert text.splitlines()[-1] == "<b>Extracting "
+    assert len(text.splitlines()) == 13
+    assert hidden not in text
+    page = (await (await house.person("theo")).get(f"/requests/{request_id}")).text
+    assert "&lt;b&gt;Extracting" in page
+    assert hidden not in page
+    assert "No runner of the engine builtin is there" in page
+
+
+def test_rule_of_requests_is_the_same_in_the_database(database: Settings) -> None:
+    cases = [
+        (everything, frozenset(groups), viewer, frozenset(owners), account)
+        for everything in (True, False)
+        for groups in ((), ("A",), ("A", "B"), ("*",))
+        for viewer in (None, 1)
+        for owners in ((), ("A",), ("A", "B"), ("",), ("*",))
+        for account in (None, 1, 2)
+    ]
+
+    async def ask_database() -> list[bool]:
+        connection = await asyncpg.connect(database.require_database())
+        try:
+            return [
+                await connection.fetchval(
+                    "SELECT may_see_request($1, $2, $3, $4, $5)",
+                    *(sorted(owners), account, viewer, everything, sorted(groups)),
+                )
+                for everything, groups, viewer, owners, account in cases
+            ]
+        finally:
+            await connection.close()
+
+    told = asyncio.run(ask_database())
+    for (everything, groups, viewer, owners, account), answer in zip(cases, told, strict=True):
+        sight = Sight(everything, groups, frozenset(), NOW.date())
+        assert may_see_request(sight, viewer, owners, account) is answer
+    assert {True, False} == set(told)

@@ -82,7 +82,7 @@ async def new_by_link(request: Request) -> Response:
             HTTPStatus.UNPROCESSABLE_ENTITY, f"Name up to {MOST_FRAMES} frames, or a request to clone."
         )
     clone = request.query_params.get("clone", "")
-    draft = await _clone(state, clone, visitor) if clone else _fresh(frames, state)
+    draft = await _clone(state, clone, visitor) if clone else _fresh(frames)
     return await _form(request, visitor, draft)
 
 
@@ -93,11 +93,11 @@ async def new_by_form(request: Request) -> Response:
     frames = sent.all("frame")
     if len(frames) > MOST_FRAMES:
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"A form names up to {MOST_FRAMES} frames.")
-    return await _form(request, visitor, _fresh(frames, web_state(request)))
+    return await _form(request, visitor, _fresh(frames))
 
 
-def _fresh(frames: list[str], state: WebState) -> Draft:
-    return Draft(tuple(dict.fromkeys(frames)), state.settings.engine, nonce=new_secret())
+def _fresh(frames: list[str]) -> Draft:
+    return Draft(tuple(dict.fromkeys(frames)), nonce=new_secret())
 
 
 async def _clone(state: WebState, request_id: str, visitor: Visitor) -> Draft:
@@ -141,6 +141,7 @@ async def _form(
         "request_new.html",
         status,
         draft=draft,
+        engine=draft.engine or submitting.usual_engine(state.settings, {row["night"] for row in rows}),
         rows=rows,
         gone=len(draft.frames) - len(rows),
         groups=[(group, [one for one in PARAMETERS if one.group == group]) for group in GROUPS],

@@ -15,6 +15,7 @@ from paws.accounts.audit import Actor
 from paws.accounts.secrets import new_secret
 from paws.engines import BUILTIN, EngineReference, engine_reference
 from paws.errors import ConfigurationError, InvalidInputError
+from paws.matching.policy import MatchPolicy
 from paws.requests import orders
 from paws.requests.orders import MOST_FRAMES_BY_QUERY, Submission
 from paws.requests.webhooks import WebhookRefusedError, read_networks, read_target, refusal
@@ -72,6 +73,13 @@ def engines(settings: Settings) -> list[EngineReference]:
     return found
 
 
+def usual_engine(settings: Settings, nights: Iterable[str]) -> str:
+    """Engine that reduces some nights live; that of the settings where they differ."""
+    policy = MatchPolicy.of(settings)
+    found = {policy.of_night(night).engine for night in nights}
+    return found.pop() if len(found) == 1 else settings.engine
+
+
 def draft_of(sent: NewRequest, frames: Iterable[str]) -> Draft:
     """Draft of what a program sent."""
     return Draft(
@@ -90,12 +98,12 @@ def draft_of(sent: NewRequest, frames: Iterable[str]) -> Draft:
 
 
 def wish_of(
-    draft: Draft, gratings: Iterable[str], settings: Settings
+    draft: Draft, gratings: Iterable[str], nights: Iterable[str], settings: Settings
 ) -> tuple[Wish | None, list[ProblemField]]:
     """What somebody wants, and what is wrong with it. Pure."""
     wrong: list[ProblemField] = []
     known = {item.name: item for item in engines(settings)}
-    engine = known.get(draft.engine or settings.engine)
+    engine = known.get(draft.engine or usual_engine(settings, nights))
     if engine is None:
         wrong.append(ProblemField(name="engine", detail=f"choose one of {', '.join(known)}"))
     values = {}
@@ -161,7 +169,8 @@ async def submission_of(draft: Draft, state: WebState, visitor: Visitor) -> Subm
         )
     elif lacking:
         wrong.append(ProblemField(name="frames", detail=f"{lacking} of them do not exist"))
-    wish, more = wish_of(draft, (row["grating"] for row in rows if row["grating"]), settings)
+    gratings, nights = {row["grating"] for row in rows} - {""}, {row["night"] for row in rows}
+    wish, more = wish_of(draft, gratings, nights, settings)
     wrong += more
     title = " ".join(draft.title.split())
     if len(title) > LONGEST_TITLE or not title.isprintable():
