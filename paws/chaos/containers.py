@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from pathlib import Path
@@ -172,6 +173,10 @@ class ChaosDaemon:
 
     def _answers(self) -> bool:
         try:
+            # Asked here first: docker-py leaves a socket open when nobody is at its other end.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(CLIENT_TIMEOUT)
+                probe.connect(self.address.removeprefix("unix://"))
             with contextlib.closing(self._client()) as client:
                 return bool(client.ping())
         except (docker.errors.DockerException, OSError):
