@@ -37,8 +37,15 @@ async function wait() {
     bar?.remove();
     location.replace(box.dataset.go);
   } else {
-    location.reload();
+    await show();
   }
+}
+
+// The page as it is now, in place: nobody loses their place by a reload.
+async function show() {
+  const text = await (await fetch(location.href)).text();
+  const main = new DOMParser().parseFromString(text, "text/html").querySelector("main");
+  document.querySelector("main").replaceChildren(...main.childNodes);
 }
 
 wait();
