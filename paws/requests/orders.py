@@ -79,6 +79,8 @@ async def submit(
         If there are no frames, or the account has too many requests under way.
     """
     request_id = request_id_of(f"{account_id}|{actor.name}", submission.nonce)
+    # A form that is sent twice at once: the second waits here, and finds the first.
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 11))", request_id)
     if await connection.fetchval("SELECT true FROM request WHERE request_id = $1", request_id):
         return request_id
     frames = list(dict.fromkeys(submission.frames))
