@@ -188,6 +188,30 @@ async def test_frame_that_changes_hands_takes_its_products_along(database: Setti
     await connection.close()
 
 
+async def test_frames_that_come_back_give_their_products_to_their_owners(database: Settings) -> None:
+    """A rebuilt database may know products before frames: all frames of one statement count."""
+    connection = await asyncpg.connect(database.require_database())
+    case = [
+        ("A/2026A/008", FrameClass.MFOBJECT, "F", 61111.0),
+        ("AAT/16B/12", FrameClass.MFARC, "F", 61110.0),
+    ]
+    await write(connection, case)
+    await connection.execute("CREATE TABLE kept AS SELECT * FROM frame")
+    await connection.execute("ALTER TABLE kept DROP COLUMN instrument")
+    await connection.execute("DELETE FROM frame")
+    for table in ("product", "reduction"):
+        await connection.execute(f"UPDATE {table} SET owners = '{{}}', public_on = 'infinity'")
+    columns = await connection.fetchval(
+        "SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute"
+        " WHERE attrelid = 'kept'::regclass AND attnum > 0 AND NOT attisdropped"
+    )
+    await connection.execute(f"INSERT INTO frame ({columns}) SELECT {columns} FROM kept")
+    for table in ("product", "reduction"):
+        rows = await connection.fetch(f"SELECT owners FROM {table}")
+        assert {one for row in rows for one in row["owners"]} == {"A/2026A/008", "AAT/16B/12"}
+    await connection.close()
+
+
 def test_names_that_cannot_be_proposals_belong_to_nobody() -> None:
     assert proposal_key(" a/2026a/008 ") == "A/2026A/008"
     assert {proposal_key(text) for text in ("", "*", "A\n", "Ä", "A" * 81, "\x1f")} == {""}

@@ -353,7 +353,9 @@ async def test_counts_are_of_what_is_seen(house: House) -> None:
 async def test_whose_night_a_bias_was_taken_in_is_not_told(house: House) -> None:
     """Header calibrations carry the proposal and the pointing of the night; both are somebody's."""
     lea = await house.person("lea")
-    await house.pool.execute("UPDATE frame SET ra = 35.5, dec = -28.7, airmass = 1.3 WHERE frame_class = 'BIAS'")
+    await house.pool.execute(
+        "UPDATE frame SET ra = 35.5, dec = -28.7, airmass = 1.3 WHERE frame_class = 'BIAS'"
+    )
     assert await total(lea, "frame_class=BIAS") == 6
     assert await total(lea, f"frame_class=BIAS&proposal={MINE}") == 0
     assert await total(lea, "frame_class=BIAS&position=35.5+-28.7") == 0
