@@ -45,6 +45,12 @@ class Metrics:
         self._lag = Gauge(
             "paws_outbox_lag_seconds", "Age of the oldest event not published yet", registry=self.registry
         )
+        self._asked = Gauge(
+            "paws_requests", "Requests of the last week by state", ("state",), registry=self.registry
+        )
+        self._webhooks = Gauge(
+            "paws_webhooks_waiting", "Messages of webhooks not delivered yet", registry=self.registry
+        )
         self._up = Gauge("paws_database_up", "Whether the database answers", registry=self.registry)
         self.operations = OperationFigures(self.registry)
 
@@ -60,6 +66,8 @@ class Metrics:
             return
         _fill(self._frames, figures["frames"])
         _fill(self._reductions, figures["reductions"])
+        _fill(self._asked, figures["requests"])
+        self._webhooks.set(figures["webhooks"])
         self._queue.set(figures["queued"])
         self._running.set(figures["running"])
         self._waiting.set(figures["outbox_waiting"])

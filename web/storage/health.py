@@ -48,7 +48,12 @@ async def figures(pool: Pool) -> dict[str, Any]:
         " count(*) FILTER (WHERE state = 'running') AS running FROM reduction"
         " WHERE state IN ('queued', 'running', 'retrying')"
     )
+    asked = await pool.fetch(
+        "SELECT state, count(*) AS n FROM request WHERE submitted_at > now() - interval '7 days' GROUP BY state"
+    )
     return {
+        "requests": [((row["state"],), row["n"]) for row in asked],
+        "webhooks": await pool.fetchval("SELECT count(*) FROM webhook_delivery WHERE next_at IS NOT NULL"),
         "frames": [((row["state"],), row["n"]) for row in frames],
         "reductions": [((row["kind"], row["state"]), row["n"]) for row in reductions],
         "queued": open_ones["queued"],

@@ -40,6 +40,8 @@ def figures():
             "reductions": [(("reduce_object", "failed"), 1)],
             "queued": 1,
             "running": 1,
+            "requests": [(("Finished",), 1)],
+            "webhooks": 1,
             "outbox_waiting": 1,
             "outbox_lag": 1.0,
         }
