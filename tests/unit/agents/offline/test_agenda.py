@@ -9,10 +9,9 @@ from dataclasses import replace
 import pytest
 
 from agents.offline.agenda import Agenda, Ending
-from agents.reducer.commands import input_keys
 from paws.matching.policy import MatchPolicy
 from schemas.frames import Frame
-from schemas.reductions import Reduction
+from schemas.reductions import Reduction, input_keys
 from schemas.vocabulary import FrameClass, FrameState, ReductionKind
 from tests.support.nights import LAST_NOON, NIGHT, Observatory, make_frame, make_night
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.reducer.commands import WorkFiles, command_line, input_keys, output_name, plain_names
+from agents.reducer.commands import WorkFiles, command_line, output_name, plain_names
 from agents.reducer.runner.workfolder import plain_name
 from paws.errors import InvalidInputError
-from schemas.reductions import ProductInput
+from schemas.reductions import ProductInput, input_keys
 from schemas.vocabulary import CalibrationRole as Role
 from schemas.vocabulary import ProductKind, ReductionKind
 from tests.support.reductions import frame_of, reduction_of, write_raw
