@@ -22,15 +22,18 @@ class Tab:
         Address; a page below it belongs to it.
     key
         What follows ``g`` on the keyboard.
+    also
+        Further addresses that belong to it.
     """
 
     name: str
     path: str
     key: str
+    also: tuple[str, ...] = ()
 
     def holds(self, path: str) -> bool:
         """Whether an address belongs to this page."""
-        return path == self.path or (self.path != "/" and path.startswith(f"{self.path}/"))
+        return path in (self.path, *self.also) or (self.path != "/" and path.startswith(f"{self.path}/"))
 
 
 TABS: Final = (
@@ -38,7 +41,7 @@ TABS: Final = (
     Tab("Nights", "/nights", "n"),
     Tab("Archive", "/archive", "a"),
     Tab("Requests", "/requests", "r"),
-    Tab("Products", "/products", "p"),
+    Tab("Products", "/products", "p", ("/downloads",)),
     Tab("Explorer", "/explorer", "e"),
     Tab("API", "/api", "i"),
 )

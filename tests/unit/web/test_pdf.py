@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from agents.tap_ingest.service import median_signal_to_noise
 from paws.errors import InvalidInputError
 from schemas.vocabulary import Arm, ProductKind
 from tests.support.night_files import write_product_file
@@ -327,6 +328,15 @@ def test_signal_to_noise_is_the_median() -> None:
 
     assert found[0] == pytest.approx(2.0)
     assert np.isnan(found[1])
+
+
+def test_signal_to_noise_is_that_of_the_database(product: Path) -> None:
+    sheet = read_sheet(product)
+    assert sheet.sigma is not None
+    step = (sheet.high - sheet.low) / sheet.flux.shape[1]
+    kept = median_signal_to_noise(sheet.flux, sheet.sigma**2, step)
+
+    np.testing.assert_allclose(sheet.signal_to_noise[sheet.filled], kept[sheet.filled], rtol=1e-5)
 
 
 def test_paper_without_marks_is_a_pdf_too() -> None:
