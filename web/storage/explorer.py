@@ -48,15 +48,14 @@ class DatabaseShelf:
         where.add("kind = ANY({}::text[])", _SPECTRA)
         for word in (ask.q or "").split()[:_MOST_WORDS]:
             where.add("path || ' ' || field || ' ' || night || ' ' || kind ILIKE {}", like(word))
-        total = await self._pool().fetchval(f"SELECT count(*) FROM product{where}", *where.values)  # noqa: S608 - constants
         rows = await self._pool().fetch(
             # What fits on a page is the newest; only then it is put in the order of the tree.
-            f"SELECT * FROM (SELECT {_COLUMNS} FROM product{where}"  # noqa: S608 - constants
+            f"SELECT * FROM (SELECT {_COLUMNS}, count(*) OVER () AS total FROM product{where}"  # noqa: S608 - constants
             f" ORDER BY night DESC, product_id{where.page(ask.limit, 0)}) newest"
             " ORDER BY plate, split_part(path, '/', 2), split_part(path, '/', 3), night DESC, field, path",
             *where.values,
         )
-        return [_shelved(row) for row in rows], int(total)
+        return [_shelved(row) for row in rows], int(rows[0]["total"]) if rows else 0
 
     async def open(self, product_id: str, sight: Sight) -> Opened:
         """A product of the archive, whatever its version.
