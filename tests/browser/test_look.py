@@ -90,6 +90,7 @@ def everywhere(rows: NightRows) -> list[str]:
         "/archive/selection?frame_class=MFARC",
         f"/archive/field?night={NIGHT}&field={MY_FIELD}&plate=1",
         "/products",
+        "/requests",
         f"/products/{rows.products['8/blue/object/1']}",
         f"/downloads?night={NIGHT}&field={MY_FIELD}&content=everything&pdfs=false",
         f"/downloads?product={rows.products['8/red/object/1']}",
