@@ -26,7 +26,6 @@ from paws.embedded.postgres import EmbeddedPostgres
 from paws.embedded.postgres_place import find_cluster
 from paws.embedded.process import ProcessSpec
 from paws.embedded.ready import file_ready
-from paws.embedded.runtime import was_killed
 from paws.embedded.supervisor import Supervisor
 from paws.errors import ConfigurationError, ServiceUnavailableError
 from paws.notices import NoticeDesk
@@ -165,7 +164,6 @@ async def live_system(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     desk = NoticeDesk(settings.data_dir)
     notices = ProcessNotices(desk)
-    killed = was_killed(settings.data_dir)
 
     def take(event: SupervisorEvent) -> None:
         notices.take(event)
@@ -173,7 +171,7 @@ async def live_system(
             on_event(event)
 
     async with Supervisor(settings.data_dir, on_event=take) as supervisor:
-        if killed:
+        if supervisor.after_death:
             desk.tell(
                 "system", "started again", "The whole system had ended without being stopped; it runs again."
             )

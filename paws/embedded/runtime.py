@@ -81,9 +81,9 @@ def read_runtime(data: Path) -> Runtime | None:
         return None
 
 
-def was_killed(data: Path) -> bool:
+def runtime_left(data: Path) -> bool:
     """Whether the last supervisor of a data folder left without stopping: its runtime file is still there.
 
-    To be asked before another is started there.
+    To be asked by who holds the folder's lock, before writing a file of its own.
     """
-    return (data / RUNTIME_NAME).exists() and not DataLock(data).held_by_somebody()
+    return (data / RUNTIME_NAME).exists()

@@ -21,7 +21,7 @@ from paws.embedded.lock import DataLock
 from paws.embedded.logfile import RotatingLog
 from paws.embedded.process import Child, ProcessSpec
 from paws.embedded.restart import Ending, RestartAction, decide_restart
-from paws.embedded.runtime import Runtime, remove_runtime, write_runtime
+from paws.embedded.runtime import Runtime, remove_runtime, runtime_left, write_runtime
 from paws.embedded.watch import pauses_told
 
 #: Pause between two questions to a readiness probe [s].
@@ -86,6 +86,7 @@ class Supervisor:
         self._patience = patience
         self._kept: dict[str, _Kept] = {}
         self._guard: asyncio.subprocess.Process | None = None
+        self.after_death = False  # once entered: whether the last one of this folder left without stopping
         self._stop_asked = asyncio.Event()
         self._ending = asyncio.Event()
         self._failure: ServiceError | None = None
@@ -94,6 +95,8 @@ class Supervisor:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._lock.acquire, self._patience)
+        # Only now: what a killed one left may hold the lock for a while, as a live one does.
+        self.after_death = runtime_left(self.data)
         try:
             await self._start_guard()
             write_runtime(self.data, self._runtime)

@@ -27,10 +27,20 @@ from paws.embedded.ports import LOOPBACK
 from paws.embedded.process import ProcessSpec
 from paws.embedded.ready import file_ready, http_ready, tcp_ready
 from paws.embedded.restart import RestartPolicy
-from paws.embedded.runtime import read_runtime
+from paws.embedded.runtime import Runtime, read_runtime, write_runtime
 from paws.embedded.supervisor import StopRequestedError, Supervisor
 
 SLEEP = "import time; time.sleep(600)"
+GUARDING = """
+import fcntl, json, sys, time
+lock = open(sys.argv[1], "r+")
+fcntl.flock(lock, fcntl.LOCK_EX)
+lock.truncate(0)
+lock.write(json.dumps({"pid": 2**22 + 1, "command": "gone", "since": "then"}))
+lock.flush()
+print("held", flush=True)
+time.sleep(600)
+"""
 QUICK = RestartPolicy(max_failures=2, first_delay=0.01, max_delay=0.02)
 
 
@@ -72,6 +82,29 @@ async def test_processes_run_are_published_and_end_in_reverse_order(tmp_path):
     assert not (tmp_path / "run" / "runtime.json").exists()
     with DataLock(tmp_path):
         pass
+
+
+async def test_a_death_is_known_though_its_remains_still_hold_the_folder(tmp_path):
+    """A killed supervisor's guard has the lock until it has cleared up: whoever comes meanwhile waits, and knows."""
+    async with Supervisor(tmp_path) as supervisor:
+        assert not supervisor.after_death
+    async with Supervisor(tmp_path) as supervisor:
+        assert not supervisor.after_death, "the one before was stopped in order"
+    write_runtime(tmp_path, Runtime(2**22 + 1, "then"))
+    holder = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", GUARDING, str(tmp_path / "run" / "lock")), stdout=asyncio.subprocess.PIPE
+    )
+    assert await holder.stdout.readline() == b"held\n"
+    entering = asyncio.create_task(Supervisor(tmp_path).__aenter__())
+    await asyncio.sleep(0.2)
+    assert not entering.done()
+    holder.kill()
+    await holder.wait()
+    supervisor = await entering
+    try:
+        assert supervisor.after_death
+    finally:
+        await supervisor.stop()
 
 
 async def test_second_supervisor_is_refused(tmp_path):
