@@ -215,6 +215,24 @@ def spread_halo(light, fraction, length, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]
+    """Set ``out`` to the light that the inner and the far halo send: ``halo`` is fraction and length of either."""
+    ny = light.shape[0]
+    near, far = np.exp(-1.0 / halo[1]), np.exp(-1.0 / halo[3])
+    one, two = halo[0] * (1.0 - near) / (1.0 + near), halo[2] * (1.0 - far) / (1.0 + far)
+    a, b = 0.0, 0.0
+    for y in range(ny):
+        a = a * near + light[y]
+        b = b * far + light[y]
+        out[y] = one * a + two * b
+    a, b = 0.0, 0.0
+    for y in range(ny - 1, -1, -1):
+        out[y] += one * a * near + two * b * far
+        a = a * near + light[y]
+        b = b * far + light[y]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
 def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ignore[no-untyped-def]
     """Fit all fibres of a column with the variance that the fit itself predicts.
 
@@ -224,7 +242,7 @@ def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ig
     noise : variance that is not photon noise of the fibres, per pixel
     background : scattered light, whose photon noise counts; on return it includes the fibres' halo
     profile, first : from `evaluate`
-    halo : (fraction, length) of the fibres' halo
+    halo : fraction and length of the fibres' inner halo, and of the far one
     buffers : tuple of scratch arrays, see `column_buffers`
 
     Leaves weights, model and flux in the buffers.
@@ -239,8 +257,8 @@ def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ig
             w[y] = 1.0 / (noise[y] + max(background[y], 0.0))
     for i in range(PASSES):
         if i > 0:
-            if halo[0] > 0.0:
-                spread_halo(model, halo[0], halo[1], new)
+            if halo[0] != 0.0 or halo[2] != 0.0:
+                spread_halos(model, halo, new)
                 for y in range(ny):
                     background[y] += new[y] - old[y]
                     if w[y] > 0.0:
@@ -298,7 +316,7 @@ def survey_columns(  # type: ignore[no-untyped-def]
     centres : (fibres, all columns)
     bank, row_nodes, column_nodes : profile bank
     grid, grid_rows : background, see `background_at_column`
-    halo : (fraction, length), see `spread_halo`
+    halo : see `spread_halos`
     fluxes, shift, weight : (fibres, chosen columns), results
         Flux, offset of the light from ``centres`` [pixel] and its inverse variance.
     residual, light : (chosen columns, rows) or (0, 0) float32, results

@@ -130,10 +130,9 @@ def _survey(
     grid, rows = no_background(n_rows, n_columns)
     nothing = np.empty((0, 0), dtype=np.float32)
     fluxes, shift, weight = (np.empty((len(centre), len(columns))) for _ in range(3))
-    halo = (profile.halo_fraction, profile.halo_length)
     survey_columns(
         image, floor, np.ascontiguousarray(columns), np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
-        profile.column_nodes, grid, rows, halo, fluxes, shift, weight, nothing, nothing,
+        profile.column_nodes, grid, rows, profile.halo, fluxes, shift, weight, nothing, nothing,
     )  # fmt: skip
     return fluxes, shift, weight
 

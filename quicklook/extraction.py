@@ -126,7 +126,7 @@ def extract_with_mask(
         centre = centre + drift.shift(centre, n_rows)
     bank = profile_bank(tramlines.profile)
     nodes = (tramlines.profile.row_nodes, tramlines.profile.column_nodes)
-    halo = (tramlines.profile.halo_fraction, tramlines.profile.halo_length)
+    halo = tramlines.profile.halo
     grid, grid_rows = no_background(n_rows, n_columns)
     if options.scattered:
         columns = np.unique(np.linspace(0, n_columns - 1, min(SURVEYED, n_columns)).astype(np.int64))
@@ -148,8 +148,9 @@ def extract_with_mask(
         flux[sharp], variance[sharp] = np.nan, np.nan
         spikes = int(sharp.sum())
     # The profile is normalised over its table: what a fibre sends beyond belongs to it as well.
-    flux *= 1.0 + halo[0]
-    variance *= (1.0 + halo[0]) ** 2
+    whole = 1.0 + halo[0] + halo[2]
+    flux *= whole
+    variance *= whole**2
     if tramlines.bad is not None:
         lost = tramlines.bad[lit]
         flux[lost], variance[lost] = np.nan, np.nan

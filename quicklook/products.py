@@ -23,7 +23,7 @@ from quicklook.errors import InvalidInput
 from quicklook.fibres import FibreTable, find_fibres
 from quicklook.headers import passed_on, sound_table
 
-_PRECISE = frozenset({"WAVELA", "SHIFTS", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS"})
+_PRECISE = frozenset({"WAVELA", "SHIFTS", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS", "WINGS", "WINGCERT"})
 """Extensions kept in float64 when they come so: a float32 nanometre is 0.001 pixel of a fine grating, and a
 tramline map read back must be the map that was written."""
 

@@ -1,38 +1,32 @@
 """The fibre profile across the dispersion, as the flat shows it.
 
-The chip is divided into zones. In each, the pixels of the flat are written as a sum over fibres of flux times
-a profile built from B-splines in the offset from the tramline, plus a constant; fluxes come from the previous
-round, the spline coefficients are solved for. Nothing is assumed about the shape but its smoothness.
+The chip is divided into zones. In each, the pixels of the flat are written as a sum over fibres of flux times a
+profile, plus a smooth background; fluxes come from the previous round. The profile's core is made of B-splines in the
+offset from the tramline, and nothing is assumed about its shape but its smoothness; its wings are shared by all zones
+(`quicklook.wingfit`).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline, make_interp_spline
+from scipy.interpolate import make_interp_spline
 from scipy.special import erf
 
-from quicklook.columns import HALF, PHASES, PIXELS, background_at_column
-from quicklook.types import FloatArray, FloatImage, ProfileModel
+from quicklook.columns import PHASES, PIXELS
+from quicklook.types import FloatArray, FloatImage, ProfileModel, Wings
+from quicklook.wingfit import HALO_LENGTHS, HALO_RANGE, KINDS, N_SHARES, OFFSETS, fit_zones
+from quicklook.zones import Zones
 
 ZONE_ROWS = 8
 ZONE_COLUMNS = 8
 EDGE = 1.0
 """Width over which the aperture that defines a profile's centre fades [pixel]."""
 
-FINE = 60
-"""Steps per pixel of the tabulated B-splines."""
-
-N_ENTRIES = PIXELS * PHASES + 1
-LARGEST_TRADE = 0.25
-"""Largest value of what a profile trades with the background: much more than light spread over the profile's reach."""
-
 LARGEST_SHARE = 10.0
 """No pixel holds a larger share of a fibre's light, nor a more negative one."""
-
-OFFSETS: FloatArray = -HALF - 0.5 + np.arange(N_ENTRIES) / PHASES
-"""Offsets at which profiles are tabulated [pixel]."""
 
 
 def gaussian_profile(fwhm: float) -> ProfileModel:
@@ -51,16 +45,21 @@ def sound_profile(profile: ProfileModel) -> bool:
         and profile.table.shape == (len(nodes[0]), len(nodes[1]), len(OFFSETS))
         and all(len(each) > 0 and np.isfinite(each).all() and (np.diff(each) > 0).all() for each in nodes)
         and (np.abs(profile.table) < LARGEST_SHARE).all()
-        and (
-            profile.unseen is None
-            or (
-                profile.unseen.shape == profile.table.shape and (np.abs(profile.unseen) < LARGEST_SHARE).all()
-            )
-        )
+        and (profile.wings is None or _sound_wings(profile.wings, profile.table[1::2, 1::2].shape))
         and abs(profile.first_offset - OFFSETS[0]) < 1e-6
         and abs(profile.offset_step - (OFFSETS[1] - OFFSETS[0])) < 1e-6
-        and 0.0 <= profile.halo_fraction < 1.0
-        and 1.0 <= profile.halo_length < 1e4
+        and all(abs(fraction) < 1.0 for fraction in profile.halo[::2])
+        and all(1.0 <= length < 1e4 for length in profile.halo[1::2])
+    )
+
+
+def _sound_wings(wings: Wings, shape: tuple[int, ...]) -> bool:
+    """Whether wings read from a file can be those of a profile of that shape."""
+    parts = (wings.share, wings.certainty, wings.response)
+    return bool(
+        tuple(part.shape for part in parts) == ((N_SHARES,), (N_SHARES, N_SHARES), (KINDS, *shape))
+        and all(np.isfinite(part).all() for part in parts)
+        and (np.abs(wings.response) < LARGEST_SHARE).all()
     )
 
 
@@ -139,90 +138,29 @@ def fit_profile(
     ProfileModel
         Centred: the centroid of the light that lies nearer to a fibre than to its neighbours is at offset zero.
     """
-    n_columns, n_rows = image.shape
-    basis = _tabulated_basis(fwhm)
+    n_columns = image.shape[0]
     aperture = 0.5 * float(np.median(np.diff(centre[:, n_columns // 2]))) if len(centre) > 1 else 1.5 * fwhm
-    row_edges = np.linspace(0, n_rows, ZONE_ROWS + 1)
-    column_edges = np.linspace(0, n_columns, ZONE_COLUMNS + 1)
-    table, unseen = (np.zeros((ZONE_ROWS, ZONE_COLUMNS, N_ENTRIES)) for _ in range(2))
-    values = _entries(basis)
-    start, packed = _packed(basis)
-    for c in range(ZONE_COLUMNS):
-        chosen = (columns >= column_edges[c]) & (columns < column_edges[c + 1])
-        for r in range(ZONE_ROWS):
-            before = previous.table[min(r, previous.table.shape[0] - 1), min(c, previous.table.shape[1] - 1)]
-            matrix, right, used = _accumulate(
-                image, floor, centre, columns[chosen], np.ascontiguousarray(fluxes[:, chosen]),
-                int(row_edges[r]), int(row_edges[r + 1]), start, packed, basis.shape[1], before, *background, previous.halo_fraction,
-            )  # fmt: skip
-            solved = _solve_zone(matrix, right, values) if used > 20 * len(right) else None
-            fitted, unseen[r, c] = solved if solved is not None else (before, 0.0)
-            table[r, c] = _centred(fitted, fwhm, aperture)
-    # Beyond the outermost fibres the halo falls off; that tilts what is traded there, but is no shape that fibres have.
-    unseen[0], unseen[-1] = unseen[1], unseen[-2]
+    zones = Zones.of(image.shape[1], n_columns, ZONE_ROWS, ZONE_COLUMNS)
+    table, wings = fit_zones(image, floor, centre, columns, fluxes, fwhm, previous, background, zones)
+    for place in np.ndindex(*table.shape[:2]):
+        total = table[place].sum() / PHASES
+        sound = np.isfinite(total) and total > 0
+        table[place] = _centred(
+            table[place] / total if sound else gaussian_profile(fwhm).table[0, 0], fwhm, aperture
+        )
+    halo = np.clip(wings.share[-2:], *HALO_RANGE)
     return ProfileModel(
-        table,
-        0.5 * (row_edges[:-1] + row_edges[1:]) - 0.5,
-        0.5 * (column_edges[:-1] + column_edges[1:]) - 0.5,
+        zones.refined(table),
+        zones.fine_rows,
+        zones.fine_columns,
         OFFSETS[0],
         1 / PHASES,
-        previous.halo_fraction,
-        previous.halo_length,
-        unseen,
+        float(halo[0]),
+        HALO_LENGTHS[0],
+        float(halo[1]),
+        HALO_LENGTHS[1],
+        replace(wings, share=np.r_[wings.share[:-2], halo]),
     )
-
-
-def _knots(fwhm: float) -> FloatArray:
-    """Knots of the profile, symmetric about zero: dense in the core, ever wider in the wings [pixel]."""
-    step = 0.15 * fwhm
-    right = list(np.arange(0.0, min(1.6 * fwhm, 0.5 * HALF), step))
-    while right[-1] + 1.5 * step < HALF:
-        step *= 1.4
-        right.append(right[-1] + step)
-    right[-1] = HALF + 0.5
-    return np.array([-v for v in right[:0:-1]] + right)
-
-
-def _tabulated_basis(fwhm: float) -> FloatArray:
-    """B-splines in the offset, (fine offsets, splines); they vanish at the ends of the profile."""
-    inner = _knots(fwhm)
-    knots = np.r_[[inner[0]] * 3, inner, [inner[-1]] * 3]
-    fine = np.linspace(-HALF - 0.5, HALF + 0.5, PIXELS * FINE + 1)
-    full = BSpline.design_matrix(np.clip(fine, inner[0], inner[-1]), knots, 3).toarray()
-    return np.ascontiguousarray(full[:, 1:-1])
-
-
-def _entries(basis: FloatArray) -> FloatArray:
-    """The basis at the tabulated offsets, (entries, splines)."""
-    fine = np.linspace(-HALF - 0.5, HALF + 0.5, basis.shape[0])
-    return np.stack([np.interp(OFFSETS, fine, basis[:, m]) for m in range(basis.shape[1])], axis=1)
-
-
-def _solve_zone(
-    matrix: FloatArray, right: FloatArray, values: FloatArray
-) -> tuple[FloatArray, FloatArray] | None:
-    """Tabulated profile of a zone and what it trades with the background, both of unit sum; None without sense.
-
-    Fibres lie side by side at one distance: wings whose copies add up to a constant look like background. Were the
-    constant larger by one, the splines would become smaller by A^-1 b, with A their normal matrix and b the column of
-    the constant. That is the shape of what the flat leaves undecided.
-    """
-    scale = np.sqrt(np.maximum(np.diag(matrix), 1e-30))
-    scaled = matrix / np.outer(scale, scale) + 1e-9 * np.eye(len(right))
-    try:
-        solution = np.linalg.solve(scaled, right / scale) / scale
-        trade = values @ (np.linalg.solve(scaled[:-1, :-1], scaled[:-1, -1]) / scale[:-1])
-    except np.linalg.LinAlgError:
-        return None
-    profile = values @ solution[:-1]
-    total = profile.sum() / PHASES
-    if not np.isfinite(total) or total <= 0:
-        return None
-    trade = trade / (trade.sum() / PHASES)
-    # A shape that changes its sign widely is none that light has.
-    if not np.abs(trade).max() < LARGEST_TRADE:
-        trade = np.zeros_like(trade)
-    return np.asarray(profile / total), np.asarray(trade)
 
 
 def _centred(profile: FloatArray, fwhm: float, aperture: float) -> FloatArray:
@@ -247,83 +185,3 @@ def _centred(profile: FloatArray, fwhm: float, aperture: float) -> FloatArray:
     spline = make_interp_spline(OFFSETS, profile, k=3)
     moved = spline(np.clip(OFFSETS + shift, OFFSETS[0], OFFSETS[-1]))
     return np.asarray(moved / (moved.sum() / PHASES))
-
-
-def _packed(basis: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
-    """First spline that differs from zero at each fine offset, and the four values from there on."""
-    start = np.minimum(np.argmax(basis != 0.0, axis=1), basis.shape[1] - 4)
-    return start, np.take_along_axis(basis, start[:, None] + np.arange(4)[None, :], axis=1)
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _accumulate(  # type: ignore[no-untyped-def]
-    image, floor, centre, columns, fluxes, row0, row1, start, packed, m, before, grid, grid_rows, halo
-):
-    """Normal equations of one zone: spline coefficients and a constant background.
-
-    ``before`` is the zone's previous profile; it predicts the variance.
-    """
-    n = centre.shape[0]
-    fine = packed.shape[0] - 1
-    per_pixel = fine // (2 * HALF + 1)
-    coarser = per_pixel // PHASES if per_pixel >= PHASES else 1
-    matrix = np.zeros((m + 1, m + 1))
-    right = np.zeros(m + 1)
-    regressor = np.zeros(m + 1)
-    scattered = np.zeros(image.shape[1])
-    used = 0
-    for c in range(columns.shape[0]):
-        x = columns[c]
-        j0 = 0
-        # Every column of a zone counts alike, or a steep lamp would move the zone to its bright side.
-        level, members = 0.0, 0
-        for j in range(n):
-            if row0 <= centre[j, x] < row1:
-                level += max(fluxes[j, c], 0.0)
-                members += 1
-        if level <= 0.0:
-            continue
-        share = members / level
-        background_at_column(grid, grid_rows, x, scattered)
-        # The halo is so wide that within a zone it follows the column's mean light.
-        scattered += halo * level / (row1 - row0)
-        for y in range(row0, row1):
-            value = image[x, y] - scattered[y]
-            if np.isnan(value):
-                continue
-            while j0 < n and centre[j0, x] < y - HALF - 0.5:
-                j0 += 1
-            low, high = m, 0
-            model = 0.0
-            for j in range(j0, n):
-                offset = y - centre[j, x]
-                if offset < -HALF - 0.5:
-                    break
-                i = min(int((offset + HALF + 0.5) * per_pixel + 0.5), fine)
-                k0 = start[i]
-                f = fluxes[j, c]
-                for k in range(4):
-                    regressor[k0 + k] += f * packed[i, k]
-                low, high = min(low, k0), max(high, k0 + 4)
-                model += f * before[i // coarser]
-            noise = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
-            w = share / (noise + max(scattered[y], 0.0) + max(model, 0.0))
-            used += 1
-            for a in range(low, high):
-                ra = regressor[a]
-                if ra == 0.0:
-                    continue
-                wa = w * ra
-                row, others = matrix[a, a:high], regressor[a:high]
-                for b in range(high - a):
-                    row[b] += wa * others[b]
-                matrix[a, m] += wa
-                right[a] += wa * value
-            matrix[m, m] += w
-            right[m] += w * value
-            for a in range(low, high):
-                regressor[a] = 0.0
-    for a in range(m + 1):
-        for b in range(a):
-            matrix[a, b] = matrix[b, a]
-    return matrix, right, used

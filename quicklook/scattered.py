@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
-from quicklook.columns import spread_halo, survey_columns
+from quicklook.columns import spread_halos, survey_columns
 from quicklook.medians import median_of
 from quicklook.types import FloatArray, FloatImage
 
@@ -20,19 +20,8 @@ GRID_ROWS = 65
 VALLEY = 0.40
 """Pixels further from every fibre than this fraction of the fibre spacing are between fibres."""
 
-GAP = 0.6
-"""Pixels further from every fibre than this fraction of the spacing lie where a fibre is missing."""
-
-HALO_LENGTH = 40.0
-"""Length of the halo [pixel]; shorter light is part of the profile, longer is the background's."""
-
-HALO_INTERVALS = (6, 8)
-"""Intervals of the surface beside the halo while that is being measured, along rows and columns."""
-
 LEAST_CELLS = 0.1
 """Fraction of the cells that must hold light between fibres for a surface to be fitted."""
-
-LARGEST_HALO = 0.05
 
 PROFILE_DOUBT = 0.05
 """Relative error allowed to the profile's wings between the fibres."""
@@ -50,7 +39,7 @@ def scattered_light(
     centre: FloatArray,
     bank: FloatArray,
     nodes: tuple[FloatArray, FloatArray],
-    halo: tuple[float, float],
+    halo: tuple[float, float, float, float],
 ) -> tuple[FloatArray, FloatArray]:
     """Scattered light of a frame: fibres and background fitted in turn on a sample of columns.
 
@@ -68,57 +57,25 @@ def scattered_light(
     nodes : tuple of ndarray
         Row nodes and column nodes of the profile.
     halo : tuple of float
-        Fraction and length of the fibres' halo, which is not part of the smooth background.
+        Of the profile, `ProfileModel.halo`, which is not part of the smooth background.
 
     Returns
     -------
     grid, rows
         As `fit_background`.
     """
-    grid, rows, _ = _in_turn(frame, floor, columns, centre, bank, nodes, halo)
-    return grid, rows
-
-
-def scattered_light_and_halo(
-    frame: FloatImage,
-    floor: FloatImage,
-    columns: NDArray[np.int64],
-    centre: FloatArray,
-    bank: FloatArray,
-    nodes: tuple[FloatArray, FloatArray],
-) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
-    """As `scattered_light` for a flat, measuring the halo as well.
-
-    The halo follows the light from column to column, the smooth background does not: the lamp's changes along
-    the dispersion tell them apart.
-    """
-    return _in_turn(frame, floor, columns, centre, bank, nodes, None)
-
-
-def _in_turn(
-    frame: FloatImage,
-    floor: FloatImage,
-    columns: NDArray[np.int64],
-    centre: FloatArray,
-    bank: FloatArray,
-    nodes: tuple[FloatArray, FloatArray],
-    known: tuple[float, float] | None,
-) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
     n_columns, n_rows = frame.shape
     columns = np.ascontiguousarray(columns)
     scratch = [np.empty((len(centre), len(columns))) for _ in range(3)]
     residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
     grid, rows = no_background(n_rows, n_columns)
-    halo = known or (0.0, HALO_LENGTH)
     for _ in range(2):
         survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
             frame, floor, columns, centre, bank, *nodes, grid, rows, halo, *scratch, residual, light
         )
         noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))
-        grid, rows, halo = fit_background(
-            residual, light, noise2, columns, centre, n_columns, known or (-1.0, HALO_LENGTH)
-        )
-    return grid, rows, halo
+        grid, rows = fit_background(residual, light, noise2, columns, centre, n_columns, halo)
+    return grid, rows
 
 
 def fit_background(
@@ -128,8 +85,8 @@ def fit_background(
     columns: NDArray[np.int64],
     centre: FloatArray,
     n_columns: int,
-    halo: tuple[float, float],
-) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
+    halo: tuple[float, float, float, float],
+) -> tuple[FloatArray, FloatArray]:
     """Fit a smooth surface to what is left between the fibres.
 
     Parameters
@@ -145,29 +102,26 @@ def fit_background(
     n_columns : int
         Columns of the chip.
     halo : tuple of float
-        Fraction and length of the fibres' halo; a negative fraction is to be measured.
+        Of the profile, `ProfileModel.halo`.
 
     Returns
     -------
     grid : ndarray (grid rows, columns)
     rows : ndarray
         Row of each grid line; the background is linear between them.
-    halo : tuple of float
-        As given or measured.
     """
     n_rows = residual.shape[1]
     spacing = float(np.median(np.diff(centre[:, n_columns // 2])))
     rows_up = np.ascontiguousarray(centre.T)
-    light_of = (residual, light, noise2, columns, rows_up)
-    if halo[0] < 0:
-        halo = (_measured_halo(light_of, GAP * spacing, n_columns, halo[1]), halo[1])
-    value, wing, weight = light_between(
-        *light_of, VALLEY * spacing, n_columns, ROW_CELLS, COLUMN_CELLS, PROFILE_DOUBT, halo[1]
-    )
+    wide = halo_light(light, halo)
+    value, (wing,), weight = light_between(
+        residual, light, wide[np.newaxis], noise2, columns, rows_up, VALLEY * spacing, n_columns, ROW_CELLS,
+        COLUMN_CELLS, PROFILE_DOUBT,
+    )  # fmt: skip
     if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
-        return *no_background(n_rows, n_columns), halo
+        return no_background(n_rows, n_columns)
     across, along = _cell_basis(ROW_INTERVALS, COLUMN_INTERVALS)
-    coefficients, _ = robust_fit(_surface(across, along), (value - halo[0] * wing).ravel(), weight.ravel())
+    coefficients, _ = robust_fit(_surface(across, along), (value - wing).ravel(), weight.ravel())
     net = coefficients.reshape(across.shape[1], along.shape[1])
     grid_rows = np.linspace(0.0, n_rows - 1.0, GRID_ROWS)
     grid = (
@@ -175,7 +129,7 @@ def fit_background(
         @ net
         @ spline_basis(np.linspace(0.0, 1.0, n_columns), COLUMN_INTERVALS).T
     )
-    return np.ascontiguousarray(grid), grid_rows, halo
+    return np.ascontiguousarray(grid), grid_rows
 
 
 def remaining_light(between: FloatArray, weight: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
@@ -210,29 +164,6 @@ def remaining_light(between: FloatArray, weight: FloatArray, centre: FloatArray,
         @ net
         @ spline_basis(np.linspace(0.0, 1.0, n_columns), COLUMN_INTERVALS).T
     )
-
-
-def _measured_halo(
-    light_of: tuple[FloatImage, FloatImage, float, NDArray[np.int64], FloatArray],
-    distance: float,
-    n_columns: int,
-    length: float,
-) -> float:
-    """Fraction of a fibre's light in its halo, from the gaps that guides and broken fibres leave.
-
-    Between neighbouring fibres the profile's own wings are as bright as the halo, and an error of theirs would
-    pass for it. The surface beside it is finer than the scattered light needs: what the halo is to explain is
-    how the light around each gap differs from that of the region.
-    """
-    value, wing, weight = light_between(
-        *light_of, distance, n_columns, ROW_CELLS, COLUMN_CELLS, PROFILE_DOUBT, length
-    )
-    if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
-        return 0.0
-    surface = _surface(*_cell_basis(*HALO_INTERVALS))
-    fitted, error = robust_fit(np.column_stack([surface, wing.ravel()]), value.ravel(), weight.ravel())
-    # A halo that is not clearly there is none; one beyond a few per cent is something else.
-    return float(fitted[-1]) if 4 * error < fitted[-1] < LARGEST_HALO else 0.0
 
 
 def _cell_basis(rows: int, columns: int) -> tuple[FloatArray, FloatArray]:
@@ -271,18 +202,25 @@ def spline_basis(position: FloatArray, intervals: int) -> FloatArray:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
-def light_between(residual, light, noise2, columns, centre, distance, n_columns, nr, nc, doubt, length):  # type: ignore[no-untyped-def]
+def halo_light(light, halo):  # type: ignore[no-untyped-def]
+    """What halos send of the light of all columns, (columns, rows)."""
+    result = np.empty_like(light)
+    for c in range(light.shape[0]):
+        spread_halos(light[c], halo, result[c])
+    return result
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def light_between(residual, light, others, noise2, columns, centre, distance, n_columns, nr, nc, doubt):  # type: ignore[no-untyped-def]
     """Clipped weighted mean of the pixels between fibres in each cell of the chip, and its inverse variance.
 
-    Beside it the mean of the light spread as a halo of unit fraction would be.
+    Beside it the means of ``others`` (kinds, columns, rows) over the same pixels.
     """
-    ny, n = residual.shape[1], centre.shape[1]
-    value, wing, weight = np.zeros((nr, nc)), np.zeros((nr, nc)), np.zeros((nr, nc))
-    halo = np.empty((columns.shape[0], ny))
-    for c in range(columns.shape[0]):
-        spread_halo(light[c], 1.0, length, halo[c])
+    ny, n, kinds = residual.shape[1], centre.shape[1], others.shape[0]
+    value, wing, weight = np.zeros((nr, nc)), np.zeros((kinds, nr, nc)), np.zeros((nr, nc))
     most = (ny // nr + 1) * columns.shape[0]
-    values, weights, wings, work = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
+    values, weights, work = np.empty(most), np.empty(most), np.empty(most)
+    row, column = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
     for i in range(nr):
         y0, y1 = ny * i // nr, ny * (i + 1) // nr
         for k in range(nc):
@@ -306,7 +244,7 @@ def light_between(residual, light, noise2, columns, centre, distance, n_columns,
                     if near < distance or np.isnan(r):
                         continue
                     values[m] = r
-                    wings[m] = halo[c, y]
+                    row[m], column[m] = y, c
                     s = doubt * light[c, y]
                     weights[m] = 1.0 / (noise2 + max(light[c, y], 0.0) + s * s)
                     m += 1
@@ -318,16 +256,18 @@ def light_between(residual, light, noise2, columns, centre, distance, n_columns,
             for q in range(m):
                 work[q] = abs(values[q] - middle)
             spread = 1.4826 * median_of(work, m) + 1e-3
-            total, s0, far = 0.0, 0.0, 0.0
+            total, s0 = 0.0, 0.0
             for q in range(m):
                 if abs(values[q] - middle) < 4.0 * spread:
                     total += weights[q] * values[q]
-                    far += weights[q] * wings[q]
                     s0 += weights[q]
+                    for p in range(kinds):
+                        wing[p, i, k] += weights[q] * others[p, column[q], row[q]]
             if s0 > 0.0:
                 value[i, k] = total / s0
-                wing[i, k] = far / s0
                 weight[i, k] = s0
+                for p in range(kinds):
+                    wing[p, i, k] /= s0
     return value, wing, weight
 
 

@@ -26,7 +26,7 @@ from quicklook.columns import (
     normal_equations,
     reweight,
     solve,
-    spread_halo,
+    spread_halos,
 )
 from quicklook.cosmics import grow_hits, reject_pixels
 from quicklook.scattered import gather_between
@@ -85,8 +85,8 @@ def solve_columns(  # type: ignore[no-untyped-def]
             e = equations[s]
             _predict(early, x, expected[s])
             add_model(expected[s], profile[s], first[s], model[s])
-            if halo[0] > 0.0:
-                spread_halo(model[s], halo[0], halo[1], spread)
+            if halo[0] != 0.0 or halo[2] != 0.0:
+                spread_halos(model[s], halo, spread)
                 for y in range(ny):
                     background[s, y] += spread[y]
                     if w[s, y] > 0.0:

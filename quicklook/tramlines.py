@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,9 +20,10 @@ from quicklook.profiles import (
     sound_profile,
     width_along,
 )
-from quicklook.scattered import no_background, scattered_light_and_halo
+from quicklook.scattered import no_background, scattered_light
 from quicklook.slitmatch import SlitMatch, match_slit
 from quicklook.smoothing import SmoothLines, fill_unlit, smooth_lines
+from quicklook.storedprofile import PROFILE_PARTS, WING_PARTS, store_profile, stored_profile
 from quicklook.sweep import Traces, sweep
 from quicklook.types import FloatArray, FloatImage, Image, Parameters, ProfileModel, Tramlines
 
@@ -40,8 +39,8 @@ POINT = 8
 LARGEST_SHIFT = 1.5
 """A correction to a position larger than this is not believed [pixel]."""
 
-NEEDED_PARTS = ("SIGMAPRF", "TRACE", "PROFILE", "PROFROWS", "PROFCOLS")
-MAP_PARTS = (*NEEDED_PARTS, "UNSEEN", "BADPIX")
+NEEDED_PARTS = ("SIGMAPRF", "TRACE", *PROFILE_PARTS)
+MAP_PARTS = (*NEEDED_PARTS, *WING_PARTS, "BADPIX")
 """Extensions of a map's file, beside those that all products have."""
 
 BEYOND = 200.0
@@ -92,7 +91,7 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
         if i > 0:
             lines = _smooth(columns, centre, survey[1], survey[2], flat.shape[0])
             centre = lines.centre
-            background, profile = _background(flat, floor, columns, centre, profile)
+            background = _background(flat, floor, columns, centre, profile)
             survey = _survey(flat, floor, columns, centre, profile, background)
         profile = fit_profile(flat, floor, centre, columns, survey[0], fwhm, profile, background)
         fwhm = float(np.nanmedian(profile_width(profile)))
@@ -191,20 +190,25 @@ def _survey(
     result = [np.empty((len(centre), len(columns))) for _ in range(3)]
     survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
         flat, floor, columns, np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
-        profile.column_nodes, *background, (profile.halo_fraction, profile.halo_length), *result, nothing, nothing,
+        profile.column_nodes, *background, profile.halo, *result, nothing, nothing,
     )  # fmt: skip
     return result[0], result[1], result[2]
 
 
 def _background(
     flat: FloatImage, floor: FloatImage, columns: NDArray[np.int64], centre: FloatArray, profile: ProfileModel
-) -> tuple[tuple[FloatArray, FloatArray], ProfileModel]:
-    """Smooth scattered light, and the profile with the halo that the flat shows."""
+) -> tuple[FloatArray, FloatArray]:
+    """Smooth scattered light beside the halo that the profile has so far."""
     few = columns[:: max(1, len(columns) // 256)]
-    grid, rows, halo = scattered_light_and_halo(
-        flat, floor, few, centre, profile_bank(profile), (profile.row_nodes, profile.column_nodes)
+    return scattered_light(
+        flat,
+        floor,
+        few,
+        centre,
+        profile_bank(profile),
+        (profile.row_nodes, profile.column_nodes),
+        profile.halo,
     )
-    return (grid, rows), replace(profile, halo_fraction=halo[0], halo_length=halo[1])
 
 
 def _smooth(
@@ -242,11 +246,10 @@ def _result(
         f"Tramlines are splines of {lines.intervals} intervals, median rms {np.nanmedian(rms):.4f} pixel",
         f"Fibre profile measured from the flat, median FWHM {mwidth:.3f} pixel",
     ]
-    if profile.halo_fraction > 0:
-        history.append(
-            f"Fibres send {100 * profile.halo_fraction:.2f} % of their light into a halo of "
-            f"{profile.halo_length:.0f} pixel"
-        )
+    history.append(
+        f"Fibres send {100 * profile.halo_fraction:.2f} % of their light into a halo of "
+        f"{profile.halo_length:.0f} pixel, {100 * profile.inner_fraction:.2f} % into one of {profile.inner_length:.0f}"
+    )
     if lost.any():
         history.append(
             f"Bad columns: {columns} over a fifth of the fibres or more, {lost[lit].mean():.2e} in all"
@@ -287,9 +290,7 @@ def tramlines_to_product(tramlines: Tramlines, image: Image) -> Product:
     header["PSF_TYPE"] = ("EMPIRIC", "profile measured from the flat")
     header["NTRACES"] = (int(tramlines.lit.sum()), "fibre traces found")
     masked = {} if tramlines.bad is None else {"BADPIX": tramlines.bad.astype(np.uint8)}
-    wings = tramlines.profile.unseen
-    unseen = {} if wings is None else {"UNSEEN": wings}
-    return Product(
+    product = Product(
         data=tramlines.centre,
         header=header,
         fibres=image.fibres,
@@ -297,23 +298,13 @@ def tramlines_to_product(tramlines: Tramlines, image: Image) -> Product:
         extras={
             "SIGMAPRF": tramlines.width,
             "TRACE": np.vstack([tramlines.lit.astype(np.float64), tramlines.rms]),
-            "PROFILE": tramlines.profile.table,
-            "PROFROWS": tramlines.profile.row_nodes,
-            "PROFCOLS": tramlines.profile.column_nodes,
-            **unseen,
             **masked,
-        },
-        extra_headers={
-            "PROFILE": {
-                "OFFSET0": tramlines.profile.first_offset,
-                "OFFSTEP": tramlines.profile.offset_step,
-                "HALOFRAC": tramlines.profile.halo_fraction,
-                "HALOLEN": tramlines.profile.halo_length,
-            }
         },
         history=list(tramlines.history),
         keep_precision=True,
     )
+    store_profile(tramlines.profile, product)
+    return product
 
 
 def _possible(centre: FloatArray, lit: NDArray[np.bool_]) -> bool:
@@ -339,28 +330,8 @@ def product_to_tramlines(product: Product) -> Tramlines:
             "make one with make_tlm",
             path=product.path,
         )
-    table, trace = (np.asarray(parts[name], dtype=np.float64) for name in ("PROFILE", "TRACE"))
-    cards = product.extra_headers.get("PROFILE", {})
-    try:
-        first, step, share, length = (
-            float(str(cards[key])) for key in ("OFFSET0", "OFFSTEP", "HALOFRAC", "HALOLEN")
-        )
-    except (KeyError, ValueError):
-        raise InvalidInput(
-            "the PROFILE extension lacks OFFSET0, OFFSTEP, HALOFRAC or HALOLEN; make the map again with make_tlm",
-            path=product.path,
-        ) from None
-    unseen = product.image("UNSEEN")
-    profile = ProfileModel(
-        table,
-        np.asarray(parts["PROFROWS"], dtype=np.float64).ravel(),
-        np.asarray(parts["PROFCOLS"], dtype=np.float64).ravel(),
-        first,
-        step,
-        share,
-        length,
-        None if unseen is None else np.asarray(unseen, dtype=np.float64),
-    )
+    trace = np.asarray(parts["TRACE"], dtype=np.float64)
+    profile = stored_profile(product)
     centre = np.asarray(product.data, dtype=np.float64)
     width = np.asarray(parts["SIGMAPRF"], dtype=np.float64)
     masked = product.image("BADPIX")

@@ -69,6 +69,26 @@ class Image:
 
 
 @dataclass(frozen=True, eq=False)
+class Wings:
+    """Light of the fibre profile beyond its core, in kinds of wings that all of the chip shares (`quicklook.wingfit`).
+
+    Attributes
+    ----------
+    share : ndarray of float64 (shares,)
+        Parameters of the fractions of light in each kind; the last is the halo's.
+    certainty : ndarray of float64 (shares, shares)
+        Their inverse covariance.
+    response : ndarray of float64 (kinds, zones along rows, zones along columns, offsets)
+        By how much the profile's table changes with a unit fraction in each kind, core included, at every second
+        node of the table, beginning with the second.
+    """
+
+    share: FloatArray
+    certainty: FloatArray
+    response: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class ProfileModel:
     """The measured fibre profile and how it varies over the chip.
 
@@ -84,12 +104,11 @@ class ProfileModel:
         Where the nodes are [pixel]; both ascending.
     first_offset, offset_step : float
         Offset of the first table entry and the spacing of entries [pixel].
-    halo_fraction, halo_length : float
-        Light of a fibre, relative to the profile's, that falls off exponentially along the column beyond the
-        table, and the length over which it does [pixel].
-    unseen : ndarray of float64, shape of table, or None
-        What the flat could add to each profile and take from the background, or the other way round, and hardly
-        look different; of unit sum, or zero where nothing is known of it.
+    inner_fraction, inner_length, halo_fraction, halo_length : float
+        Light of a fibre, relative to the profile's, in its inner and in its far halo, which fall off exponentially
+        along the column and reach beyond the table, and the lengths over which they do [pixel].
+    wings : Wings or None
+        What the flat knows of the light beyond the core; None where nothing was measured.
     """
 
     table: FloatArray
@@ -97,9 +116,16 @@ class ProfileModel:
     column_nodes: FloatArray
     first_offset: float
     offset_step: float
+    inner_fraction: float = 0.0
+    inner_length: float = 12.0
     halo_fraction: float = 0.0
     halo_length: float = 40.0
-    unseen: FloatArray | None = None
+    wings: Wings | None = None
+
+    @property
+    def halo(self) -> tuple[float, float, float, float]:
+        """Fraction and length of the inner halo, and of the far one, for the kernels."""
+        return self.inner_fraction, self.inner_length, self.halo_fraction, self.halo_length
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from quicklook.badpixels import find_bad_columns
 from quicklook.extraction import extract
 from quicklook.fibres import N_FIBRES
 from quicklook.geometry import Windows
+from quicklook.halo import measure_halo
 from quicklook.image import make_image
 from quicklook.linefit import fit_lines
 from quicklook.products import Product
@@ -30,7 +30,6 @@ from quicklook.skymodel import fit_sky, slit_coordinate
 from quicklook.stack import combine_images
 from quicklook.sweep import sweep
 from quicklook.types import FloatImage, Image, LinearGrid, Tramlines
-from quicklook.wings import wing_light
 
 ROWS, COLUMNS, LIT = 300, 256, 24
 OVERSCAN = 22
@@ -49,11 +48,8 @@ def warm_kernels() -> None:
     tramlines = _map(image, centre)
     spectra = extract(image, tramlines, {"COSRAY_MTHD": "AUTO"})
     wavelength = np.broadcast_to(5000.0 + np.arange(COLUMNS, dtype=np.float64), (N_FIBRES, COLUMNS)).copy()
-    # The wings of an arc's fibres; gaussian_profile knows of none, so here the profile stands for them.
-    wing_light(
-        np.ones((LIT, 1)), np.array([COLUMNS // 2]), np.ascontiguousarray(centre[:LIT]),
-        replace(tramlines.profile, unseen=tramlines.profile.table), ROWS,
-    )  # fmt: skip
+    # What an arc tells of its fibres' wings.
+    measure_halo(image, tramlines)
     scrunch(spectra.flux, spectra.variance, wavelength, LinearGrid(5000.0, 1.0, COLUMNS))
     model = fit_sky(spectra.flux, spectra.variance, wavelength, np.arange(LIT))
     model.evaluate(wavelength, slit_coordinate(N_FIBRES))
@@ -92,7 +88,7 @@ def _map(image: Image, centre: np.ndarray[tuple[int, int], np.dtype[np.float64]]
     """The tramline map of the toy, with the kernels that a flat needs."""
     sweep(image.data, image.variance, 65535.0)
     find_bad_columns(image.data, image.read_noise)
-    fit_profile(
+    profile = fit_profile(
         np.ascontiguousarray(image.data.T), np.ones((1, 1), dtype=np.float32), centre[:LIT], np.arange(COLUMNS),
         np.ones((LIT, COLUMNS)), 3.5, gaussian_profile(3.5), no_background(ROWS, COLUMNS),
     )  # fmt: skip
@@ -101,7 +97,7 @@ def _map(image: Image, centre: np.ndarray[tuple[int, int], np.dtype[np.float64]]
         width=np.full(centre.shape, 3.5),
         lit=np.arange(N_FIBRES) < LIT,
         rms=np.full(N_FIBRES, 0.01),
-        profile=gaussian_profile(3.5),
+        profile=profile,
         mwidth=3.5,
     )
 

@@ -1,9 +1,4 @@
-"""Wings of the fibre profile that a flat cannot see: their light, and the profile with more or less of it.
-
-Fibres lie side by side at one distance. Wings whose copies at that distance add up to a constant look, in an evenly lit
-flat, like background: how much of a fibre's light is in them remains open, to some tenths of a per cent. Their shape
-is known from the flat (`quicklook.profiles`), their amount from an arc (`quicklook.halo`).
-"""
+"""The wings of a fibre profile as later frames correct them, and the light in each kind of wings."""
 
 from __future__ import annotations
 
@@ -15,30 +10,50 @@ from numpy.typing import NDArray
 
 from quicklook.columns import PIXELS, add_model, bank_at_column, evaluate
 from quicklook.profiles import profile_bank
-from quicklook.types import FloatArray, FloatImage, ProfileModel
+from quicklook.types import FloatArray, FloatImage, ProfileModel, Wings
+from quicklook.wingfit import shares_at
+from quicklook.zones import Zones
 
 
-def with_wings(profile: ProfileModel, share: FloatArray) -> ProfileModel:
-    """A profile with a share of light moved from its core into the unseen wings of each zone; its sum remains one.
+def kinds_at(columns: FloatArray, rows: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """As `shares_at` for places in pixels on a chip of (rows, columns)."""
+    return shares_at(2.0 * (columns + 0.5) / shape[1] - 1.0, 2.0 * (rows + 0.5) / shape[0] - 1.0)
+
+
+def with_wings(profile: ProfileModel, share: FloatArray, shape: tuple[int, int]) -> ProfileModel:
+    """A profile whose wings have other shares of the light; its sum remains one.
 
     Parameters
     ----------
     profile : ProfileModel
-        With ``unseen``; without it the profile comes back as it is.
-    share : ndarray (row nodes, column nodes)
-        Light in the wings over the light in the profile; negative where the profile has too much.
+        With ``wings``; without them the profile comes back as it is.
+    share : ndarray (shares,)
+        In place of those of the flat.
+    shape : tuple of int
+        Rows and columns of the chip.
     """
-    if profile.unseen is None:
+    if profile.wings is None:
         return profile
-    more = share[:, :, np.newaxis] * profile.unseen
-    total = more.sum(axis=2, keepdims=True) * profile.offset_step
-    return replace(profile, table=(profile.table + more) / (1.0 + total))
+    columns, rows = np.meshgrid(profile.column_nodes[1::2], profile.row_nodes[1::2])
+    more = kinds_at(columns.ravel(), rows.ravel(), shape) @ (share - profile.wings.share)
+    more = more.T.reshape(-1, *columns.shape)
+    change = np.einsum("krc,krco->rco", more, profile.wings.response)
+    table = profile.table + Zones.of(*shape, *change.shape[:2]).refined(change)
+    table /= table.sum(axis=2, keepdims=True) * profile.offset_step
+    wings = replace(profile.wings, share=share)
+    inner, far = float(share[-2]), float(share[-1])
+    return replace(profile, table=table, inner_fraction=inner, halo_fraction=far, wings=wings)
 
 
 def wing_light(
-    fluxes: FloatArray, columns: NDArray[np.int64], centre: FloatArray, profile: ProfileModel, n_rows: int
+    fluxes: FloatArray,
+    columns: NDArray[np.int64],
+    centre: FloatArray,
+    profile: ProfileModel,
+    wings: Wings,
+    n_rows: int,
 ) -> FloatImage:
-    """Light that fibres would send if all of it were in their unseen wings.
+    """Light that fibres would send if each kind of wings in the table had a share of one.
 
     Parameters
     ----------
@@ -46,33 +61,20 @@ def wing_light(
     columns : ndarray of int
     centre : ndarray (lit fibres, all columns)
     profile : ProfileModel
-        With ``unseen``.
+    wings : Wings
+        Of the profile.
     n_rows : int
 
     Returns
     -------
-    ndarray of float32 (chosen columns, rows)
+    ndarray of float32 (kinds, chosen columns, rows)
+        What the halo sends beyond the table is not in it.
     """
-    assert profile.unseen is not None
-    bank = profile_bank(replace(profile, table=profile.unseen))
-    light = np.empty((len(columns), n_rows), dtype=np.float32)
-    _paint(fluxes, columns, centre, bank, profile.row_nodes, profile.column_nodes, light)
+    light = np.empty((len(wings.response), len(columns), n_rows), dtype=np.float32)
+    for each, table in zip(light, wings.response, strict=True):
+        bank = profile_bank(replace(profile, table=table))
+        _paint(fluxes, columns, centre, bank, profile.row_nodes[1::2], profile.column_nodes[1::2], each)
     return light
-
-
-def hat_basis(nodes: FloatArray, at: FloatArray | NDArray[np.int64]) -> FloatArray:
-    """Weights of the nodes in a linear interpolation that goes on beyond the outermost, as the profile's does.
-
-    Returns
-    -------
-    ndarray (places, nodes)
-    """
-    low = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, len(nodes) - 2)
-    share = (at - nodes[low]) / (nodes[low + 1] - nodes[low])
-    weights = np.zeros((len(at), len(nodes)))
-    place = np.arange(len(at))
-    weights[place, low], weights[place, low + 1] = 1.0 - share, share
-    return weights
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]

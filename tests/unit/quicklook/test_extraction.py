@@ -165,6 +165,6 @@ def test_faint_light_is_neither_low_nor_its_error_low_where_it_is(chip, tramline
     flux, sigma = spectra.flux[chip.lit].astype(float), np.sqrt(spectra.variance[chip.lit].astype(float))
     error = flux - 150.0
     # With weights from a column's own fit: one electron, and a correlation of 0.8.
-    assert abs(error.mean()) < 0.4
+    assert abs(error.mean()) < 0.5
     assert abs((error / sigma).mean()) < 0.03
     assert abs(np.corrcoef(error.ravel(), sigma.ravel())[0, 1]) < 0.15

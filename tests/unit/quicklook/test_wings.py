@@ -5,73 +5,164 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy.ndimage import convolve1d
 
 from quicklook.errors import InvalidInput
 from quicklook.extraction import extract
-from quicklook.halo import WINGS, Halo, measure_halo, remember_halo, with_halo_of
-from quicklook.products import Product
-from quicklook.profiles import OFFSETS, PHASES
-from quicklook.wings import hat_basis, with_wings
+from quicklook.halo import WINGS, measure_halo, remember_halo, with_halo_of
+from quicklook.products import Product, read_product, write_product
+from quicklook.profiles import OFFSETS, PHASES, sound_profile
+from quicklook.tramlines import find_tramlines, product_to_tramlines, tramlines_to_product
+from quicklook.wingfit import KINDS, N_SHARES, core_splines, exponentials, shares_at
+from quicklook.wings import with_wings
+from tests.unit.quicklook.chip import as_image, flat_electrons, profile, render
 from tests.unit.quicklook.test_halo import arc
 
-
-def test_what_the_flat_trades_with_the_background_is_even_between_the_fibres(tramlines):
-    trade = tramlines.profile.unseen[2:-2].mean(axis=(0, 1))
-    lines = tramlines.centre[tramlines.lit]
-    spacing = float(np.median(np.diff(lines[:, lines.shape[1] // 2])))
-    at = np.linspace(0.3, 0.7, 9) * spacing
-    copies = sum(np.interp(at - k * spacing, OFFSETS, trade, 0, 0) for k in range(-3, 4))
-    assert trade.sum() / PHASES == pytest.approx(1.0)
-    assert copies.std() < 0.1 * copies.mean()
+REACH = 200
 
 
-def test_profiles_keep_their_sum_when_wings_are_added(tramlines):
-    share = np.full(tramlines.profile.table.shape[:2], 0.02)
-    changed = with_wings(tramlines.profile, share)
+def winged(image):
+    """Light moved into wings that are no sum of the exponentials of the fit: of 8 pixels, and of 50."""
+    offsets = np.arange(-REACH, REACH + 1)
+    kernel = np.where(offsets == 0, 0.985, 0.0)
+    for fraction, length in ((0.010, 8.0), (0.005, 50.0)):
+        spread = np.exp(-np.abs(offsets) / length)
+        kernel += fraction * spread / spread.sum()
+    return convolve1d(image, kernel, axis=0, mode="constant")
+
+
+@pytest.fixture(scope="module")
+def flat_with_wings(chip):
+    return as_image(winged(render(chip, flat_electrons(chip), scattered=30.0)), chip)
+
+
+@pytest.fixture(scope="module")
+def map_with_wings(flat_with_wings):
+    return find_tramlines(flat_with_wings)
+
+
+def light_at(model, offsets):
+    """What a fibre in the middle of the chip sends to pixels at whole offsets, halos included."""
+    table = model.table[3:5, 3:5].mean(axis=(0, 1))
+    whole = np.arange(-REACH, REACH + 1)
+    light = np.interp(whole, OFFSETS, table, 0, 0)
+    total = light.copy()
+    for fraction, length in zip(model.halo[::2], model.halo[1::2], strict=True):
+        spread = np.exp(-np.abs(whole) / length)
+        total += fraction * np.convolve(light, spread / spread.sum(), mode="same")
+    return 0.5 * (total[REACH + offsets] + total[REACH - offsets]) / total.sum()
+
+
+def test_wings_are_those_of_the_chip_whatever_they_are_made_of(map_with_wings):
+    offsets = np.array([8, 9, 10, 11, 12, 13, 18, 22, 30])
+    whole = np.arange(-REACH, REACH + 1)
+    alone = profile(whole.astype(float), np.array(0.0), np.array(0.0))
+    truth = winged(alone[:, np.newaxis])[:, 0]
+    expected = 0.5 * (truth[REACH + offsets] + truth[REACH - offsets])
+    found = light_at(map_with_wings.profile, offsets)
+    # A chip of a tenth of the columns: three times the noise of a real flat.
+    assert np.abs(found - expected).max() < 4e-5
+    assert found[2] == pytest.approx(expected[2], rel=0.12)
+
+
+def test_dark_fibres_beside_bright_ones_stay_dark(chip, map_with_wings):
+    rng = np.random.default_rng(4)
+    level = 10 ** rng.uniform(3.5, 4.8, 400) * chip.lit
+    dark = np.zeros(400, dtype=bool)
+    dark[5::16] = True
+    dark &= chip.lit
+    level[dark] = 0.0
+    truth = np.repeat(level[:, np.newaxis], chip.n_columns, axis=1)
+    frame = as_image(winged(render(chip, truth, scattered=10.0)), chip, seed=8)
+    flux = extract(frame, map_with_wings).flux
+    excess = flux[dark].mean(axis=1)
+    neighbours = truth[:, 0].mean() * 2
+    assert neighbours > 3e4
+    # The wings send 20 electrons and more into each of them.
+    assert abs(excess.mean()) < 4.0
+    assert np.median(np.abs(excess)) < 6.0
+    bright = level > 1e4
+    assert np.median(flux[bright].mean(axis=1) / level[bright]) == pytest.approx(1.0, abs=0.002)
+
+
+def test_without_wings_none_are_found(tramlines):
+    assert abs(sum(tramlines.profile.halo[::2])) < 0.002
+
+
+def test_where_the_core_ends_the_wings_go_on_alone():
+    basis, reach = core_splines(3.4)
+    fine = np.linspace(-14.5, 14.5, len(basis))
+    assert reach == pytest.approx(8.5)
+    assert not basis[np.abs(fine) > reach].any()
+    edge = np.argmin(np.abs(fine - reach))
+    # Value and slope vanish there, so that no step is left in the profile.
+    assert np.abs(basis[edge - 1]).max() < 3e-4
+    assert exponentials().sum(axis=0) / 60 == pytest.approx(1.0)
+
+
+def test_shares_change_over_the_chip_as_parabolas_and_halos_do_not():
+    share = np.arange(1.0, N_SHARES + 1)
+    middle, edge = shares_at(np.array([0.0, 1.0]), np.array([0.0, -1.0])) @ share
+    assert middle[0] == share[0]
+    assert edge[0] == pytest.approx(share[:6] @ [1, 1, -1, 1, -1, 1])
+    assert (middle[-2:] == share[-2:]).all()
+    assert (edge[-2:] == share[-2:]).all()
+
+
+def test_profiles_keep_their_sum_when_wings_are_added(chip, tramlines):
+    wings = tramlines.profile.wings
+    share = wings.share + np.eye(N_SHARES)[6] * 0.02
+    changed = with_wings(tramlines.profile, share, (4098, chip.n_columns))
     assert changed.table.sum(axis=2) / PHASES == pytest.approx(1.0, abs=1e-6)
-    far = np.abs(OFFSETS) > 6
-    assert (
-        changed.table[3:5, :, far].sum(axis=2) > tramlines.profile.table[3:5, :, far].sum(axis=2) + 0.005
-    ).all()
+    far = np.abs(OFFSETS) > 7
+    gain = (changed.table - tramlines.profile.table)[3:5, :, far].sum(axis=2) / PHASES
+    assert (gain > 0.002).all()
+    back = with_wings(changed, wings.share, (4098, chip.n_columns))
+    assert np.abs(back.table - tramlines.profile.table).max() < 1e-3
 
 
-def test_an_arc_shows_the_wings_that_a_map_lacks(chip, tramlines):
-    frame = arc(chip, 0.004)
-    lacking = replace(
-        tramlines,
-        profile=with_wings(tramlines.profile, np.full(tramlines.profile.table.shape[:2], -0.006)),
+def test_an_arc_shows_the_wings_that_a_map_is_unsure_of(chip, map_with_wings):
+    frame = arc(chip, 0.0, spread=winged)
+    known = map_with_wings.profile
+    unsure = replace(known.wings, certainty=known.wings.certainty * 1e-4)
+    wrong = with_wings(
+        replace(known, wings=unsure), known.wings.share + np.eye(N_SHARES)[-1] * 0.01, (4098, chip.n_columns)
     )
-    before, after = (measure_halo(frame, each) for each in (tramlines, lacking))
-    # Which part all zones have in common, and which each for itself, is a matter of bookkeeping.
-    gain = (after.fraction + after.wings - before.fraction - before.wings)[1:-1]
-    assert float(np.median(gain)) == pytest.approx(0.006, abs=0.0015)
-
-
-def test_fluxes_do_not_depend_on_the_wings_that_a_map_lacks(chip, tramlines):
-    frame = arc(chip, 0.004)
-    wrong = np.zeros(tramlines.profile.table.shape[:2])
-    wrong[2:6] = -0.01
-    lacking = replace(tramlines, profile=with_wings(tramlines.profile, wrong))
     totals = []
-    for each in (tramlines, lacking):
-        halo = measure_halo(frame, each)
+    for model in (known, wrong):
+        each = replace(map_with_wings, profile=model)
         product = Product(np.zeros((400, 10)), fits.Header())
-        remember_halo(halo, product)
-        totals.append(np.nansum(extract(frame, with_halo_of(each, product)).flux[160:240]))
-    plain = [np.nansum(extract(frame, each).flux[160:240]) for each in (tramlines, lacking)]
-    assert abs(totals[1] / totals[0] - 1) < 0.3 * abs(plain[1] / plain[0] - 1)
-    assert abs(plain[1] / plain[0] - 1) > 0.001
+        remember_halo(measure_halo(frame, each), product)
+        totals.append([
+            np.nansum(extract(frame, m).flux[160:240]) for m in (each, with_halo_of(each, product))
+        ])  # fmt: skip
+    (right, kept), (before, after) = totals
+    assert abs(before / right - 1) > 0.001
+    assert abs(after / kept - 1) < 0.5 * abs(before / right - 1)
 
 
-@pytest.mark.parametrize("wings", [np.zeros((3, 3)), np.full((8, 8), np.nan), np.full((8, 8), 0.4)])
-def test_wings_of_another_map_or_without_sense_are_refused(tramlines, wings):
+@pytest.mark.parametrize("share", [np.zeros(3), np.full(N_SHARES, np.nan), np.full(N_SHARES, 0.4)])
+def test_wings_of_another_map_or_without_sense_are_refused(tramlines, share):
     product = Product(np.zeros((400, 10)), fits.Header())
-    remember_halo(Halo(0.004, 0.0002, wings), product)
+    product.extras[WINGS] = share
     with pytest.raises(InvalidInput, match=WINGS):
         with_halo_of(tramlines, product)
 
 
-def test_nodes_are_weighted_as_a_line_through_them_would():
-    nodes = np.array([10.0, 20.0, 40.0])
-    at = np.array([0.0, 12.0, 30.0, 50.0])
-    assert hat_basis(nodes, at) @ (3.0 * nodes - 7.0) == pytest.approx(3.0 * at - 7.0)
+def test_a_map_keeps_what_it_knows_of_wings(tmp_path, flat_with_wings, map_with_wings):
+    product = tramlines_to_product(map_with_wings, flat_with_wings)
+    again = product_to_tramlines(read_product(write_product(tmp_path / "12mar10005tlm.fits", product)))
+    wings = map_with_wings.profile.wings
+    for name in ("share", "certainty"):
+        assert np.array_equal(getattr(again.profile.wings, name), getattr(wings, name))
+    assert again.profile.wings.response == pytest.approx(wings.response, rel=1e-6)
+    assert again.profile.halo == map_with_wings.profile.halo
+
+
+@pytest.mark.parametrize("name", ["share", "certainty", "response"])
+def test_wings_that_no_flat_shows_are_not_sound(tramlines, name):
+    known = tramlines.profile
+    assert sound_profile(known)
+    assert known.wings.response.shape[0] == KINDS
+    broken = replace(known.wings, **{name: getattr(known.wings, name) * np.nan})
+    assert not sound_profile(replace(known, wings=broken))
