@@ -65,6 +65,23 @@ async def test_files_are_described_by_their_headers(folder: Path) -> None:
     assert blue.page is None
 
 
+@pytest.mark.parametrize(
+    ("name", "frame_class", "title"),
+    [
+        ("ARC0007red.fits", "MFARC", "arc 0007 blue"),
+        ("FLAT0005red.fits", "MFFFF", "fibre flat 0005 blue"),
+        ("12mar10008red.fits", "MFOBJECT", "object 0008 blue"),
+        ("FLAT0005tlm.fits", "MFFFF", "tlm 0005 blue"),
+        ("combined_red.fits", "MFOBJECT", "combined blue"),
+        ("something.fits", "", "object blue"),
+    ],
+)
+def test_files_are_called_what_they_are(tmp_path: Path, name: str, frame_class: str, title: str) -> None:
+    path = write_field(tmp_path, name, fibres=5, samples=20)
+    fits.setval(path, "NDFCLASS", value=frame_class)
+    assert FileShelf([path]).products[0].title == title
+
+
 async def test_only_named_files_can_be_opened(folder: Path) -> None:
     shelf = FileShelf([folder / "combined.fits"])
     (only,) = shelf.products
