@@ -61,7 +61,7 @@ class Zones:
 def _halved(nodes: FloatArray) -> FloatArray:
     """Evenly spaced nodes, and places half a step before, between and behind them."""
     half = 0.5 * (nodes[1] - nodes[0])
-    return nodes[0] + half * np.arange(-1, 2 * len(nodes))
+    return np.asarray(nodes[0] + half * np.arange(-1, 2 * len(nodes)))
 
 
 def _curves(nodes: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:

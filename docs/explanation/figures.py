@@ -228,11 +228,11 @@ def profiles(arms: list[Arm]) -> Figure:
             label=f"Gaussian of FWHM {width:.2f} pixel",
         )  # fmt: skip
         places = {
-            "lower left": (0, 0),
-            "lower right": (0, 7),
-            "middle": (4, 4),
-            "upper left": (7, 0),
-            "upper right": (7, 7),
+            "lower left": (1, 1),
+            "lower right": (1, -2),
+            "middle": (8, 8),
+            "upper left": (-2, 1),
+            "upper right": (-2, -2),
         }
         shades = plt.get_cmap("plasma")(np.linspace(0.3, 0.92, len(places)))
         for (name, (row, column)), shade in zip(places.items(), shades, strict=True):
