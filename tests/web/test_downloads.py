@@ -172,6 +172,8 @@ async def test_page_shows_what_goes_in(client: httpx.AsyncClient, shelf: Site) -
     for kind in ("fits", "ecsv", "txt", "vot"):
         (address,) = re.findall(rf'href="(/api/products/[^"]+/spectra/[0-9]+\.{kind})"', product)
         assert (await client.get(address)).status_code == 200
+    nothing = await client.get("/downloads?content=raw")
+    assert (nothing.status_code, nothing.headers["location"]) == (303, "/products")
     listed = (await client.get("/products")).text
     assert listed.count('name="product"') > 10
     assert 'action="/downloads"' in listed

@@ -110,6 +110,7 @@ async def test_links_within_the_site_lead_somewhere(site: Site, client: httpx.As
                     or "/frames" in link
                     or "/static" in link
                     or link.startswith("/look")
+                    or link == "/downloads"  # where a form leads; nothing is chosen here
                 ):
                     assert found.status_code in (200, 303), (address, link, found.text)
                 else:

@@ -67,10 +67,9 @@ async def secrets_of(house: House, field: str) -> dict[str, list[str]]:
 def addresses(secrets: dict[str, list[str]]) -> list[str]:
     return [
         *(
-            f"{root}/downloads{part}?product={one}&pdfs=false&content=everything"
+            f"{path}?product={one}&pdfs=false&content=everything"
             for one in secrets["products"]
-            for root in ("", "/api")
-            for part in ("", "/archive.tar", "/archive.zip", "/SHA256SUMS", "/download.sh")
+            for path in ("/downloads", "/api/downloads", "/api/downloads/archive.tar")
         ),
         *(f"/{root}frames/{one}" for one in secrets["frames"] for root in ("", "api/")),
         *(

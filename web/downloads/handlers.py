@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -39,7 +39,7 @@ from web.spectrum_files import SpectrumFormat, facts_of, file_name, write_spectr
 from web.state import WebState, web_state
 from web.storage import products as product_store
 
-PATIENCE: Final = 8.0
+PATIENCE: Final = 10.0
 """Seconds that somebody waits for an answer while a download is being prepared, or a PDF drawn."""
 
 RETRY_AFTER: Final = "3"
@@ -272,6 +272,8 @@ def _named(name: str) -> Mapping[str, str]:
 
 async def download_page(request: Request) -> Response:
     """What a download holds, and the ways to get it. Has it prepared meanwhile."""
+    if not any(request.query_params.get(name) for name in ("product", "night", "field", "request")):
+        return RedirectResponse("/products", 303)  # nothing was chosen: there it is
     state, ask = web_state(request), parse(DownloadQuestion, request)
     outline = await state.downloads.outline(state.pool, ask, visitor_of(request))
     found = await _ready(state, ask, outline, 0.3)
