@@ -36,6 +36,12 @@ WIDTH_DOUBT = 0.03
 WIDTH_CHANGE = 0.1
 """Usual relative change of the lines' width over the chip."""
 
+SEEN = 0.9
+"""Where fewer of the fibres than this are not saturated, their mean is not believed."""
+
+DROWNED = 2.0
+"""A line with a saturated one within this distance (in FWHM) is not measured."""
+
 PRESENT = 2.0
 """A listed line is taken to shine when its peak in the mean of all fibres exceeds that mean's noise by this factor."""
 
@@ -142,20 +148,30 @@ def select(
     level = np.percentile(stack, 30, axis=1, keepdims=True)
     mean = np.mean(stack - level, axis=0)
     mean -= np.percentile(mean, 25)
+    whole = np.isfinite(spectra.flux[live]).astype(np.float64)
+    share = np.mean(
+        [np.interp(grid, wavelength[f], row, 1.0, 1.0) for f, row in zip(live, whole, strict=True)], axis=0
+    )
+    seen = share > SEEN
     photons = _noise_of_mean(spectra.variance[live])
     # What lines too faint to be listed leave in the mean.
     haze = 1.48 * float(np.median(np.abs(mean - np.median(mean)))) + 1e-6 * float(mean.max())
     sigma = float(np.median(sigma_at(width, np.full((len(wavelength), 1), 1023.5)))) * step
-    amplitude = _amplitudes(mean, grid, lines.wavelength, sigma, photons)
+    amplitude = _amplitudes(mean, grid, seen, lines.wavelength, sigma, photons)
     fwhm = 2.355 * sigma
     shining = amplitude > PRESENT * photons
     lines, amplitude = lines.only(shining), amplitude[shining]
+    hidden = _hidden(grid, seen, lines.wavelength, sigma)
     chosen = []
     for i, w in enumerate(lines.wavelength):
         if amplitude[i] < 3.0 * haze or not grid[0] < w < grid[-1]:
             continue
         distance = np.abs(lines.wavelength - w) / fwhm
         distance[i] = np.inf
+        # Of a saturated line the flanks tell too little to say what they put beneath another.
+        drowned = (amplitude[hidden & (distance < DROWNED)] > CONTAMINATION * amplitude[i]).any()
+        if hidden[i] or drowned:
+            continue
         too_close = amplitude[distance < CLOSE].sum() > CONTAMINATION * amplitude[i]
         if not (too_close or (amplitude[distance < BLENDED] > amplitude[i]).any()):
             chosen.append(i)
@@ -168,10 +184,24 @@ def _noise_of_mean(variance: NDArray[np.floating]) -> float:
     return float(np.sqrt(np.nanmedian(known) / len(known)))
 
 
+def _hidden(
+    grid: FloatArray, seen: NDArray[np.bool_], wavelength: FloatArray, sigma: float
+) -> NDArray[np.bool_]:
+    """Lines of whose cores a part is not seen in most fibres: saturated ones."""
+    missing = np.append(0, np.cumsum(~seen))
+    first, last = (np.searchsorted(grid, wavelength + side * sigma) for side in (-1.0, 1.0))
+    return np.asarray(missing[last] > missing[first])
+
+
 def _amplitudes(
-    mean: FloatArray, grid: FloatArray, wavelength: FloatArray, sigma: float, noise: float
+    mean: FloatArray,
+    grid: FloatArray,
+    seen: NDArray[np.bool_],
+    wavelength: FloatArray,
+    sigma: float,
+    noise: float,
 ) -> FloatArray:
-    """Peak height of every listed line in the stacked arc; none is negative."""
+    """Peak height of every listed line in the stacked arc, from what is seen of it; none is negative."""
     # Interpolation between pixels has spread the light by a sixth of a squared pixel, two steps of the grid.
     sigma = float(np.hypot(sigma, 2.0 * (grid[1] - grid[0]) / np.sqrt(6.0)))
     around = maximum_filter1d(np.maximum(mean, 0.0), 2 * int(4.0 * sigma / (grid[1] - grid[0])) + 1)
@@ -181,7 +211,7 @@ def _amplitudes(
     edges = np.append(np.arange(grid[0], grid[-1], 60 * sigma), grid[-1])
     for first, last in itertools.pairwise(edges):
         near = np.nonzero((wavelength > first - 6 * sigma) & (wavelength < last + 6 * sigma))[0]
-        part = (grid > first - 9 * sigma) & (grid < last + 9 * sigma)
+        part = seen & (grid > first - 9 * sigma) & (grid < last + 9 * sigma)
         if not near.size or part.sum() < 5:
             continue
         design = np.exp(-0.5 * ((grid[part, np.newaxis] - wavelength[near]) / sigma) ** 2)

@@ -95,3 +95,12 @@ def test_lines_of_no_known_lamp_fail():
 def test_names_of_lamps():
     assert lamp_species("Helium+CuAr+FeAr+CuNe") == ("HeI", "CuI", "ArI", "ArII", "FeI", "NeI", "CuAr")
     assert lamp_species("") == lamp_species("CuAr")
+
+
+def test_saturated_lines_do_not_draw_their_neighbours_aside():
+    spectra, true = arc("580V", level=2000.0)
+    assert np.isnan(spectra.flux).mean() > 0.01
+    setup = header("580V")
+    rms = errors(solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr"), true)
+    assert np.median(rms) < 0.02
+    assert np.percentile(rms, 99) < 0.06
