@@ -112,4 +112,6 @@ def _under_way(parts: tuple[PartState, ...], done: int, open_parts: int) -> tupl
     if busy or any((part.done and not part.reused) or part.failed for part in parts):
         at_work = f", {busy} at work" if busy else ""
         return RequestState.RUNNING, f"{done} of {len(parts)} reductions done{at_work}"
+    if open_parts == 1:
+        return RequestState.QUEUED, "1 reduction waits for a free runner"
     return RequestState.QUEUED, f"{open_parts} reductions wait for a free runner"

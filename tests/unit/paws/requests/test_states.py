@@ -18,13 +18,13 @@ def part(state, result=True, reused=False, error=""):
     [
         ([], {}, S.FAILED, "nothing could be reduced"),
         ([], {"12mar10003": "there is no arc"}, S.FAILED, "there is no arc"),
-        ([part(None)], {}, S.QUEUED, "1 reductions wait for a free runner"),
+        ([part(None)], {}, S.QUEUED, "1 reduction waits for a free runner"),
         ([part(R.QUEUED), part(None)], {}, S.QUEUED, "2 reductions wait for a free runner"),
         (
             [part(R.SUCCEEDED, reused=True), part(R.QUEUED)],
             {},
             S.QUEUED,
-            "1 reductions wait for a free runner",
+            "1 reduction waits for a free runner",
         ),
         ([part(R.RUNNING), part(None)], {}, S.RUNNING, "0 of 2 reductions done, 1 at work"),
         ([part(R.RETRYING)], {}, S.RUNNING, "0 of 1 reductions done, 1 at work"),
