@@ -240,7 +240,9 @@ async def test_whole_run_is_asked_for_by_selection(house: House) -> None:
     assert answer["parameters"] == {"SKYSUB": False}
     assert await house.pool.fetchval("SELECT mail FROM request") == "theo@example.org"
     await house.pool.execute("UPDATE request SET submitted_at = now()")
-    assert 'paws_requests{state="Initialised"} 1.0' in (await (await house.person("root")).get("/metrics")).text
+    assert (
+        'paws_requests{state="Initialised"} 1.0' in (await (await house.person("root")).get("/metrics")).text
+    )
     again = await theo.get(f"/api/requests/{answer['request_id']}")
     assert {item["field"] for item in again.json()["frame_list"]} == {THEIR_FIELD}
     cancelled = await theo.post(f"/api/requests/{answer['request_id']}/cancel")
