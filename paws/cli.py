@@ -16,7 +16,16 @@ SECTIONS = {
     "One part alone": ("worker", "ingest", "runner", "web", "migrate"),
     "Keep it in order": ("tidy", "backup", "rebuild"),
     "People": ("user", "group"),
-    "Without a running system": ("simulate", "reduce", "pdf", "compare", "explore", "bench", "chaos", "vendor"),
+    "Without a running system": (
+        "simulate",
+        "reduce",
+        "pdf",
+        "compare",
+        "explore",
+        "bench",
+        "chaos",
+        "vendor",
+    ),
 }
 """Commands as people meet them, in this order."""
 
