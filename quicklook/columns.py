@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from quicklook.compiled import adding_kernel, kernel
+
 HALF = 14
 """Profiles reach this many pixels to either side; beyond, light counts as scattered."""
 
@@ -21,9 +23,6 @@ PIXELS = 2 * HALF + 1
 PHASES = 20
 """Steps per pixel in the tabulated profile."""
 
-SUMS = {"reassoc", "contract"}
-"""Sums may be taken in vector registers: an order fixed by the compiler, the same in every process."""
-
 PASSES = 2
 """Fits of a column: the first without photon noise in the weights, the second with what the first predicts."""
 
@@ -31,7 +30,7 @@ CORE = 5
 """Pixels to either side of the centre in which single pixels are judged."""
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def bank_at_column(bank, column_nodes, x, out):  # type: ignore[no-untyped-def]
     """Interpolate (and at the margins extrapolate) the profile bank to column x.
 
@@ -52,7 +51,7 @@ def bank_at_column(bank, column_nodes, x, out):  # type: ignore[no-untyped-def]
                     out[r, p, k] = bank[r, 0, p, k]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[no-untyped-def]
     """Profiles of all fibres in one column, and their derivative with respect to the centre.
 
@@ -81,7 +80,7 @@ def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[n
             slopes[k] = (low - high) * PHASES
 
 
-@njit(cache=True, nogil=True, fastmath=SUMS)  # type: ignore[untyped-decorator,unused-ignore]
+@adding_kernel
 def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]
     """Weighted normal equations of a column; bandwidth two. ``d`` must be finite where it has no weight."""
     ny, n = d.shape[0], profile.shape[0]
@@ -117,7 +116,7 @@ def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # 
                 upper2[j] = total
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def solve(diagonal, upper1, upper2, right, work, flux):  # type: ignore[no-untyped-def]
     """Solve the symmetric pentadiagonal system by LDL^T; a fibre without weight gets zero.
 
@@ -152,7 +151,7 @@ def solve(diagonal, upper1, upper2, right, work, flux):  # type: ignore[no-untyp
         flux[j] = value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def add_model(flux, profile, first, model):  # type: ignore[no-untyped-def]
     """Set ``model`` to the light of all fibres in a column."""
     ny = model.shape[0]
@@ -167,7 +166,7 @@ def add_model(flux, profile, first, model):  # type: ignore[no-untyped-def]
             light[k] += f * values[k]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def flux_variance(diagonal, upper1, j):  # type: ignore[no-untyped-def]
     """Variance of the flux of fibre j: diagonal of the inverse, to second order in the coupling."""
     value = diagonal[j]
@@ -178,7 +177,7 @@ def flux_variance(diagonal, upper1, j):  # type: ignore[no-untyped-def]
     return 1.0 / value if value > 0.0 else np.inf
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def background_at_column(grid, row_nodes, x, out):  # type: ignore[no-untyped-def]
     """Background of a column: ``grid`` is (row nodes, columns), linear between the nodes."""
     n = row_nodes.shape[0]
@@ -190,7 +189,7 @@ def background_at_column(grid, row_nodes, x, out):  # type: ignore[no-untyped-de
         out[y] = (1.0 - t) * grid[i, x] + t * grid[i + 1, x]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def reweight(noise, background, model, w):  # type: ignore[no-untyped-def]
     """Weights of good pixels from the variance that the model predicts."""
     for y in range(w.shape[0]):
@@ -198,7 +197,7 @@ def reweight(noise, background, model, w):  # type: ignore[no-untyped-def]
             w[y] = 1.0 / (noise[y] + max(background[y], 0.0) + max(model[y], 0.0))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def spread_halo(light, fraction, length, out):  # type: ignore[no-untyped-def]
     """Set ``out`` to a fraction of the light spread exponentially up and down the column."""
     ny = light.shape[0]
@@ -214,7 +213,7 @@ def spread_halo(light, fraction, length, out):  # type: ignore[no-untyped-def]
         run = run * decay + light[y]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]
     """Set ``out`` to the light that the inner and the far halo send: ``halo`` is fraction and length of either."""
     ny = light.shape[0]
@@ -232,7 +231,7 @@ def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]
         b = b * far + light[y]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ignore[no-untyped-def]
     """Fit all fibres of a column with the variance that the fit itself predicts.
 
@@ -270,7 +269,7 @@ def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ig
         add_model(flux, profile, first, model)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def column_buffers(ny, n):  # type: ignore[no-untyped-def]
     """Scratch arrays of `fit_column`: weights, model, normal equations, factor, flux, halo before and after."""
     return (
@@ -287,7 +286,8 @@ def column_buffers(ny, n):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+# Not a `kernel`, whose type would hide the arguments from mypy.
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
 def survey_columns(  # type: ignore[no-untyped-def]
     image,
     floor,

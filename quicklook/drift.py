@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from quicklook.columns import survey_columns
+from quicklook.compiled import kernel
 from quicklook.profiles import profile_bank
 from quicklook.scattered import no_background
 from quicklook.types import FloatArray, FloatImage, ProfileModel
@@ -178,7 +178,7 @@ def _bright_columns(image: FloatImage, group: int) -> NDArray[np.int64]:
     return np.asarray(np.arange(n) * group + np.argmax(total[: n * group].reshape(n, group), axis=1))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _column_sums(image):  # type: ignore[no-untyped-def]
     nx, ny = image.shape
     total, bad = np.zeros(nx), np.zeros(nx)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
 from quicklook.columns import spread_halos, survey_columns
+from quicklook.compiled import kernel
 from quicklook.medians import median_of
 from quicklook.types import FloatArray, FloatImage
 
@@ -201,7 +201,7 @@ def spline_basis(position: FloatArray, intervals: int) -> FloatArray:
     return np.asarray(BSpline.design_matrix(position, knots, 3).toarray())
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def halo_light(light, halo):  # type: ignore[no-untyped-def]
     """What halos send of the light of all columns, (columns, rows)."""
     result = np.empty_like(light)
@@ -210,7 +210,7 @@ def halo_light(light, halo):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def light_between(residual, light, others, noise2, columns, centre, distance, n_columns, nr, nc, doubt):  # type: ignore[no-untyped-def]
     """Clipped weighted mean of the pixels between fibres in each cell of the chip, and its inverse variance.
 
@@ -224,7 +224,7 @@ def light_between(residual, light, others, noise2, columns, centre, distance, n_
     for i in range(nr):
         y0, y1 = ny * i // nr, ny * (i + 1) // nr
         for k in range(nc):
-            m = 0
+            m = np.int64(0)
             for c in range(columns.shape[0]):
                 x = columns[c]
                 if x * nc // n_columns != k:
@@ -271,7 +271,7 @@ def light_between(residual, light, others, noise2, columns, centre, distance, n_
     return value, wing, weight
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def gather_between(d, noise, background, model, w, centre, distance, between, weight):  # type: ignore[no-untyped-def]
     """Add what the fit of one column leaves between its fibres to the cells of that column.
 

@@ -11,13 +11,11 @@ searched, because what a particle left in one column counts for the next.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from quicklook.columns import (
     CORE,
     HALF,
     PIXELS,
-    SUMS,
     add_model,
     background_at_column,
     bank_at_column,
@@ -28,6 +26,7 @@ from quicklook.columns import (
     solve,
     spread_halos,
 )
+from quicklook.compiled import adding_kernel, kernel
 from quicklook.cosmics import grow_hits, reject_pixels
 from quicklook.scattered import gather_between
 
@@ -42,7 +41,7 @@ DIFFERENT = 8.0
 deviations of a difference whose two sides are alike."""
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def solve_columns(  # type: ignore[no-untyped-def]
     frame, floor, centres, bank, row_nodes, column_nodes, grid, grid_rows, halo, reject, summed, distance, hit, fluxes,
     variances, lift, between, weight,
@@ -136,7 +135,7 @@ def solve_columns(  # type: ignore[no-untyped-def]
         )
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _fit_cores(d, w, profile, first, flux):  # type: ignore[no-untyped-def]
     """Flux of each fibre from the pixels of its core alone; NaN where half of it is missing."""
     ny = d.shape[0]
@@ -152,7 +151,7 @@ def _fit_cores(d, w, profile, first, flux):  # type: ignore[no-untyped-def]
         flux[j] = right / good if good > 0.5 * whole else np.nan
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _predict(early, x, expected):  # type: ignore[no-untyped-def]
     """Light of each fibre in column x from first fits of its neighbours: the cubic through two on either side.
 
@@ -174,7 +173,7 @@ def _predict(early, x, expected):  # type: ignore[no-untyped-def]
         expected[j] = max(value, 0.0)
 
 
-@njit(cache=True, nogil=True, fastmath=SUMS)  # type: ignore[untyped-decorator,unused-ignore]
+@adding_kernel
 def _finish(  # type: ignore[no-untyped-def]
     x, d, w, model, profile, first, equations, expected, summed, fluxes, variances, lift
 ):

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
 from quicklook.columns import HALF, PHASES, PIXELS, background_at_column, spread_halo
+from quicklook.compiled import kernel
 from quicklook.types import FloatArray, FloatImage, ProfileModel, Wings
 from quicklook.zones import Zones
 
@@ -226,7 +226,7 @@ def _packed(basis: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
     return start, np.take_along_axis(basis, start[:, None] + np.arange(4)[None, :], axis=1)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _levels(centre, columns, fluxes, row_edges):  # type: ignore[no-untyped-def]
     """Mean flux of the fibres of each zone, over the chosen columns."""
     total, members = np.zeros(row_edges.shape[0] - 1), np.zeros(row_edges.shape[0] - 1)
@@ -240,7 +240,7 @@ def _levels(centre, columns, fluxes, row_edges):  # type: ignore[no-untyped-def]
     return total / np.maximum(members, 1.0)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _profiles_here(before, column_nodes, x, here):  # type: ignore[no-untyped-def]
     """Set ``here`` (row nodes, entries) to the previous profiles at column x, as extraction interpolates them."""
     i = 0
@@ -252,7 +252,7 @@ def _profiles_here(before, column_nodes, x, here):  # type: ignore[no-untyped-de
             here[z, e] = (1.0 - t) * before[z, i, e] + t * before[z, i + 1, e]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _accumulate(  # type: ignore[no-untyped-def]
     image, floor, centre, columns, fluxes, row_edges, start, packed, family, m, reach, before, row_nodes, column_nodes,
     own, grid, grid_rows, halo, matrix, right, used,

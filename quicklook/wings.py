@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from quicklook.columns import PIXELS, add_model, bank_at_column, evaluate
+from quicklook.compiled import kernel
 from quicklook.profiles import profile_bank
 from quicklook.types import FloatArray, FloatImage, ProfileModel, Wings
 from quicklook.wingfit import shares_at
@@ -77,7 +77,7 @@ def wing_light(
     return light
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@kernel
 def _paint(fluxes, columns, centre, bank, row_nodes, column_nodes, light):  # type: ignore[no-untyped-def]
     """Set ``light`` (chosen columns, rows) to fibres of given fluxes."""
     n = centre.shape[0]
