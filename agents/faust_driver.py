@@ -10,11 +10,16 @@ After a rebalance Faust goes back to what the group has committed, but stays whe
 nothing was committed yet: a message that was the very first and in hand would never come again. Here reading
 begins at the partition's first message then, and where it began is noted, so that a consumer can tell whether
 the first message that it is given is the one that was due.
+
+Faust also empties the buffers of all streams whenever it lets messages flow, which it does several times in the
+course of one rebalance, and it may read from streams before the last of these: what it has read by then is lost to
+the agents, and is counted as done when a later one is. Here no stream is read from the beginning of a rebalance
+until the last step of it, after the position was set back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, cast
 
 import aiokafka
@@ -24,6 +29,8 @@ from faust.types import TP
 
 #: For Tansu [ms]: short, because every event pays it; not shorter, because an idle worker asks this often.
 TANSU_FETCH_WAIT_MS = 10
+#: Pause between two looks whether streams may be read [s].
+CLOSED_PAUSE = 0.02
 #: For Apache Kafka [ms]: the clients' own default; an idle worker asks twice a second.
 KAFKA_FETCH_WAIT_MS = 500
 
@@ -43,7 +50,56 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class _Consumer(driver.Consumer):
-    """Faust's consumer with our thread, which begins where the group stopped and says where that is."""
+    """Faust's consumer with our thread, which begins where the group stopped and says where that is.
+
+    Streams are closed when a rebalance begins, and opened when, in this order, their partitions were resumed, their
+    position was set back, and messages flow. Changelogs of tables are read meanwhile.
+    """
+
+    _resumed = _sought = _open = False
+
+    def _close(self) -> None:
+        self._resumed = self._sought = self._open = False
+
+    def stop_flow(self) -> None:
+        """Stop reading; a rebalance begins."""
+        self._close()
+        super().stop_flow()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Take what we were given; recovery of the tables follows."""
+        self._close()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Read from these again: changelogs first, streams when the tables are recovered."""
+        resumed = set(tps)
+        self._resumed |= any(not self._is_changelog_tp(tp) for tp in resumed)
+        super().resume_partitions(resumed)
+
+    async def perform_seek(self) -> None:
+        """Set the positions back; see `seek_to_committed`."""
+        await super().perform_seek()
+        self._sought = self._resumed
+
+    def resume_flow(self) -> None:
+        """Let messages flow; the buffers of the streams have just been emptied."""
+        self._open = self._sought
+        super().resume_flow()
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's own
+        if not self._open and active_partitions is not None:
+            active_partitions = {tp for tp in active_partitions if self._is_changelog_tp(tp)}
+            if not active_partitions:
+                await self.sleep(CLOSED_PAUSE)
+                return {}
+        return await super()._getmany(active_partitions, timeout)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's own
+        """Messages, but none of a stream that was being read when a rebalance began: it comes again."""
+        async for tp, message in super().getmany(timeout):
+            if self._open or self._is_changelog_tp(tp):
+                yield tp, message
 
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
