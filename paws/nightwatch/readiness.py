@@ -30,6 +30,7 @@ class RoleState(StrEnum):
     READY = "ready"
     BETTER_COMES = "better comes"
     COMES = "in reduction"
+    WAITS = "waits for another"
     FAR = "of another field"
     MISSING = "missing"
 
@@ -175,9 +176,8 @@ def _arm(nights: Mapping[str, NightState], like: Frame, now: datetime, policy: M
         there |= {CalibrationRole.TLM, CalibrationRole.FFLAT}
     if group is not None and group.arcs:
         there.add(CalibrationRole.ARC)
-    # What was taken and waits for something else (a flat for its arc) need not be taken again.
     roles = tuple(
-        _role(decisions[role], "" if role in there else _TAKE.get(role, "").format(arms=like.arm.value))
+        _role(decisions[role], _TAKE.get(role, "").format(arms=like.arm.value), there=role in there)
         for role in _WANTED
         if role in decisions
     )
@@ -196,11 +196,16 @@ def _fibres(frame: Frame) -> FibreKey:
     return fibres
 
 
-def _role(decision: MatchDecision, take: str) -> RoleReadiness:
+def _role(decision: MatchDecision, take: str, *, there: bool) -> RoleReadiness:
     role, ready, chosen = decision.role, decision.ready, decision.chosen
+    # What was taken need not be taken again.
+    take = "" if there else take
     shown = ready or chosen
     if shown is None:
-        refused = "; ".join(item.reason for item in decision.refused[:2])
+        refused = "; ".join(dict.fromkeys(item.reason for item in decision.refused[:4]))
+        if there and refused:
+            # It was taken, and lacks what it needs itself: a flat its arc.
+            return RoleReadiness(role, RoleState.WAITS, None, (), None, refused, "")
         reason = (
             f"{decision.missing}{f' ({refused})' if refused else ''}"
             if decision.missing

@@ -90,6 +90,23 @@ def idle(frames: Sequence[Taken], now: datetime, begin: datetime | None, end: da
     return Gap(max(last, begin) if begin is not None else last, now)
 
 
+_CLOCKS_AGREE: Final = timedelta(hours=1)
+"""Longest time between the end of an exposure and its arrival with which its header is taken to tell the time."""
+
+
+def present(now: datetime, end: datetime, arrived: datetime) -> datetime:
+    """The present on the clock of the frames: that of the headers, where these run apart from ours.
+
+    A night that is simulated, or observed again from a tape, has times of its own.
+
+    Parameters
+    ----------
+    end, arrived
+        Of the newest frame: end of its exposure by its header, and when it came.
+    """
+    return now if abs(arrived - end) <= _CLOCKS_AGREE else end + (now - arrived)
+
+
 def visits(frames: Iterable[Taken]) -> list[Visit]:
     """Fields in the order in which they were observed; a field that is come back to is there again."""
     found: list[Visit] = []

@@ -17,6 +17,7 @@ from paws.nightwatch.growth import Goal, goal_in_force
 from paws.nightwatch.readiness import ArmReadiness, Readiness, readiness
 from paws.nightwatch.sun import Darkness, darkness_of
 from paws.nightwatch.thresholds import Threshold
+from paws.nightwatch.timeline import present
 from paws.settings import Settings
 from schemas.frames import Frame
 from web.access import hidden_names, names_in, without
@@ -148,16 +149,14 @@ class NightDesk:
         policy = self._match_policy()
         arrived = max((frame["arrived_at"] for frame in frames), default=None)
         live = now < policy.ends_at(night) or (arrived is not None and now - arrived < _LIVE)
-        # A simulated night has another date than today.
-        last = max((from_mjd(frame["utmjd"]) for frame in frames), default=now)
-        moment = now if now < policy.ends_at(night) and now >= last else last
+        moment = _present(frames, now) if live else now
         ready = await self._readiness(pool, night, sight, frames, moment) if live and frames else None
         return NightView(
             night,
             frames,
             products,
             tuple(fields),
-            draw_timeline(frames, darkness, now),
+            draw_timeline(frames, darkness, moment),
             darkness,
             ready,
             live,
@@ -193,6 +192,14 @@ class NightDesk:
         if self._policy is None:
             self._policy = MatchPolicy.of(self._settings)
         return self._policy
+
+
+def _present(frames: Sequence[Row], now: datetime) -> datetime:
+    if not frames:
+        return now
+    newest = max(frames, key=lambda row: (row["arrived_at"], row["utmjd"]))
+    end = from_mjd(newest["utmjd"]) + timedelta(seconds=float(newest["exposed"]))
+    return present(now, end, newest["arrived_at"])
 
 
 async def _told(pool: Pool, found: Readiness, sight: Sight) -> Readiness:

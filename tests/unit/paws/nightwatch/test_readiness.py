@@ -49,6 +49,9 @@ def test_what_is_missing_is_asked_for_once_for_both_arms():
     assert (found.field, found.plate) == ("FLD1", 0)
     assert [arm.level for arm in found.arms] == [None, None]
     assert roles(found, Arm.RED)[CalibrationRole.ARC].state is RoleState.MISSING
+    flat = roles(found, Arm.RED)[CalibrationRole.FFLAT]
+    assert (flat.state, flat.action) == (RoleState.WAITS, ""), "it was taken, and waits for its arc"
+    assert flat.reason.count("there is no arc") == 1
     assert found.actions[0] == "Take an arc of this field before the telescope moves (blue and the red arm)."
     assert "biases" in found.actions[-1]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from paws.nightwatch.timeline import Taken, gaps, idle, visits
+from paws.nightwatch.timeline import Taken, gaps, idle, present, visits
 
 DUSK = datetime(2026, 3, 12, 10, tzinfo=UTC)
 
@@ -57,3 +57,10 @@ def test_fields_in_the_order_in_which_they_were_observed():
     assert [visit.field for visit in found] == ["F1", "F2", "F1"]
     assert found[0].science_seconds == 600, "both arms are one exposure"
     assert found[0].end == DUSK + timedelta(minutes=14)
+
+
+def test_a_night_with_a_clock_of_its_own_has_a_present_of_its_own():
+    later = DUSK + timedelta(minutes=5)
+    assert present(later, DUSK, DUSK + timedelta(minutes=2)) == later
+    arrived = DUSK + timedelta(days=200)
+    assert present(arrived + timedelta(minutes=3), DUSK, arrived) == DUSK + timedelta(minutes=3)
