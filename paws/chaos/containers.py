@@ -18,7 +18,6 @@ import docker
 
 from paws.chaos import light_aaorun
 from paws.chaos.faults import DAEMON, Fault
-from paws.chaos.running import AwayError, SystemUnderTest
 from paws.chaos.strikes import LOOK_EVERY, PATIENCE, Strike
 from paws.clock import utc_now
 from paws.embedded.account import launch_command
@@ -35,8 +34,6 @@ _DOCKERFILE = """FROM {image}
 COPY light_aaorun.py /opt/light_aaorun.py
 COPY aaorun /usr/local/bin/aaorun
 """
-
-_WORKING = "SELECT count(*) AS n FROM reduction WHERE state = 'running' AND stage <> 'preparing'"
 
 
 class ChaosDaemon:
@@ -147,14 +144,29 @@ class ChaosDaemon:
         for folder in (self._run, self._folder):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    def busy_containers(self) -> list[str]:
-        """Containers in which a command runs now."""
+    def hold_command(self, source: random.Random) -> tuple[str, int] | None:
+        """Stop a command that runs in a container, so that it cannot end before it is struck.
+
+        Returns
+        -------
+        tuple of str and int, or None
+            The container, and the command's process here; None when none runs.
+        """
         with contextlib.closing(self._client()) as client:
-            return sorted(
-                container.id
+            running = [
+                (container.id, command)
                 for container in client.containers.list()
-                if client.api.inspect_container(container.id).get("ExecIDs")
-            )
+                for command in client.api.inspect_container(container.id).get("ExecIDs") or ()
+            ]
+            source.shuffle(running)
+            for container, command in running:
+                state = client.api.exec_inspect(command)
+                pid = int(state.get("Pid") or 0)
+                if pid and state.get("Running") and _signal(pid, signal.SIGSTOP):
+                    if client.api.exec_inspect(command).get("Running"):
+                        return container, pid
+                    _signal(pid, signal.SIGCONT)
+        return None
 
     def kill_container(self, identifier: str) -> int:
         """Kill a container without warning; the id of its first process."""
@@ -191,9 +203,8 @@ class ChaosDaemon:
 class KillContainers:
     """Kills containers at work, or the daemon under them, which is started again after a while."""
 
-    def __init__(self, daemon: ChaosDaemon, system: SystemUnderTest, source: random.Random) -> None:
+    def __init__(self, daemon: ChaosDaemon, source: random.Random) -> None:
         self._daemon = daemon
-        self._system = system
         self._source = source
 
     async def strike(self, fault: Fault) -> Strike:
@@ -201,22 +212,32 @@ class KillContainers:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             strike = Strike(fault, utc_now())
-            with contextlib.suppress(AwayError, docker.errors.DockerException, OSError):
-                if fault.target == DAEMON:
-                    if (await self._system.rows(_WORKING))[0]["n"]:
-                        strike.pid = await self._daemon.kill_for(fault.lasts)
+            with contextlib.suppress(docker.errors.DockerException, OSError):
+                held = await asyncio.to_thread(self._daemon.hold_command, self._source)
+                if held is not None:
+                    container, command = held
+                    try:
+                        if fault.target == DAEMON:
+                            strike.pid = await self._daemon.kill_for(fault.lasts)
+                        else:
+                            strike.pid = await asyncio.to_thread(self._daemon.kill_container, container)
                         strike.done = True
-                else:
-                    busy = await asyncio.to_thread(self._daemon.busy_containers)
-                    if busy:
-                        victim = self._source.choice(busy)
-                        strike.pid = await asyncio.to_thread(self._daemon.kill_container, victim)
-                        strike.done = True
+                    finally:
+                        _signal(command, signal.SIGCONT)
             if strike.done:
                 strike.relieved_at = time.monotonic()
                 return strike
             await asyncio.sleep(LOOK_EVERY)
         return Strike(fault, utc_now())
+
+
+def _signal(pid: int, number: signal.Signals) -> bool:
+    """Signal a process; whether it was there."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _lay_out(context: Path, image: str) -> None:

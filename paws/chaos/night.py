@@ -255,7 +255,7 @@ class Night:
             if fault.target == FAR_RUNNER and self._far is not None:
                 return self._far
             if fault.target in (CONTAINER, DAEMON) and self._workplace.daemon is not None:
-                return KillContainers(self._workplace.daemon, system, self._source)
+                return KillContainers(self._workplace.daemon, self._source)
             return disturbers[fault.kind]
 
         async def disturb() -> None:

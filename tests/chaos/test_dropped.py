@@ -106,3 +106,48 @@ async def test_reading_goes_back_to_the_first_message_while_nothing_is_committed
         finally:
             held.set()
             await app.stop()
+
+
+async def test_no_stream_is_read_before_the_last_step_of_a_rebalance(folder):
+    """Faust lets messages flow while it recovers tables, and empties what streams have read by the end of it."""
+    async with broker_of("embedded", folder) as address:
+        admin = AIOKafkaAdminClient(bootstrap_servers=address)
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic("frames", 1, 1)])
+        finally:
+            await admin.close()
+        app = broker_app("reading", address, folder / "faust", TANSU_FETCH_WAIT_MS, broker_commit_every=1)
+        raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+        taken = []
+
+        async def take(stream):
+            async for event in stream.events():
+                taken.append(event.message.offset)
+                yield event.message.offset
+
+        app.agent(app.topic("frames", **raw), name="take")(take)
+        app.finalize()
+        await publish(address, "frames", [b"0", b"1"])
+        await app.start()
+        try:
+
+            async def all_of(count):
+                return set(taken) == set(range(count))
+
+            await until("the first messages are taken", lambda: all_of(2))
+            # As recovery does, step by step.
+            app.consumer.stop_flow()
+            await publish(address, "frames", [b"2", b"3"])
+            app.flow_control.resume()
+            app.consumer.resume_flow()
+            await asyncio.sleep(1.5)
+            app.consumer.resume_partitions(app.consumer.assignment())
+            await asyncio.sleep(0.5)
+            assert await all_of(2), "a stream was read while its position was not set back"
+            await app.consumer.perform_seek()
+            app.flow_control.resume()
+            app.consumer.resume_flow()
+            await until("the others are taken", lambda: all_of(4))
+        finally:
+            await app.stop()
