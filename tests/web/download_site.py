@@ -1,20 +1,28 @@
-"""The night with raw frames on disk: what downloads need beyond its products."""
+"""The night with raw frames on disk, and ways to fetch and unpack what is downloaded of it."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
+import os
+import subprocess
+import tarfile
 from pathlib import Path
 
+import httpx
 import numpy as np
 from blake3 import blake3
 
 from paws.database import connect
 from paws.settings import Settings, load_settings
+from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows, write_night
+from tests.support.people import MY_FIELD
 from tests.support.postgres import TEMPLATE, DatabaseServer, _execute
 from tests.web.conftest import Site
 
+FIELD = f"night={NIGHT}&field={MY_FIELD}"
 _numbers = itertools.count(1)
 
 
@@ -47,3 +55,51 @@ async def write_raw_files(settings: Settings, rows: NightRows, folder: Path, kil
             )
     finally:
         await connection.close()
+
+
+async def get(client: httpx.AsyncClient, address: str, **headers: str) -> httpx.Response:
+    """An answer, as who retries gets it."""
+    for _ in range(30):
+        found = await client.get(address, headers=headers)
+        if found.status_code != 503:
+            return found
+        assert found.headers["retry-after"] == "3"
+        await asyncio.sleep(0.3)
+    raise AssertionError(found.text)
+
+
+def tar_of(content: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        return {info.name: archive.extractfile(info).read() for info in archive}  # type: ignore[union-attr]  # files only
+
+
+async def run_script(text: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    path = folder / "download.sh"
+    path.write_text(text)
+    return await asyncio.to_thread(
+        lambda: subprocess.run(
+            ["sh", str(path)],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    )
+
+
+def content_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def spoil(where: Path) -> tuple[list[Path], dict[Path, bytes]]:
+    """One file is lost, one torn by an interruption, one begun with rubbish, one damaged; gives what was there."""
+    folders = [path for path in where.iterdir() if path.is_dir()]
+    whole = content_of(folders[0])
+    lost, torn, rubbish, damaged = [path for path in whole if path.suffix == ".fits"][:4]
+    for path in (lost, torn, rubbish):
+        path.unlink()
+    Path(f"{torn}.part").write_bytes(whole[torn][:5000])
+    Path(f"{rubbish}.part").write_bytes(bytes(9_999_999))
+    damaged.write_bytes(whole[damaged][:-1])
+    return folders, whole
