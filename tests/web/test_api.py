@@ -43,7 +43,7 @@ async def test_every_route_answers_as_documented(site: Site, client: httpx.Async
     assert (await client.get("/api/openapi.json")).json() == document
     for path, item in document["paths"].items():
         if "get" not in item or "{request_id}" in path:
-            continue  # requests are made, and looked at, in test_requests
+            continue  # requests are made, and looked at, in test_requests_api
         found = await client.get(values_for(path, site))
         assert found.status_code == 200, (path, found.text)
         content = item["get"]["responses"]["200"]["content"]
