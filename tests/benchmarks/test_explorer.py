@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from schemas.vocabulary import Arm
-from tests.browser.test_explorer import VENDOR, browser, page, standing  # noqa: F401 - fixtures are found by name
+from tests.browser.explorer.stand import VENDOR, launched, standing, turned_to
 from tests.support.explorer_files import write_field
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -40,6 +41,18 @@ _CLICKS = """async () => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with launched() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    with turned_to(browser) as found:
+        yield found
+
+
 def worked(session: Any) -> float:
     """Seconds that the page's thread has worked."""
     metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
@@ -55,7 +68,7 @@ def worked(session: Any) -> float:
     ],
 )  # fmt: skip
 def test_spectrum_appears_soon_after_the_click(
-    page: Any,  # noqa: F811 - the fixture
+    page: Any,
     tmp_path: Path,
     name: str,
     arm: Arm | None,
