@@ -45,7 +45,7 @@ def along_fibres(bad: NDArray[np.bool_], centre: NDArray[np.float64]) -> NDArray
 
 
 @kernel
-def _bad_columns(flat, noise, band, largest):  # type: ignore[no-untyped-def]
+def _bad_columns(flat, noise, band, largest):  # type: ignore[no-untyped-def]  # numba finds the types
     ny, nx = flat.shape
     bad = np.zeros((ny, nx), dtype=np.bool_)
     bands = max(1, ny // band)

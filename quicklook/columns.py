@@ -31,7 +31,7 @@ CORE = 5
 
 
 @kernel
-def bank_at_column(bank, column_nodes, x, out):  # type: ignore[no-untyped-def]
+def bank_at_column(bank, column_nodes, x, out):  # type: ignore[no-untyped-def]  # numba finds the types
     """Interpolate (and at the margins extrapolate) the profile bank to column x.
 
     ``bank`` is (row nodes, column nodes, PHASES + 1, PIXELS); ``out`` (row nodes, PHASES + 1, PIXELS).
@@ -52,7 +52,7 @@ def bank_at_column(bank, column_nodes, x, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[no-untyped-def]
+def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[no-untyped-def]  # numba finds the types
     """Profiles of all fibres in one column, and their derivative with respect to the centre.
 
     ``first`` receives the row of each profile's first pixel; ``profile`` and ``slope`` are (fibres, PIXELS).
@@ -81,7 +81,7 @@ def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[n
 
 
 @adding_kernel
-def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]
+def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]  # numba finds the types
     """Weighted normal equations of a column; bandwidth two. ``d`` must be finite where it has no weight."""
     ny, n = d.shape[0], profile.shape[0]
     weighted = np.empty(PIXELS)
@@ -117,7 +117,7 @@ def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # 
 
 
 @kernel
-def solve(diagonal, upper1, upper2, right, work, flux):  # type: ignore[no-untyped-def]
+def solve(diagonal, upper1, upper2, right, work, flux):  # type: ignore[no-untyped-def]  # numba finds the types
     """Solve the symmetric pentadiagonal system by LDL^T; a fibre without weight gets zero.
 
     ``work`` is (3, fibres) scratch.
@@ -152,7 +152,7 @@ def solve(diagonal, upper1, upper2, right, work, flux):  # type: ignore[no-untyp
 
 
 @kernel
-def add_model(flux, profile, first, model):  # type: ignore[no-untyped-def]
+def add_model(flux, profile, first, model):  # type: ignore[no-untyped-def]  # numba finds the types
     """Set ``model`` to the light of all fibres in a column."""
     ny = model.shape[0]
     model[:] = 0.0
@@ -167,7 +167,7 @@ def add_model(flux, profile, first, model):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def flux_variance(diagonal, upper1, j):  # type: ignore[no-untyped-def]
+def flux_variance(diagonal, upper1, j):  # type: ignore[no-untyped-def]  # numba finds the types
     """Variance of the flux of fibre j: diagonal of the inverse, to second order in the coupling."""
     value = diagonal[j]
     if j > 0 and diagonal[j - 1] > 0.0:
@@ -178,7 +178,7 @@ def flux_variance(diagonal, upper1, j):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def background_at_column(grid, row_nodes, x, out):  # type: ignore[no-untyped-def]
+def background_at_column(grid, row_nodes, x, out):  # type: ignore[no-untyped-def]  # numba finds the types
     """Background of a column: ``grid`` is (row nodes, columns), linear between the nodes."""
     n = row_nodes.shape[0]
     i = 0
@@ -190,7 +190,7 @@ def background_at_column(grid, row_nodes, x, out):  # type: ignore[no-untyped-de
 
 
 @kernel
-def reweight(noise, background, model, w):  # type: ignore[no-untyped-def]
+def reweight(noise, background, model, w):  # type: ignore[no-untyped-def]  # numba finds the types
     """Weights of good pixels from the variance that the model predicts."""
     for y in range(w.shape[0]):
         if w[y] > 0.0:
@@ -198,7 +198,7 @@ def reweight(noise, background, model, w):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def spread_halo(light, fraction, length, out):  # type: ignore[no-untyped-def]
+def spread_halo(light, fraction, length, out):  # type: ignore[no-untyped-def]  # numba finds the types
     """Set ``out`` to a fraction of the light spread exponentially up and down the column."""
     ny = light.shape[0]
     decay = np.exp(-1.0 / length)
@@ -214,7 +214,7 @@ def spread_halo(light, fraction, length, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]
+def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]  # numba finds the types
     """Set ``out`` to the light that the inner and the far halo send: ``halo`` is fraction and length of either."""
     ny = light.shape[0]
     near, far = np.exp(-1.0 / halo[1]), np.exp(-1.0 / halo[3])
@@ -232,7 +232,7 @@ def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ignore[no-untyped-def]
+def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ignore[no-untyped-def]  # numba finds the types
     """Fit all fibres of a column with the variance that the fit itself predicts.
 
     Parameters
@@ -270,7 +270,7 @@ def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ig
 
 
 @kernel
-def column_buffers(ny, n):  # type: ignore[no-untyped-def]
+def column_buffers(ny, n):  # type: ignore[no-untyped-def]  # numba finds the types
     """Scratch arrays of `fit_column`: weights, model, normal equations, factor, flux, halo before and after."""
     return (
         np.zeros(ny),
@@ -287,8 +287,8 @@ def column_buffers(ny, n):  # type: ignore[no-untyped-def]
 
 
 # Not a `kernel`, whose type would hide the arguments from mypy.
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
-def survey_columns(  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]  # numba has no type information
+def survey_columns(  # type: ignore[no-untyped-def]  # numba finds the types
     image,
     floor,
     columns,

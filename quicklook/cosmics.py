@@ -34,7 +34,7 @@ SPIKE_RATIO = 2.5
 
 
 @kernel
-def doubt(flux, profile, slope):  # type: ignore[no-untyped-def]
+def doubt(flux, profile, slope):  # type: ignore[no-untyped-def]  # numba finds the types
     """Variance that errors of profile and centre may explain."""
     a = PROFILE_DOUBT * flux * profile
     b = CENTRE_DOUBT * flux * slope
@@ -42,7 +42,7 @@ def doubt(flux, profile, slope):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def reject_pixels(d, noise, background, profile, slope, first, hit, direct, buffers):  # type: ignore[no-untyped-def]
+def reject_pixels(d, noise, background, profile, slope, first, hit, direct, buffers):  # type: ignore[no-untyped-def]  # numba finds the types
     """Reject hit pixels of one solved column, the worst of each fibre first, and solve again.
 
     Sets ``hit`` where a pixel is rejected and its weight to zero; lists the rows in ``direct`` and returns
@@ -98,7 +98,7 @@ def reject_pixels(d, noise, background, profile, slope, first, hit, direct, buff
 
 
 @kernel
-def _leave_out(at, j, d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]
+def _leave_out(at, j, d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]  # numba finds the types
     """Take one pixel, in the core of fibre j, out of the normal equations."""
     n = profile.shape[0]
     for i in range(max(0, j - 2), min(n, j + 3)):
@@ -116,7 +116,7 @@ def _leave_out(at, j, d, w, profile, first, diagonal, upper1, upper2, right):  #
 
 
 @kernel
-def grow_hits(d, noise, background, profile, slope, first, hit, beside, m, buffers):  # type: ignore[no-untyped-def]
+def grow_hits(d, noise, background, profile, slope, first, hit, beside, m, buffers):  # type: ignore[no-untyped-def]  # numba finds the types
     """Reject pixels that stand out less, next to hits of a neighbouring column.
 
     ``beside`` lists the rows of its m hits. Takes the pixels out of the normal equations and returns their
@@ -148,7 +148,7 @@ def grow_hits(d, noise, background, profile, slope, first, hit, beside, m, buffe
 
 
 @kernel
-def _fibre_at(y, first):  # type: ignore[no-untyped-def]
+def _fibre_at(y, first):  # type: ignore[no-untyped-def]  # numba finds the types
     """The fibre whose centre is nearest to row y."""
     low, high = 0, first.shape[0] - 1
     while low < high:
@@ -161,7 +161,7 @@ def _fibre_at(y, first):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def sharp_spikes(flux, variance):  # type: ignore[no-untyped-def]
+def sharp_spikes(flux, variance):  # type: ignore[no-untyped-def]  # numba finds the types
     """Spectral pixels that stand out from both neighbours more than any line can; (fibres, columns) bool."""
     n, nx = flux.shape
     spikes = np.zeros((n, nx), dtype=np.bool_)

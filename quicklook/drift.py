@@ -179,7 +179,7 @@ def _bright_columns(image: FloatImage, group: int) -> NDArray[np.int64]:
 
 
 @kernel
-def _column_sums(image):  # type: ignore[no-untyped-def]
+def _column_sums(image):  # type: ignore[no-untyped-def]  # numba finds the types
     nx, ny = image.shape
     total, bad = np.zeros(nx), np.zeros(nx)
     for x in range(nx):

@@ -83,7 +83,7 @@ def card_value(header: fits.Header, key: str) -> object | None:
         return None
     if value is None or isinstance(value, fits.card.Undefined):
         return None
-    return value  # type: ignore[no-any-return]
+    return value  # type: ignore[no-any-return]  # astropy's cards are untyped
 
 
 def passed_on(header: fits.Header) -> fits.Header:

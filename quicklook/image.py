@@ -134,7 +134,7 @@ def _name(product: Product) -> str:
 
 
 @kernel
-def _convert(raw, level, gain, noise2, limit):  # type: ignore[no-untyped-def]
+def _convert(raw, level, gain, noise2, limit):  # type: ignore[no-untyped-def]  # numba finds the types
     """Counts to electrons, their variance, and the saturation mask grown by the four neighbours."""
     ny, nx = raw.shape
     data = np.empty((ny, nx), dtype=np.float32)
@@ -166,7 +166,7 @@ def _convert(raw, level, gain, noise2, limit):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _subtract_kernel(data, variance, floor, calibration, own, factor, charge):  # type: ignore[no-untyped-def]
+def _subtract_kernel(data, variance, floor, calibration, own, factor, charge):  # type: ignore[no-untyped-def]  # numba finds the types
     """Subtract ``factor * calibration``; noise of the calibration goes into variance and floor.
 
     Where the calibration is ``charge``, its shot noise stays; an offset has none. The frame's own noise must not enter
@@ -193,7 +193,7 @@ def _subtract_kernel(data, variance, floor, calibration, own, factor, charge):  
 
 
 @kernel
-def _divide(data, variance, flat, lowest):  # type: ignore[no-untyped-def]
+def _divide(data, variance, flat, lowest):  # type: ignore[no-untyped-def]  # numba finds the types
     """Divide by a flat normalised to one; insensitive pixels become NaN."""
     ny, nx = data.shape
     for y in range(ny):

@@ -6,7 +6,7 @@ from quicklook.compiled import kernel
 
 
 @kernel
-def median_of(values, m):  # type: ignore[no-untyped-def]
+def median_of(values, m):  # type: ignore[no-untyped-def]  # numba finds the types
     """Median of the first m values (m > 0), which are left sorted."""
     for i in range(1, m):
         value = values[i]

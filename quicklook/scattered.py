@@ -202,7 +202,7 @@ def spline_basis(position: FloatArray, intervals: int) -> FloatArray:
 
 
 @kernel
-def halo_light(light, halo):  # type: ignore[no-untyped-def]
+def halo_light(light, halo):  # type: ignore[no-untyped-def]  # numba finds the types
     """What halos send of the light of all columns, (columns, rows)."""
     result = np.empty_like(light)
     for c in range(light.shape[0]):
@@ -211,7 +211,7 @@ def halo_light(light, halo):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def light_between(residual, light, others, noise2, columns, centre, distance, n_columns, nr, nc, doubt):  # type: ignore[no-untyped-def]
+def light_between(residual, light, others, noise2, columns, centre, distance, n_columns, nr, nc, doubt):  # type: ignore[no-untyped-def]  # numba finds the types
     """Clipped weighted mean of the pixels between fibres in each cell of the chip, and its inverse variance.
 
     Beside it the means of ``others`` (kinds, columns, rows) over the same pixels.
@@ -272,7 +272,7 @@ def light_between(residual, light, others, noise2, columns, centre, distance, n_
 
 
 @kernel
-def gather_between(d, noise, background, model, w, centre, distance, between, weight):  # type: ignore[no-untyped-def]
+def gather_between(d, noise, background, model, w, centre, distance, between, weight):  # type: ignore[no-untyped-def]  # numba finds the types
     """Add what the fit of one column leaves between its fibres to the cells of that column.
 
     ``between`` and ``weight`` are (row cells,); outliers beyond four standard deviations are left out.

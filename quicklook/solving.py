@@ -42,7 +42,7 @@ deviations of a difference whose two sides are alike."""
 
 
 @kernel
-def solve_columns(  # type: ignore[no-untyped-def]
+def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
     frame, floor, centres, bank, row_nodes, column_nodes, grid, grid_rows, halo, reject, summed, distance, hit, fluxes,
     variances, lift, between, weight,
 ):  # fmt: skip
@@ -136,7 +136,7 @@ def solve_columns(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _fit_cores(d, w, profile, first, flux):  # type: ignore[no-untyped-def]
+def _fit_cores(d, w, profile, first, flux):  # type: ignore[no-untyped-def]  # numba finds the types
     """Flux of each fibre from the pixels of its core alone; NaN where half of it is missing."""
     ny = d.shape[0]
     for j in range(profile.shape[0]):
@@ -152,7 +152,7 @@ def _fit_cores(d, w, profile, first, flux):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _predict(early, x, expected):  # type: ignore[no-untyped-def]
+def _predict(early, x, expected):  # type: ignore[no-untyped-def]  # numba finds the types
     """Light of each fibre in column x from first fits of its neighbours: the cubic through two on either side.
 
     Lines are resolved, so that it follows them to some per cent. Where a neighbour is missing the others stand in,
@@ -174,7 +174,7 @@ def _predict(early, x, expected):  # type: ignore[no-untyped-def]
 
 
 @adding_kernel
-def _finish(  # type: ignore[no-untyped-def]
+def _finish(  # type: ignore[no-untyped-def]  # numba finds the types
     x, d, w, model, profile, first, equations, expected, summed, fluxes, variances, lift
 ):
     """Write down the fluxes of a column and their variances; NaN where too little of the profile was seen.

@@ -109,7 +109,7 @@ def combine_images(images: Sequence[Rows], variances: Sequence[Rows | None]) -> 
 
 
 @kernel
-def _clipped_mean(cube, spread, clip):  # type: ignore[no-untyped-def]
+def _clipped_mean(cube, spread, clip):  # type: ignore[no-untyped-def]  # numba finds the types
     n, ny, nx = cube.shape
     known = spread.shape[0] == n and not (n == 1 and np.isnan(spread[0, 0, 0]) and spread.shape[1] == 1)
     data = np.empty((ny, nx), dtype=np.float32)
@@ -160,7 +160,7 @@ def _clipped_mean(cube, spread, clip):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _centre(values, m):  # type: ignore[no-untyped-def]
+def _centre(values, m):  # type: ignore[no-untyped-def]  # numba finds the types
     """Median of the first m values, and a variance from the lower half of their distances to it."""
     work = np.empty(MOST_IMAGES)
     for i in range(m):
@@ -179,7 +179,7 @@ def _centre(values, m):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _insert(work, n, value):  # type: ignore[no-untyped-def]
+def _insert(work, n, value):  # type: ignore[no-untyped-def]  # numba finds the types
     """Insert a value into the first n, which are sorted."""
     i = n
     while i > 0 and work[i - 1] > value:

@@ -86,7 +86,7 @@ def _block_means(
 
 
 @kernel
-def _mean_kernel(flat, variance, block, ceiling):  # type: ignore[no-untyped-def]
+def _mean_kernel(flat, variance, block, ceiling):  # type: ignore[no-untyped-def]  # numba finds the types
     ny, n = flat.shape[0], flat.shape[1] // block
     mean = np.zeros((ny, n))
     noise = np.zeros((ny, n))

@@ -227,7 +227,7 @@ def _packed(basis: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
 
 
 @kernel
-def _levels(centre, columns, fluxes, row_edges):  # type: ignore[no-untyped-def]
+def _levels(centre, columns, fluxes, row_edges):  # type: ignore[no-untyped-def]  # numba finds the types
     """Mean flux of the fibres of each zone, over the chosen columns."""
     total, members = np.zeros(row_edges.shape[0] - 1), np.zeros(row_edges.shape[0] - 1)
     for c in range(columns.shape[0]):
@@ -241,7 +241,7 @@ def _levels(centre, columns, fluxes, row_edges):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _profiles_here(before, column_nodes, x, here):  # type: ignore[no-untyped-def]
+def _profiles_here(before, column_nodes, x, here):  # type: ignore[no-untyped-def]  # numba finds the types
     """Set ``here`` (row nodes, entries) to the previous profiles at column x, as extraction interpolates them."""
     i = 0
     while i < column_nodes.shape[0] - 2 and x > column_nodes[i + 1]:
@@ -253,7 +253,7 @@ def _profiles_here(before, column_nodes, x, here):  # type: ignore[no-untyped-de
 
 
 @kernel
-def _accumulate(  # type: ignore[no-untyped-def]
+def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
     image, floor, centre, columns, fluxes, row_edges, start, packed, family, m, reach, before, row_nodes, column_nodes,
     own, grid, grid_rows, halo, matrix, right, used,
 ):  # fmt: skip

@@ -78,7 +78,7 @@ def wing_light(
 
 
 @kernel
-def _paint(fluxes, columns, centre, bank, row_nodes, column_nodes, light):  # type: ignore[no-untyped-def]
+def _paint(fluxes, columns, centre, bank, row_nodes, column_nodes, light):  # type: ignore[no-untyped-def]  # numba finds the types
     """Set ``light`` (chosen columns, rows) to fibres of given fluxes."""
     n = centre.shape[0]
     table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from datetime import date as CalendarDate  # noqa: N812 - `date` is an argument here
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
+from typing import overload
 
 import numpy as np
 
@@ -173,7 +174,13 @@ class NightPlan(Sequence[ExposurePlan]):
     def __iter__(self) -> Iterator[ExposurePlan]:
         return iter(self.exposures)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, index: int) -> ExposurePlan: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ExposurePlan]: ...
+
+    def __getitem__(self, index: int | slice) -> ExposurePlan | Sequence[ExposurePlan]:
         return self.exposures[index]
 
 

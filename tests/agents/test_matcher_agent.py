@@ -12,12 +12,13 @@ from paws.matching.items import Item, decode
 from paws.matching.state import Finished
 from paws.settings import Settings
 from schemas.events import FrameArrived, FrameJunked, FrameRejected, ReductionFinished, dump_event
+from schemas.frames import Frame
 from schemas.vocabulary import Outcome, ReductionKind, ReductionState
 from tests.support.fausting import faust_app, make_ready, results_of
 from tests.support.nights import EVENING, NIGHT, make_frame
 
 
-def arrived(frame):  # type: ignore[no-untyped-def]
+def arrived(frame: Frame) -> bytes:
     return dump_event(FrameArrived(event_id=frame.frame_id, night=frame.night, at=EVENING, frame=frame))
 
 

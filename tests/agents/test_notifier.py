@@ -48,7 +48,7 @@ def desk_for(settings: Settings, pool: Any, sky: Sky) -> Desk:
 
 def letters(settings: Settings) -> list[email.message.EmailMessage]:
     return [
-        email.message_from_bytes(path.read_bytes(), policy=email.policy.default)  # type: ignore[misc]
+        email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         for path in sorted(settings.outbox_dir.glob("*"))
     ]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import httpx
@@ -89,7 +89,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Starlette]]:
     listener = bind(settings)
     server = uvicorn.Server(config)
     # The test's own handlers stay.
-    server.capture_signals = lambda: _nothing()  # type: ignore[method-assign]
+    server.capture_signals = nullcontext  # type: ignore[method-assign]  # uvicorn offers no other way
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:
@@ -97,17 +97,11 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Starlette]]:
             if task.done():
                 task.result()
                 raise RuntimeError("the server ended at once")
-        yield f"127.0.0.1:{listener.getsockname()[1]}", config.app  # type: ignore[misc]
+        yield f"127.0.0.1:{listener.getsockname()[1]}", config.app  # type: ignore[misc]  # it is ours
     finally:
         server.should_exit = True
         await asyncio.wait_for(task, 15)
         listener.close()
-
-
-def _nothing() -> Iterator[None]:
-    from contextlib import nullcontext
-
-    return nullcontext()  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="session")

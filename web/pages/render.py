@@ -90,11 +90,14 @@ def role(value: str) -> str:
 
 def size(value: int) -> str:
     """A size in bytes."""
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value = value / 1000  # type: ignore[assignment]
-    return f"{value:.1f} GB"
+    if value < 1000:
+        return f"{value} B"
+    scaled = value / 1000
+    for unit in ("kB", "MB"):
+        if scaled < 1000:
+            return f"{scaled:.1f} {unit}"
+        scaled /= 1000
+    return f"{scaled:.1f} GB"
 
 
 def night_words(night: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,14 @@ from paws.matching.night_index import NightIndex
 from paws.matching.policy import MatchPolicy
 from paws.matching.sighting import JunkMark, Sighting
 from paws.matching.splicing import half_range, why_not_spliced
+from schemas.frames import Frame
 from schemas.vocabulary import Arm, CalibrationLevel, CalibrationRole, FrameClass, ProductKind
 from tests.support.nights import EVENING, NIGHT, make_frame
 
 POLICY = MatchPolicy()
 
 
-def seen(*args, **facts) -> Sighting:  # type: ignore[no-untyped-def]
+def seen(*args: Any, **facts: Any) -> Sighting:
     return Sighting(make_frame(*args, **facts), EVENING)
 
 
@@ -73,7 +75,7 @@ def test_the_rank_of_flats_does_not_depend_on_their_order() -> None:
         (make_frame("MFOBJECT", 1, saturated=0.9), None),
     ],
 )
-def test_what_cannot_serve_is_told_why(frame, word: str | None) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_serve_is_told_why(frame: Frame, word: str | None) -> None:
     reason = unfit(frame)
     assert reason is None if word is None else word in (reason or "")
 

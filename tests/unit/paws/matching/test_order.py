@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Callable
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from paws.matching.plan import Plan
 from schemas.frames import Frame
+from schemas.reductions import Reduction
 from schemas.vocabulary import FrameClass, ReductionState
 from tests.support.nights import LAST_NOON, NIGHT, Observatory, make_frame, make_night
 
+Fails = Callable[[Reduction], bool]
 LATER = LAST_NOON + timedelta(days=2)
 
 
@@ -32,10 +35,10 @@ def frames_of_a_night(darks: bool, sky: bool) -> list[Frame]:
     return frames
 
 
-def unlucky(seed: int, percent: int):  # type: ignore[no-untyped-def]
+def unlucky(seed: int, percent: int) -> Fails:
     """An engine that fails some reductions: always the same ones, by their keys."""
 
-    def fails(reduction) -> bool:  # type: ignore[no-untyped-def]
+    def fails(reduction: Reduction) -> bool:
         digest = hashlib.sha256(f"{seed}{reduction.job_key}".encode()).digest()
         return digest[0] < percent * 256 // 100
 
@@ -48,7 +51,9 @@ def outcome(observatory: Observatory, last: Plan) -> dict[str, tuple[str, Reduct
     return {slot: (key, finished[key].state) for slot, key in last.wanted.items()}
 
 
-def play(frames: list[Frame], junked: list[Frame], restored: list[Frame], rng: random.Random, fails) -> tuple:  # type: ignore[no-untyped-def,type-arg]
+def play(
+    frames: list[Frame], junked: list[Frame], restored: list[Frame], rng: random.Random, fails: Fails
+) -> tuple[Observatory, Plan]:
     """Let a night happen in a random order, with repetitions and delays."""
     observatory = Observatory(fails=fails)
     noon = observatory.now
