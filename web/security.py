@@ -62,10 +62,10 @@ class SecurityHeaders:
 
 
 def same_origin(headers: Headers) -> bool:
-    """Whether a websocket was opened by our own page, or by no page at all.
+    """Whether a websocket was opened, or something sent, by our own page, or by no page at all.
 
-    A browser sends Origin with every websocket and lets any page open one, so a page elsewhere could read
-    along. Programs send none.
+    A browser sends Origin with every websocket and every POST, and lets any page open one, so a page elsewhere could
+    read along, or act where nobody has to sign in. Programs send none.
     """
     origin = headers.get("origin")
     if origin is None:

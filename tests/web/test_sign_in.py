@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from paws.accounts.secrets import digest
 from paws.settings import load_settings
+from tests.support.night_plan import NIGHT
 from tests.support.people import (
     PASSWORD,
     House,
@@ -157,14 +158,21 @@ async def test_forms_of_other_sites_are_refused(house: House) -> None:
 async def test_every_form_needs_proof_of_its_page(house: House) -> None:
     client = await house.person("root")
     paths = [
-        route.path
+        route.path.format(night=NIGHT, request_id="0" * 16)
         for route in house.app.routes
         if isinstance(route, Route) and "POST" in (route.methods or ())
     ]
-    assert len(paths) >= 14
-    for path in paths:
+    # What programs send needs none, but no browser may be made to send it by a page of another site.
+    forms, programs = ([path for path in paths if path.startswith("/api/") is one] for one in (False, True))
+    assert len(forms) >= 14
+    assert programs
+    for path in forms:
         found = await client.post(path, data={"csrf": "0" * 64, "account": "1", "change": "disable"})
         assert found.status_code == 403, path
+    for path in programs:
+        found = await client.post(path, json={}, headers={"Origin": "https://evil.example"})
+        assert found.status_code == 403, path
+        assert "another site" in found.text
 
 
 async def test_huge_forms_are_refused(house: House) -> None:

@@ -15,10 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from paws.access.rule import Sight
+from paws.clock import night_date
 from web.accounts.identify import visitor_of
 from web.api.models import ProblemField
 from web.problems import NotFoundError, ProblemError
 from web.questions import NoQuestion, Question
+from web.security import same_origin
 from web.state import WebState, web_state
 
 PATH_PATTERNS: Final = {
@@ -164,9 +166,17 @@ def path_values(request: Request) -> dict[str, str]:
     """
     values = {name: str(value) for name, value in request.path_params.items()}
     for name, value in values.items():
-        if not re.match(PATH_PATTERNS[name], value):
+        if not re.match(PATH_PATTERNS[name], value) or (name == "night" and not _is_date(value)):
             raise NotFoundError(f"There is no {name.replace('_', ' ')} of that form.")
     return values
+
+
+def _is_date(night: str) -> bool:
+    try:
+        night_date(night)
+    except ValueError:
+        return False
+    return True
 
 
 async def read_body(kind: type[BaseModel], request: Request) -> BaseModel:
@@ -200,6 +210,8 @@ async def read_body(kind: type[BaseModel], request: Request) -> BaseModel:
 
 async def answer(route: ApiRoute, request: Request) -> Response:
     """Check a request, let it be handled, write the answer."""
+    if request.method == "POST" and not same_origin(request.headers):
+        raise ProblemError(HTTPStatus.FORBIDDEN, "A page of another site may not ask for that.")
     question, path = parse(route.question, request, form=False), path_values(request)
     body = None if route.body is None else await read_body(route.body, request)
     asked = Asked(web_state(request), question, path, request, body)

@@ -168,8 +168,11 @@ def pid_file(cluster, pid, status="ready   "):
 
 @pytest.fixture
 def server(tmp_path):
-    """A process that works in the folder, as a server does, and ignores the fast shutdown."""
-    code = "import signal,time; signal.signal(2, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    """A process that works in the folder, as a server does, and ignores the fast shutdown.
+
+    What a shell starts in the background ignores signal 3 as well, and hands that on.
+    """
+    code = "import signal,time; signal.signal(2, signal.SIG_IGN); signal.signal(3, signal.SIG_DFL); print('up', flush=True); time.sleep(600)"
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
