@@ -128,6 +128,7 @@ def test_what_surrounds_the_system_is_disturbed(observe):
     assert_as_if_nothing_had_happened(report, {fault.label for fault in faults})
 
 
+@pytest.mark.chaos
 @pytest.mark.kafka
 def test_kills_on_apache_kafka(observe, workplace):
     try:
@@ -141,6 +142,7 @@ def test_kills_on_apache_kafka(observe, workplace):
 
 # docker-py leaves its end of a connection open when the daemon dies at the other.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.chaos
 @pytest.mark.containers
 def test_kills_of_containers_and_their_daemon(observe, workplace):
     if may_start_one():
