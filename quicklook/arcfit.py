@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 SLIT_ORDER = 6
+LEAST_ORDER = 3
 MAX_ORDER = 6
 OWN_ORDER = 2
 GAIN = 0.9
@@ -140,10 +141,15 @@ def _agreeing_lines(measured: Measured, usable: BoolArray) -> BoolArray:
 
 
 def _best_order(x: FloatArray, means: FloatArray, good: BoolArray) -> int:
-    """Degree along the chip that best predicts a line left out."""
+    """Degree along the chip that best predicts a line left out, a cubic at least where there are the lines for it.
+
+    Every camera distorts as a cubic. A line without it would pass for good enough while lines are still measured
+    with a scale that lacks it, and confirm itself.
+    """
     u, y = x[good], means[good]
+    most = min(MAX_ORDER, (y.size - 1) // 3)
     best, best_score = 1, np.inf
-    for degree in range(1, min(MAX_ORDER, (y.size - 1) // 3) + 1):
+    for degree in range(max(1, min(LEAST_ORDER, most)), most + 1):
         design = chebyshev.chebvander(u, degree)
         hat = design @ np.linalg.pinv(design)
         left_out = (y - hat @ y) / np.maximum(1.0 - np.diag(hat), 0.02)
