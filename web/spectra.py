@@ -190,7 +190,7 @@ def _layout(path: Path, _mtime_ns: int, _size: int) -> SpectraLayout:
         if waves is not None:
             axis = "wavelength"
         return SpectraLayout(
-            unit=_text(header.get("BUNIT", ""))[:40],
+            unit=text_of(header.get("BUNIT", ""))[:40],
             axis=axis,
             start=start if start is not None or waves is not None else 1.0,
             step=step if step is not None or waves is not None else 1.0,
@@ -205,10 +205,10 @@ def _layout(path: Path, _mtime_ns: int, _size: int) -> SpectraLayout:
 
 def _axis(header: Any) -> tuple[Literal["wavelength", "pixel"], float | None, float | None]:
     """Axis of the rows: Angstrom where the header has a linear wavelength scale, else undecided."""
-    if not _text(header.get("CTYPE1", "")).upper().startswith(("WAVE", "AWAV", "LAMBDA")):
+    if not text_of(header.get("CTYPE1", "")).upper().startswith(("WAVE", "AWAV", "LAMBDA")):
         return "pixel", None, None
-    step = _number(header.get("CDELT1", header.get("CD1_1")))
-    value, pixel = _number(header.get("CRVAL1")), _number(header.get("CRPIX1", 1.0))
+    step = number_of(header.get("CDELT1", header.get("CD1_1")))
+    value, pixel = number_of(header.get("CRVAL1")), number_of(header.get("CRPIX1", 1.0))
     if step is None or value is None or pixel is None or step == 0:
         return "pixel", None, None
     if abs(value) < 1e-4:  # metres, as FITS proper would have it
@@ -226,7 +226,7 @@ def _plane(hdu: Any) -> Plane | None:
     columns = int(header["NAXIS1"])
     if rows < 1 or columns < 1:
         return None
-    scale, zero = _number(header.get("BSCALE", 1.0)), _number(header.get("BZERO", 0.0))
+    scale, zero = number_of(header.get("BSCALE", 1.0)), number_of(header.get("BZERO", 0.0))
     # astropy takes BSCALE and BZERO out of a header that it has read; it keeps the originals itself.
     scale = float(getattr(hdu, "_orig_bscale", scale if scale is not None else 1.0))
     zero = float(getattr(hdu, "_orig_bzero", zero if zero is not None else 0.0))
@@ -246,23 +246,25 @@ def _fibre_rows(hdu: Any) -> tuple[FibreRow, ...]:
     return tuple(
         FibreRow(
             fibre=index,
-            name=_text(name)[:80],
-            type=_text(kind)[:1].upper(),
+            name=text_of(name)[:80],
+            type=text_of(kind)[:1].upper(),
             pivot=None if pivot is None else int(pivot),
             ra=_degrees(ra),
             dec=_degrees(dec),
-            magnitude=_number(magnitude),
+            magnitude=number_of(magnitude),
         )
         for index, (name, kind, pivot, ra, dec, magnitude) in enumerate(columns, start=1)
     )
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """What a header or table says, as one line that can be printed."""
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value if value is not None else "")
     return "".join(char if char.isprintable() else " " for char in text).strip()
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
+    """A finite number, or None."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -271,5 +273,5 @@ def _number(value: Any) -> float | None:
 
 
 def _degrees(radians: Any) -> float | None:
-    number = _number(radians)
+    number = number_of(radians)
     return None if number is None else math.degrees(number)

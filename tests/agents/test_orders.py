@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 
 import pytest
 
@@ -14,31 +13,18 @@ from paws.orders.book import carry_out
 from paws.orders.order import Order, OrderKind
 from schemas.events import FrameParametersSet
 from tests.support.flow import Flow
-from tests.support.rawfiles import raw_frame
 from tests.support.reductions import FakeEngine, events_of
 
 NIGHT = "20260312"
 MIA = Actor("mia", "192.0.2.7")
 
 
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("raw")
-    paths = []
-    for run, kind in enumerate(("MFFFF", "MFARC", "MFOBJECT", "MFOBJECT"), start=1):
-        path = folder / f"12mar1{run:04d}.fits"
-        path.write_bytes(raw_frame(kind, seed=run, RUN=run, UTMJD=61111.5 + run / 100, EXPOSED=30.0))
-        paths.append(path)
-    yield paths
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
-async def night(database, pool, raw):
+async def night(database, pool, raw_field):
     """A reduced night: flat, arc, two exposures and what they combine to."""
     settings = database.model_copy(update={"match_group_quiet": 0.0, "match_wait": 0.0})
     flow = Flow(settings, pool, FakeEngine())
-    await flow.take_in(raw)
+    await flow.take_in(raw_field)
     await flow.run()
     return flow
 

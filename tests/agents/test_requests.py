@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from typing import Any
 
 import pytest
@@ -20,23 +19,10 @@ from paws.requests.orders import OrderError, Submission
 from paws.requests.wish import Options, Wish
 from schemas.layout import is_own
 from tests.support.flow import Flow
-from tests.support.rawfiles import raw_frame
 from tests.support.reductions import FakeEngine, events_of
 
 NIGHT = "20260312"
 MIA = Actor("mia", "192.0.2.7")
-
-
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("raw")
-    paths = []
-    for run, kind in enumerate(("MFFFF", "MFARC", "MFOBJECT", "MFOBJECT"), start=1):
-        path = folder / f"12mar1{run:04d}.fits"
-        path.write_bytes(raw_frame(kind, seed=run, RUN=run, UTMJD=61111.5 + run / 100, EXPOSED=30.0))
-        paths.append(path)
-    yield paths
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -50,9 +36,9 @@ def engine():
 
 
 @pytest.fixture
-async def flow(settings, pool, raw, engine):
+async def flow(settings, pool, raw_field, engine):
     flow = Flow(settings, pool, engine)
-    await flow.take_in(raw)
+    await flow.take_in(raw_field)
     return flow
 
 
@@ -286,7 +272,9 @@ async def test_cancelling_alone_empties_the_queue(settings, pool, archive, engin
     assert events == ["cancelled"]
 
 
-async def test_desk_that_dies_at_any_event_loses_and_repeats_nothing(settings, pool, archive, raw, engine):
+async def test_desk_that_dies_at_any_event_loses_and_repeats_nothing(
+    settings, pool, archive, raw_field, engine
+):
     request_id = await ask(pool, settings, (3, 4), mail="mia@example.org")
     for _ in range(60):
         # A desk of its own each time: it remembers nothing, and hears of no event.

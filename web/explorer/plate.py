@@ -21,7 +21,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from paws.errors import InvalidInputError
-from web.spectra import SpectraLayout, layout_of
+from web.spectra import SpectraLayout, layout_of, number_of, text_of
 
 RIM: Final = 1.12
 """Degrees from the centre at which fibres without a position stand: outside the field of 2dF, whose radius is 1."""
@@ -118,7 +118,7 @@ def _plate(path: Path, _mtime_ns: int, _size: int, layout: SpectraLayout) -> Pla
         fits.open(stream, memmap=False) as hdus,
     ):
         primary = hdus[0].header
-        shapes = {_plain(hdu.name).upper(): tuple(hdu.shape) for hdu in hdus[1:] if hasattr(hdu, "shape")}
+        shapes = {text_of(hdu.name).upper(): tuple(hdu.shape) for hdu in hdus[1:] if hasattr(hdu, "shape")}
         table = next(
             hdu for hdu in hdus[1:] if hdu.name.upper().rsplit(".", 1)[-1] in ("FIBRES", "FIBRES_IFU")
         )
@@ -135,16 +135,16 @@ def _plate(path: Path, _mtime_ns: int, _size: int, layout: SpectraLayout) -> Pla
                 ra=row.ra,
                 dec=row.dec,
                 magnitude=row.magnitude,
-                x=_finite(columns["X"][index]) if index < rows else None,
-                y=_finite(columns["Y"][index]) if index < rows else None,
-                comment=_plain(columns["COMMENT"][index])[:80] if index < rows else "",
+                x=number_of(columns["X"][index]) if index < rows else None,
+                y=number_of(columns["Y"][index]) if index < rows else None,
+                comment=text_of(columns["COMMENT"][index])[:80] if index < rows else "",
             )
             for index, row in enumerate(layout.fibres)
         ]
         centre = _centre(header, primary, fibres)
         return Plate(
             centre=centre,
-            label=_plain(header.get("LABEL", ""))[:60],
+            label=text_of(header.get("LABEL", ""))[:60],
             fibres=place(fibres, centre),
             notes=notes_on(layout, shapes, rows),
             throughput=throughput,
@@ -245,10 +245,10 @@ def _through_plate(fibres: Sequence[Placed], xi: Floats, eta: Floats) -> Floats:
 
 def _centre(header: Any, primary: Any, fibres: Sequence[Placed]) -> tuple[float, float] | None:
     """Centre of the field: of the fibre table (radians), of the telescope (degrees), else of the targets."""
-    ra, dec = _finite(header.get("CENRA")), _finite(header.get("CENDEC"))
+    ra, dec = number_of(header.get("CENRA")), number_of(header.get("CENDEC"))
     if ra is not None and dec is not None and abs(dec) <= math.pi / 2:
         return math.degrees(ra) % 360.0, math.degrees(dec)
-    ra, dec = _finite(primary.get("MEANRA")), _finite(primary.get("MEANDEC"))
+    ra, dec = number_of(primary.get("MEANRA")), number_of(primary.get("MEANDEC"))
     if ra is not None and dec is not None and abs(dec) <= 90:
         return ra % 360.0, dec
     known = [(f.ra, f.dec) for f in fibres if f.ra is not None and f.dec is not None and f.type in "PSF"]
@@ -276,16 +276,3 @@ def _column(table: Any, name: str) -> list[Any]:
 
 def _shape(shape: Sequence[int]) -> str:
     return " x ".join(str(size) for size in reversed(shape)) or "nothing"
-
-
-def _plain(value: Any) -> str:
-    text = value.decode("latin-1") if isinstance(value, bytes) else str("" if value is None else value)
-    return "".join(char if char.isprintable() else " " for char in text).strip()
-
-
-def _finite(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None

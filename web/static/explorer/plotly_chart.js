@@ -13,13 +13,13 @@ export class PlotlyChart {
   constructor(box, on) {
     this.box = box;
     this.on = on;
-    this.library = window.Plotly;
+    this.plotly = window.Plotly;
     this.ready = false;
   }
 
   draw(scene) {
     this.scene = scene;
-    const work = this.ready ? this.library.react : this.library.newPlot;
+    const work = this.ready ? this.plotly.react : this.plotly.newPlot;
     const done = work(this.box, this.traces(scene), this.layout(scene), CONFIG);
     if (!this.ready) {
       this.ready = true;
@@ -101,6 +101,6 @@ export class PlotlyChart {
     const ground = getComputedStyle(document.documentElement).getPropertyValue("--panel").trim();
     const { width, height } = this.box.getBoundingClientRect();
     const figure = { data: this.traces(this.scene, 4000), layout: { ...this.layout(this.scene), paper_bgcolor: ground, plot_bgcolor: ground, title: { text: this.scene.name, font: { size: 14 } }, margin: { l: 70, r: 20, t: 60, b: 50 } } };
-    return this.library.toImage(figure, { format: "png", width: Math.max(900, width), height: Math.max(420, height), scale: 2 });
+    return this.plotly.toImage(figure, { format: "png", width: Math.max(900, width), height: Math.max(420, height), scale: 2 });
   }
 }

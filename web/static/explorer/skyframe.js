@@ -92,7 +92,7 @@ addEventListener("keydown", (event) => {
 
 async function begin() {
   if (!box.dataset.images) return failed("images of the sky are switched off");
-  if (!box.dataset.library) return failed("Aladin Lite is not installed");
+  if (!box.dataset.aladin) return failed("Aladin Lite is not installed");
   if (!document.createElement("canvas").getContext("webgl2")) return failed("this browser has no WebGL 2");
   try {
     // Asked before anything is drawn: without images the plate is the better drawing.
@@ -102,7 +102,7 @@ async function begin() {
     return failed("its server cannot be reached");
   }
   try {
-    A = (await import(box.dataset.library)).default;
+    A = (await import(box.dataset.aladin)).default;
   } catch (error) {
     return failed(`Aladin Lite cannot be loaded (${error.message})`);
   }
