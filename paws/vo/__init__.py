@@ -1,0 +1,1 @@
+"""The Virtual Observatory: tables, their metadata and their identifiers."""
