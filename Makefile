@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_ARGS ?=
 TEST_ARGS ?=
+TEST_WORKERS ?= logical
 
 # Every process computes on one core: the runner decides how many work at once.
 export OMP_NUM_THREADS ?= 1
@@ -20,7 +21,7 @@ demo: $(STAMP)
 	$(BIN)/python -m paws demo --data demo-data $(DEMO_ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses 4 $(TEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .

@@ -7,6 +7,8 @@ import os
 import hypothesis
 import pytest
 
+from tests.support.workers import ByGroup, in_order
+
 # The same examples everywhere: a run that fails must fail again. Local searches may set another profile.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
@@ -18,6 +20,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite the golden files from what the code says"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByGroup:
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
 
 
 @pytest.fixture
