@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from paws.errors import ConfigurationError
 from paws.settings_text import as_text, is_loopback, split_folders, split_networks, split_words
+from paws.settings_vo import VoSettings
 
 _PREFIX = "PAWS_"
 
 
-class Settings(BaseSettings):
+class Settings(VoSettings):
     """Settings of every process. Times are in seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
