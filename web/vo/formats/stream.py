@@ -1,0 +1,136 @@
+"""From the record chunks of a query to the bytes of an answer, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+import structlog
+
+from web.vo.formats.cells import columns_of
+from web.vo.formats.encoder import Encoder
+from web.vo.formats.registry import Format, Writer
+from web.vo.formats.separated import Csv, Tsv
+from web.vo.formats.tabledata import TableData
+from web.vo.formats.values import Chunks, Described, ResultInfo, Row
+from web.vo.formats.xml import Ending
+
+_log = structlog.get_logger(__name__)
+_PIECE: Final = 65_536
+"""Bytes that are put together before they are sent: the answer of a small query is one piece."""
+_AT_ONCE: Final = 2_000
+"""Rows written in one go: other requests get their turn in between."""
+
+ENCODERS: Final[dict[Writer, Callable[[Sequence[Described], ResultInfo, int | None], Encoder]]] = {
+    Writer.TABLEDATA: TableData,
+    Writer.CSV: Csv,
+    Writer.TSV: Tsv,
+}
+
+
+class _Rows:
+    """Rows of a query up to a limit, in chunks that are not too large; knows afterwards whether there were more."""
+
+    def __init__(self, chunks: Chunks | None, limit: int | None) -> None:
+        self._chunks = chunks
+        self._left = limit
+        self.overflow = limit == 0
+
+    async def slices(self) -> AsyncGenerator[Sequence[Row]]:
+        if self._chunks is None or self.overflow:
+            return
+        async for chunk in self._chunks:
+            rows = chunk
+            if self._left is not None and len(rows) > self._left:
+                self.overflow = True
+                rows = rows[: self._left]
+            for start in range(0, len(rows), _AT_ONCE):
+                yield rows[start : start + _AT_ONCE]
+            if self.overflow:
+                return
+            if self._left is not None:
+                self._left -= len(rows)
+
+
+async def write(
+    format_: Format,
+    columns: Sequence[Described],
+    chunks: Chunks | None,
+    *,
+    limit: int | None = None,
+    info: ResultInfo | None = None,
+) -> AsyncIterator[bytes]:
+    """Write a result.
+
+    The first chunk is awaited before the first byte is given: what fails until then is raised, and can still become
+    an error document. What fails later is told in the document where the format has a place for it (VOTable, JSON),
+    and otherwise raised, so that the answer is broken off.
+
+    Parameters
+    ----------
+    chunks
+        Records of the query. To know of an overflow it must go on for one row past `limit`. None: there are no rows.
+    limit
+        Most rows. 0 asks for the columns alone; `chunks` is then left alone, and the overflow told.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column's datatype cannot be written.
+    """
+    about = info or ResultInfo()
+    rows = _Rows(chunks, limit)
+    encoder = ENCODERS[format_.writer](columns, about, limit)
+    error: str | None = None
+    parts: list[bytes] = []
+    size = 0
+    begun = False
+    try:
+        try:
+            async with aclosing(rows.slices()) as slices:
+                async for chunk in slices:
+                    if not begun:
+                        parts.append(encoder.head())
+                        begun = True
+                    piece = encoder.rows(columns_of(chunk, len(columns)))
+                    parts.append(piece)
+                    size += len(piece)
+                    if size >= _PIECE:
+                        yield b"".join(parts)
+                        parts.clear()
+                        size = 0
+        except Exception as problem:
+            if not (begun and encoder.tells_errors):
+                raise
+            _log.warning("a result broke off", query=about.query, error=repr(problem))
+            error = about.words(problem)
+        if not begun:
+            parts.append(encoder.head())
+        for piece in encoder.tail(Ending(rows.overflow and error is None, error)):
+            parts.append(piece)
+            size += len(piece)
+            if size >= _PIECE:
+                yield b"".join(parts)
+                parts.clear()
+                size = 0
+        if rest := b"".join(parts):
+            yield rest
+    finally:
+        encoder.close()
+
+
+async def begun(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Wait for the first bytes of a result, and return all of it.
+
+    What fails before the first byte is raised here, where an answer has not begun yet.
+    """
+    first: Any = await anext(stream, None)
+
+    async def whole() -> AsyncIterator[bytes]:
+        if first is not None:
+            yield first
+        async for piece in stream:
+            yield piece
+
+    return whole()
