@@ -8,8 +8,10 @@ from typing import Any, Final
 
 import structlog
 
+from web.vo.formats.binary import Binary, Binary2
 from web.vo.formats.cells import columns_of
 from web.vo.formats.encoder import Encoder
+from web.vo.formats.json import Json
 from web.vo.formats.registry import Format, Writer
 from web.vo.formats.separated import Csv, Tsv
 from web.vo.formats.tabledata import TableData
@@ -24,6 +26,9 @@ _AT_ONCE: Final = 2_000
 
 ENCODERS: Final[dict[Writer, Callable[[Sequence[Described], ResultInfo, int | None], Encoder]]] = {
     Writer.TABLEDATA: TableData,
+    Writer.BINARY: Binary,
+    Writer.BINARY2: Binary2,
+    Writer.JSON: Json,
     Writer.CSV: Csv,
     Writer.TSV: Tsv,
 }
