@@ -12,12 +12,13 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from paws.errors import ConfigurationError
 from paws.settings_text import as_text, is_loopback, split_folders, split_networks, split_words
+from paws.settings_tap import TapSettings
 from paws.settings_vo import VoSettings
 
 _PREFIX = "PAWS_"
 
 
-class Settings(VoSettings):
+class Settings(VoSettings, TapSettings):
     """Settings of every process. Times are in seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
@@ -294,6 +295,11 @@ class Settings(VoSettings):
     def cache_dir(self) -> Path:
         """What can be made again at any time: PDFs of spectra."""
         return self.data_dir / "cache"
+
+    @cached_property
+    def tap_dir(self) -> Path:
+        """Jobs of queries: their uploads and results."""
+        return self.data_dir / "tap"
 
     @cached_property
     def run_dir(self) -> Path:

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from web.vo.xml import document, element
+from web.vo.formats.xml import error_document
 
 MEDIA_TYPE: Final = "application/x-votable+xml"
 VO_PATHS: Final = ("/tap", "/ssa", "/scs", "/soda", "/datalink", "/vo")
@@ -56,21 +56,6 @@ class NoSuchThingError(ServiceError):
 def is_vo(path: str) -> bool:
     """Whether a path belongs to a service."""
     return path.startswith(VO_PATHS) and any(path == root or path.startswith(f"{root}/") for root in VO_PATHS)
-
-
-def error_document(detail: str) -> bytes:
-    """A VOTable that tells of an error."""
-    return document(
-        element(
-            "VOTABLE",
-            {"version": "1.4", "xmlns": "http://www.ivoa.net/xml/VOTable/v1.3"},
-            element(
-                "RESOURCE",
-                {"type": "results"},
-                element("INFO", {"name": "QUERY_STATUS", "value": "ERROR"}, detail),
-            ),
-        )
-    )
 
 
 def error_response(detail: str, status: int, headers: Mapping[str, str] | None = None) -> Response:

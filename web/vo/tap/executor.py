@@ -1,0 +1,265 @@
+"""Running a query: as a role that may read what is published and nothing else, in one transaction, row by row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final, Literal
+
+import asyncpg
+
+from adql import Compiled, compile_query
+from adql.catalogue import Catalogue, Table
+from paws.access.predicate import values_of
+from paws.access.rule import Sight
+from paws.database import DATABASE_TROUBLES, Connection, Pool, prepare_connection
+from paws.log import get_logger
+from paws.settings import Settings
+from paws.vo.catalogue import CatalogueDesk
+from paws.vo.geometry import backend_of
+
+log = get_logger(__name__)
+
+ROLE: Final = "paws_tap"
+CHUNK: Final = 5000
+"""Rows that are fetched at once."""
+_FIRST: Final = 500
+"""Rows of the first chunk: most answers are no longer."""
+_LONG_QUERY: Final = 20_000
+"""Characters of a query that is compiled beside other requests."""
+_END_DEADLINE: Final = 5.0
+
+Backend = Literal["pgsphere", "cube"]
+Load = Callable[[Connection, Backend], Awaitable[Sequence[Table]]]
+"""Brings uploads into tables of the transaction, and describes them."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """For whom a query runs.
+
+    Attributes
+    ----------
+    account_id
+        Their account; None without one.
+    key
+        For whom it counts: an account or an address.
+    shares
+        Digests of the share links they hold.
+    """
+
+    account_id: int | None
+    sight: Sight
+    key: str
+    shares: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A query at work."""
+
+    compiled: Compiled
+    chunks: AsyncIterator[Sequence[Any]]
+
+
+class Allowance:
+    """Time that a query may spend in the database; what the client takes to read does not count."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._left = seconds
+
+    @asynccontextmanager
+    async def spending(self) -> AsyncIterator[None]:
+        """Count what is done inside.
+
+        Raises
+        ------
+        TimeoutError
+            If the allowance is used up.
+        """
+        begun = monotonic()
+        try:
+            async with asyncio.timeout(max(self._left, 0.001)):
+                yield
+        finally:
+            self._left -= monotonic() - begun
+
+
+class QueryDesk:
+    """Runs queries of one web process, on connections of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._catalogues = CatalogueDesk(settings)
+        self._pool: Pool = None
+        self._backend: Backend | None = None
+        self._opening = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Close the connections; queries that run are given up."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    async def backend(self) -> Backend:
+        """Which way of searching positions the database has."""
+        await self._open()
+        assert self._backend is not None
+        return self._backend
+
+    async def catalogue(self, asker: Asker) -> Catalogue:
+        """Tables that somebody may ask."""
+        pool = await self._open()
+        async with pool.acquire() as connection:
+            return await self._catalogues.catalogue(connection, asker.account_id, asker.sight)
+
+    @asynccontextmanager
+    async def running(
+        self,
+        query: str,
+        limit: int,
+        asker: Asker,
+        *,
+        base_url: str,
+        seconds: float,
+        label: str = "paws tap",
+        load: Load | None = None,
+    ) -> AsyncIterator[Running]:
+        """Run a query. It ends with the block, however that ends.
+
+        Parameters
+        ----------
+        limit
+            Rows of the answer; one more is asked for, to tell whether it overflows. 0: columns alone.
+        base_url
+            Under which whoever asked reached us: addresses in rows begin so.
+        seconds
+            That it may take in the database.
+        label
+            ``application_name`` meanwhile.
+        load
+            Brings uploads into the transaction.
+
+        Raises
+        ------
+        AdqlError, InvalidInputError, TimeoutError, asyncpg.PostgresError, and others of DATABASE_TROUBLES
+            `web.vo.tap.troubles.explained` has words for them.
+        """
+        pool = await self._open()
+        assert self._backend is not None
+        allowance = Allowance(seconds)
+        connection = await pool.acquire(timeout=seconds)
+        try:
+            async with allowance.spending():
+                await self._begin(connection, base_url, seconds, label, writing=load is not None)
+                catalogue = await self._catalogues.catalogue(connection, asker.account_id, asker.sight)
+                if load is not None:
+                    catalogue = catalogue.with_tables(await load(connection, self._backend))
+                    await connection.execute("SET TRANSACTION READ ONLY")
+                compiled = await _compile(query, catalogue, self._backend, limit + 1 if limit else None)
+            yield Running(compiled, _chunks(connection, compiled.sql, values_of(asker.sight), allowance, limit))
+        finally:
+            await _end(pool, connection)
+
+    async def _begin(
+        self, connection: Connection, base_url: str, seconds: float, label: str, *, writing: bool
+    ) -> None:
+        mode = "READ WRITE" if writing else "READ ONLY"
+        await connection.execute(f"BEGIN {mode}; SET LOCAL statement_timeout = {int(seconds * 1000) + 1000}")
+        await connection.fetchval(
+            "SELECT set_config('paws.base_url', $1, true) || set_config('paws.vo_authority', $2, true)"
+            " || set_config('application_name', $3, true)",
+            *(base_url, self._settings.vo_authority, label),
+        )
+
+    async def _open(self) -> Pool:
+        if self._pool is not None:
+            return self._pool
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await self._new_pool()
+        return self._pool
+
+    async def _new_pool(self) -> Pool:
+        settings = self._settings
+        probe = await asyncpg.connect(settings.require_database(), timeout=settings.database_deadline)
+        try:
+            self._backend = await backend_of(probe, settings)
+        finally:
+            await probe.close(timeout=_END_DEADLINE)
+        return await asyncpg.create_pool(
+            settings.require_database(),
+            min_size=1,
+            max_size=settings.tap_sync_at_once + settings.tap_async_at_once + 2,
+            max_inactive_connection_lifetime=120,
+            timeout=settings.database_deadline,
+            init=self._init,
+            reset=_leave_as_it_is,
+            # Plans depend on positions and on who asks; and no query comes twice often enough to be kept.
+            statement_cache_size=20,
+            server_settings={
+                "jit": "off",
+                "search_path": "public, pg_catalog",
+                "idle_in_transaction_session_timeout": str(int(settings.tap_answer_timeout * 1000)),
+            },
+        )
+
+    async def _init(self, connection: Connection) -> None:
+        await prepare_connection(connection)
+        size = f"{self._settings.tap_temporary_size}MB"
+        try:
+            await connection.execute(f"SET temp_file_limit = '{size}'")
+        except asyncpg.InsufficientPrivilegeError:
+            log.warning(
+                "temporary files of queries have no limit: the database's user may not set temp_file_limit",
+                advice=f"GRANT SET ON PARAMETER temp_file_limit, or set it to {size} in postgresql.conf",
+            )
+        # From here on nothing but what is published can be read, whatever a query became.
+        await connection.execute(f"SET ROLE {ROLE}")
+
+
+async def _leave_as_it_is(_connection: Connection) -> None:
+    """Every transaction is ended by whoever began it, and nothing else is set on a connection."""
+
+
+async def _compile(query: str, catalogue: Catalogue, backend: Backend, limit: int | None) -> Compiled:
+    if len(query) < _LONG_QUERY:
+        return compile_query(query, catalogue, backend, limit=limit)
+    return await asyncio.to_thread(compile_query, query, catalogue, backend, limit=limit)
+
+
+async def _chunks(
+    connection: Connection, sql: str, values: Sequence[Any], allowance: Allowance, limit: int
+) -> AsyncIterator[Sequence[Any]]:
+    """Rows of a query, some at a time."""
+    if not limit:
+        return
+    async with allowance.spending():
+        statement = await connection.prepare(sql)
+        # Tables that everybody sees whole bring no parameters.
+        cursor = await statement.cursor(*values[: len(statement.get_parameters())])
+        rows = await cursor.fetch(min(_FIRST, limit + 1))
+    size = _FIRST
+    while rows:
+        yield rows
+        if len(rows) < size:
+            return
+        size = CHUNK
+        async with allowance.spending():
+            rows = await cursor.fetch(size)
+
+
+async def _end(pool: Pool, connection: Connection) -> None:
+    """End the transaction and give the connection back; one that does not answer is thrown away."""
+    try:
+        async with asyncio.timeout(_END_DEADLINE):
+            await connection.execute("ROLLBACK")
+    except (TimeoutError, *DATABASE_TROUBLES):
+        connection.terminate()
+    finally:
+        with suppress(*DATABASE_TROUBLES):
+            await pool.release(connection)

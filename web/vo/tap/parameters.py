@@ -1,0 +1,172 @@
+"""Parameters as DALI has them: names in any case, from the address and from forms, bounded while they arrive."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from web.vo.problems import BadRequestError, ServiceError
+
+_MOST: Final = 200
+"""Parameters of one request."""
+_OVERHEAD: Final = 1_000_000
+"""Bytes of a multipart form beside what it uploads."""
+_PIECE: Final = 1_000_000
+_FIELD: Final = 8_000_000
+"""Bytes of a part that does not call itself a file: it is held in memory."""
+
+
+@dataclass
+class Parameters:
+    """Parameters of one request, names in capitals, and the files that came with them."""
+
+    items: list[tuple[str, str]]
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def all(self, name: str) -> list[str]:
+        """All values of a parameter."""
+        return [value for key, value in self.items if key == name]
+
+    def one(self, name: str) -> str | None:
+        """The value of a parameter, None where it is not given or empty.
+
+        Raises
+        ------
+        BadRequestError
+            If it has several values.
+        """
+        values = {value for value in self.all(name) if value.strip()}
+        if len(values) > 1:
+            raise BadRequestError(f"{name} is given more than once, with different values. Give it once.")
+        return values.pop() if values else None
+
+    def discard(self) -> None:
+        """Remove files that nobody took."""
+        for path in self.files.values():
+            path.unlink(missing_ok=True)
+
+
+async def read_parameters(request: Request, folder: Path, largest: int, longest: int) -> Parameters:
+    """Parameters of a request: those of its address, then those of its form.
+
+    Parameters
+    ----------
+    folder
+        Where files are kept that come with it; whoever calls moves or discards them.
+    largest
+        Bytes of all files together.
+    longest
+        Characters of the query; forms may be somewhat longer.
+
+    Raises
+    ------
+    ServiceError
+        400, 413 or 415 if they cannot be read, or there are too many of them.
+    """
+    items = [(name, value) for name, value in request.query_params.multi_items()]
+    parameters = Parameters(_checked(items))
+    if request.method not in ("POST", "PUT"):
+        return parameters
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        await _read_multipart(request, parameters, folder, largest)
+    elif kind == "application/x-www-form-urlencoded":
+        parameters.items += _checked(await _read_form(request, 4 * longest + _OVERHEAD))
+    elif await _has_body(request):
+        raise ServiceError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "Send parameters as application/x-www-form-urlencoded, or as multipart/form-data with uploads.",
+        )
+    return parameters
+
+
+async def _has_body(request: Request) -> bool:
+    async for part in request.stream():
+        if part:
+            return True
+    return False
+
+
+def _checked(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    found = [(name.upper(), value) for name, value in items]
+    if len(found) > _MOST:
+        raise BadRequestError(f"There are more than {_MOST} parameters.")
+    # PostgreSQL's text has no NUL.
+    if any("\0" in value for _name, value in found):
+        raise BadRequestError("A parameter holds the character NUL.")
+    return found
+
+
+async def _read_form(request: Request, largest: int) -> list[tuple[str, str]]:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > largest:
+            raise _too_large(largest)
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST, errors="strict")
+    except ValueError as error:
+        raise BadRequestError("The form cannot be read: it is no UTF-8, or has too many fields.") from error
+
+
+async def _read_multipart(request: Request, parameters: Parameters, folder: Path, largest: int) -> None:
+    parser = MultiPartParser(
+        request.headers,
+        _bounded(request, largest + _OVERHEAD),
+        max_files=_MOST,
+        max_fields=_MOST,
+        max_part_size=min(largest, _FIELD),
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        if "exceeded maximum size" in error.message:
+            raise _too_large(min(largest, _FIELD)) from error
+        raise BadRequestError(f"The multipart form cannot be read: {error.message}") from error
+    try:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                await _keep(name, value, parameters, folder)
+            else:
+                parameters.items += _checked([(name, value)])
+    finally:
+        await form.close()
+    if len(parameters.items) > _MOST:
+        raise BadRequestError(f"There are more than {_MOST} parameters.")
+
+
+async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
+    read = 0
+    async for part in request.stream():
+        read += len(part)
+        if read > largest:
+            raise _too_large(largest)
+        yield part
+
+
+async def _keep(name: str, sent: UploadFile, parameters: Parameters, folder: Path) -> None:
+    """Keep a file that came with a form, under a name of ours."""
+    if name in parameters.files:
+        raise BadRequestError(f"Two parts of the form are called {name[:60]!r}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = tempfile.NamedTemporaryFile(dir=folder, prefix="part-", delete=False)  # noqa: SIM115 - kept on
+    parameters.files[name] = Path(handle.name)
+    with handle:
+        while piece := await sent.read(_PIECE):
+            handle.write(piece)
+
+
+def _too_large(largest: int) -> ServiceError:
+    return ServiceError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"More than {largest / 1e6:.0f} MB were sent. Upload less, or publish the table first.",
+    )
