@@ -184,9 +184,19 @@ async def migrate(connection: Connection) -> list[str]:
                 )
             applied.append(name)
             log.info("migration applied", migration=name)
+        await _declare_tables(connection)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _MIGRATION_LOCK)
     return applied
+
+
+async def _declare_tables(connection: Connection) -> None:
+    """Bring what the code says of its tables into TAP_SCHEMA. Nothing is written when nothing has changed."""
+    from paws.vo.declared.all import DECLARED
+    from paws.vo.tap_schema import declare_all
+
+    for name in await declare_all(connection, DECLARED):
+        log.info("tables declared", schema=name)
 
 
 def _queue_schema() -> str:

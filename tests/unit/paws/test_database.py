@@ -10,7 +10,11 @@ from paws.settings import load_settings
 async def test_a_new_database_is_refused_until_it_is_migrated(database):
     connection = await connect(database)
     try:
-        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        for name in await connection.fetch(
+            "SELECT quote_ident(nspname) AS schema FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)'"
+        ):
+            await connection.execute(f"DROP SCHEMA {name['schema']} CASCADE")
+        await connection.execute("CREATE SCHEMA public")
         with pytest.raises(ConfigurationError, match="paws migrate"):
             await connect(database)
         assert await migrate(connection)
