@@ -8,15 +8,22 @@ CREATE SCHEMA IF NOT EXISTS vo;
 
 -- Vacuum wavelength (Angstrom) of a wavelength in standard air: Ciddor 1996 (Appl. Opt. 35, 1566), equation 1, which
 -- gives the refraction for vacuum wavelengths, hence solved by repetition. The same in Python: paws/vo/wavelengths.py.
-CREATE FUNCTION vo.refraction(vacuum double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN 1 + 0.05792105 / (238.0185 - (1e4 / vacuum) * (1e4 / vacuum))
-         + 0.00167917 / (57.362 - (1e4 / vacuum) * (1e4 / vacuum));
-
+-- In plpgsql, which calls nothing but pg_catalog: a body in SQL would be copied into itself 64 times.
 CREATE FUNCTION vo.vacuum(air double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN CASE WHEN air BETWEEN 2300 AND 30000
-    THEN air * vo.refraction(air * vo.refraction(air * vo.refraction(air))) ELSE air END;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    vacuum double precision := air;
+    square double precision;                         -- of the wave number, 1 / micrometre^2
+BEGIN
+    IF air BETWEEN 2300 AND 30000 THEN
+        FOR i IN 1 .. 3 LOOP
+            square := (1e4 / vacuum) * (1e4 / vacuum);
+            vacuum := air * (1 + 0.05792105 / (238.0185 - square) + 0.00167917 / (57.362 - square));
+        END LOOP;
+    END IF;
+    RETURN vacuum;
+END;
+$$;
 
 -- A number in a document of figures; engines write what they like there.
 CREATE FUNCTION vo.figure(figures jsonb, name text) RETURNS double precision
