@@ -106,7 +106,8 @@ def _lengths(block: Part, count: int) -> NDArray[np.int64]:
     if block.present is None:
         return np.full(count, block.data.shape[1], np.int64)
     # After merging, `present` tells for every byte whether it is there.
-    return np.count_nonzero(block.present, axis=1).astype(np.int64)
+    lengths: NDArray[np.int64] = block.present.sum(axis=1, dtype=np.int64)
+    return lengths
 
 
 def _put_fixed(whole: Bytes, block: Fixed, place: NDArray[np.int64]) -> None:

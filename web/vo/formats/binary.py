@@ -78,7 +78,7 @@ def _texts(values: Values, shape: Shape) -> tuple[Part, ...]:
 
 
 def _arrays(values: Values, shape: Shape) -> tuple[Part, ...]:
-    cells = [fitted(() if cell is None else cell, shape.length) for cell in values]
+    cells = [fitted(cell, shape) for cell in values]
     elements = numbers(list(chain.from_iterable(cells)), shape.kind)
     if shape.length is not None:
         return (fixed(elements.reshape(len(cells), shape.length)),)

@@ -140,12 +140,11 @@ def flat(cell: Iterable[Any]) -> list[Any]:
     return elements
 
 
-def fitted(cell: Iterable[Any], length: int | None) -> list[Any]:
+def fitted(cell: Iterable[Any] | None, shape: Shape) -> list[Any]:
     """Elements of an array, as many as the column promises."""
-    elements = flat(cell)
-    if length is not None and len(elements) != length:
-        return (elements + [None] * length)[:length]
-    return elements
+    elements = flat(cell or ())
+    wanted = shape.length if shape.length is not None else max(len(elements), shape.least)
+    return elements if len(elements) == wanted else (elements + [None] * wanted)[:wanted]
 
 
 def _arrays(values: Values, shape: Shape, notation: Notation) -> Texts:
@@ -162,8 +161,8 @@ def _arrays(values: Values, shape: Shape, notation: Notation) -> Texts:
             notation.quote,
         )
     # NULL of an array of fixed length is as many lost numbers: an empty cell is no point and no circle.
-    null = [None] * shape.length if notation.pads and shape.length is not None else None
-    cells = [null if cell is None else fitted(cell, shape.length) for cell in values]
+    filled = notation.pads and shape.least > 0
+    cells = [None if cell is None and not filled else fitted(cell, shape) for cell in values]
     texts = _scalars([x for cell in cells if cell is not None for x in cell], shape.kind, inner)
     result = []
     start = 0

@@ -139,11 +139,15 @@ class Shape:
         Elements of a cell (characters of a string): 1 for a scalar, None where cells differ.
     scalar
         Whether a cell is one number, or one string.
+    least
+        Elements of a cell of VOTable that holds nothing. A polygon has three corners at the least, and validators
+        and readers fail over one of none: a lost one is three times NaN.
     """
 
     kind: Kind
     length: int | None
     scalar: bool
+    least: int = 0
 
     @property
     def fixed(self) -> bool:
@@ -177,8 +181,9 @@ def shape_of(column: Described) -> Shape:
         count = 1
         for dimension in dimensions:
             count *= int(dimension)
-        return Shape(kind, count, False)
-    return Shape(kind, None, False)
+        return Shape(kind, count, False, count)
+    polygon = kind.is_real and (column.xtype or "").lower() == "polygon"
+    return Shape(kind, None, False, 6 if polygon else 0)
 
 
 def shapes_of(columns: Iterable[Described]) -> tuple[Shape, ...]:
