@@ -120,7 +120,7 @@ CREATE INDEX product_spectra_fibres ON product_spectra (fibre_table_id);
 -- current any more from the moment on at which they cease to be: there is no second writer that could be late.
 CREATE VIEW vo.spectra AS
 SELECT
-    s.publisher_did AS obs_publisher_did, s.product_id, s.fibre, s.pivot, s.target_name, s.fibre_type, s.ra, s.dec,
+    s.publisher_did AS obs_publisher_did, p.product_id, s.fibre, s.pivot, s.target_name, s.fibre_type, s.ra, s.dec,
     s.magnitude, p.night, p.field, p.plate, p.run, p.arm, p.kind, p.grating,
     s.wavelength_min, s.wavelength_max, s.wavelength_step, s.em_min, s.em_max, s.resolving_power,
     s.signal_to_noise, s.flux, nullif(d.flux_unit, '') AS flux_unit, s.exposed, d.exposures, s.mjd_start, s.mjd_end,
@@ -174,14 +174,15 @@ SELECT
     CASE WHEN d.flux_unit ~* '^(electron|e-|adu|count|ct)' OR coalesce(d.flux_unit, '') = '' THEN 'phot.count'
          ELSE 'phot.flux.density;em.wl' END AS o_ucd,
     nullif(d.flux_unit, '') AS o_unit,
-    CASE WHEN d.flux_unit ~* '^(electron|e-|adu|count|ct)' OR coalesce(d.flux_unit, '') = '' THEN 'uncalibrated'
-         ELSE 'calibrated' END AS o_calib_status,
+    -- ObsCore has no word for counts, which are what they are: uncalibrated.
+    CASE WHEN d.flux_unit ~* '^(electron|e-|adu|count|ct)' OR coalesce(d.flux_unit, '') = '' THEN NULL
+         ELSE 'absolute' END AS o_calib_status,
     NULL::text AS pol_states,
     0::bigint AS pol_xel,
     'AAT'::text AS facility_name,
     'AAOmega'::text AS instrument_name,
     s.signal_to_noise, s.magnitude, s.fibre, s.pivot, s.fibre_type, p.night, p.field, p.plate, p.run, p.arm, p.grating,
-    p.level, p.provisional::integer::smallint AS provisional, p.version, d.exposures, s.product_id,
+    p.level, p.provisional::integer::smallint AS provisional, p.version, d.exposures, p.product_id,
     p.owners, p.public_on
 FROM spectrum s
 JOIN product p USING (product_id)
@@ -204,7 +205,7 @@ SELECT
     o.em_xel AS ssa_length, 'Spectrum'::text AS ssa_dstype, 'Spectrum-1.1'::text AS ssa_model,
     o.obs_collection AS ssa_collection, o.facility_name AS ssa_facility, o.instrument_name AS ssa_instrument,
     'pointed'::text AS ssa_datasource, 'archival'::text AS ssa_creationtype,
-    o.o_ucd AS ssa_fluxucd, o.o_unit AS ssa_fluxunit, upper(o.o_calib_status) AS ssa_fluxcalib,
+    o.o_ucd AS ssa_fluxucd, o.o_unit AS ssa_fluxunit, upper(coalesce(o.o_calib_status, 'uncalibrated')) AS ssa_fluxcalib,
     'em.wl'::text AS ssa_spectralucd, 'Angstrom'::text AS ssa_spectralunit, 'CALIBRATED'::text AS ssa_speccalib,
     o.data_rights AS ssa_rights, o.proposal_id AS ssa_proposal,
     o.s_ra AS ra, o.s_dec AS dec, o.product_id, o.fibre, o.arm, o.night, o.dataproduct_subtype, o.calib_level,
