@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import orjson
@@ -143,8 +143,15 @@ async def _check_schema(connection: Connection) -> None:
         )
 
 
-async def migrate(connection: Connection) -> list[str]:
+async def migrate(
+    connection: Connection, geometry: Literal["auto", "pgsphere", "cube"] = "auto"
+) -> list[str]:
     """Bring the database to the newest schema, the job queue's included. May be run by many at once.
+
+    Parameters
+    ----------
+    geometry
+        How positions will be searched: PAWS_TAP_GEOMETRY (see `paws.vo.geometry.prepare`).
 
     Returns
     -------
@@ -155,6 +162,8 @@ async def migrate(connection: Connection) -> list[str]:
     ------
     PermanentError
         If an applied migration differs from the one shipped.
+    ConfigurationError
+        If `geometry` asks for an extension that cannot be had.
     """
     applied: list[str] = []
     await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
@@ -184,10 +193,17 @@ async def migrate(connection: Connection) -> list[str]:
                 )
             applied.append(name)
             log.info("migration applied", migration=name)
+        await _prepare_geometry(connection, geometry)
         await _declare_tables(connection)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _MIGRATION_LOCK)
     return applied
+
+
+async def _prepare_geometry(connection: Connection, wanted: Literal["auto", "pgsphere", "cube"]) -> None:
+    from paws.vo.geometry import prepare
+
+    await prepare(connection, wanted)
 
 
 async def _declare_tables(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode
@@ -15,6 +15,10 @@ DAY = 86_400.0
 class TapSettings(BaseSettings):
     """Limits of the query service. Times are in seconds, sizes in MB (10^6 bytes)."""
 
+    tap_geometry: Literal["auto", "pgsphere", "cube"] = Field(
+        default="auto",
+        description="How positions are searched: by pgSphere, or by what PostgreSQL comes with ('cube'). 'auto' takes pgSphere where the database has it or `paws migrate` can bring it",
+    )
     tap_sync_timeout: float = Field(
         default=60.0, gt=0, description="Longest time that a synchronous query may take in the database"
     )

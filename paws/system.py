@@ -230,7 +230,7 @@ async def _migrate(settings: Settings) -> None:
         try:
             connection = await connect(settings, migrated=False)
             try:
-                await migrate(connection)
+                await migrate(connection, settings.tap_geometry)
             finally:
                 await connection.close()
             return

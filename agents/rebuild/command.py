@@ -71,7 +71,7 @@ def rebuild(
         people = Restored()
         connection = await connect(settings, migrated=False)
         try:
-            await migrate(connection)
+            await migrate(connection, settings.tap_geometry)
             if not without_people:
                 # First: periods decide what is public, and parameters how frames are reduced.
                 people = await restore_people(connection, people_file or people_path(settings))

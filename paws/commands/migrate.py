@@ -15,9 +15,10 @@ def migrate() -> None:
     from paws.settings import load_settings
 
     async def run() -> list[str]:
-        connection = await connect(load_settings(), migrated=False)
+        settings = load_settings()
+        connection = await connect(settings, migrated=False)
         try:
-            return await bring(connection)
+            return await bring(connection, settings.tap_geometry)
         finally:
             await connection.close()
 

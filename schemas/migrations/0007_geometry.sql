@@ -126,8 +126,8 @@ BEGIN
     RETURN corners;
 END $$;
 
--- A polygon made ready for tests: its orientation (1 counter-clockwise, -1 clockwise, 0 without area), then the unit
--- vectors of its vertices. The inside is the smaller side. Null if the value is no polygon.
+-- A polygon made ready for tests: its sense (1 if it winds to the right hand around a line outwards, -1 to the
+-- left as DALI has it, 0 without area), then the unit vectors of its vertices. The inside is the smaller side. Null if the value is no polygon.
 -- Signed area: sum over a fan of triangles of 2 atan2(det, 1 + ab + bc + ca) (Eriksson 1990).
 CREATE FUNCTION adql_polygon_vectors(polygon double precision[])
 RETURNS double precision[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -189,9 +189,9 @@ BEGIN
         y := cd * v[k + 2] - sd * (ca * v[k] + sa * v[k + 1]);
         z := sd * v[k + 2] + cd * (ca * v[k] + sa * v[k + 1]);
         det := x0 * y - x * y0;
-        -- On an edge, or on a vertex: within the rounding of the vectors.
-        IF z0 + z > 0 AND det * det <= 1e-30 * ((x - x0) * (x - x0) + (y - y0) * (y - y0)) AND x * x0 + y * y0 <= 1e-30
-           AND (x <> x0 OR y <> y0 OR x * x + y * y <= 1e-30) THEN
+        -- On a vertex, or on an edge: within the rounding of the vectors.
+        IF z > 0 AND x * x + y * y <= 1e-30 OR z0 + z > 0 AND x * x0 + y * y0 <= 0
+           AND det * det <= 1e-30 * ((x - x0) * (x - x0) + (y - y0) * (y - y0)) THEN
             RETURN true;
         END IF;
         IF y0 <= 0 AND y > 0 AND det > 0 THEN
@@ -241,38 +241,47 @@ BEGIN
     RETURN degrees(least_);
 END $$;
 
--- Whether an edge of one polygon made ready crosses one of another. Touching is no crossing.
+-- Whether an edge of one polygon made ready crosses one of another. Touching, within rounding, is no crossing.
+-- Two arcs ab and cd cross if c and d lie on either side of ab, a and b on either side of cd, and that not on opposite
+-- sides of the sky.
 CREATE FUNCTION adql_edges_cross(v double precision[], w double precision[])
 RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
     ax double precision := v[cardinality(v) - 2];
     ay double precision := v[cardinality(v) - 1];
     az double precision := v[cardinality(v)];
+    bx double precision; by_ double precision; bz double precision;
     cx double precision; cy double precision; cz double precision;
     dx double precision; dy double precision; dz double precision;
-    nx double precision; ny double precision; nz double precision;
-    mx double precision; my double precision; mz double precision;
-    acb double precision; bda double precision;
+    nx double precision; ny double precision; nz double precision; n double precision;
+    mx double precision; my double precision; mz double precision; m double precision;
+    c double precision; d double precision; a double precision; b double precision;
 BEGIN
     FOR k IN 2..(cardinality(v) - 2) BY 3 LOOP
-        nx := ay * v[k + 2] - az * v[k + 1];
-        ny := az * v[k] - ax * v[k + 2];
-        nz := ax * v[k + 1] - ay * v[k];
+        bx := v[k]; by_ := v[k + 1]; bz := v[k + 2];
+        nx := ay * (bz - az) - az * (by_ - ay);
+        ny := az * (bx - ax) - ax * (bz - az);
+        nz := ax * (by_ - ay) - ay * (bx - ax);
+        n := 1e-15 * sqrt(nx * nx + ny * ny + nz * nz);
         cx := w[cardinality(w) - 2]; cy := w[cardinality(w) - 1]; cz := w[cardinality(w)];
         FOR j IN 2..(cardinality(w) - 2) BY 3 LOOP
             dx := w[j]; dy := w[j + 1]; dz := w[j + 2];
-            acb := -(nx * cx + ny * cy + nz * cz);
-            bda := nx * dx + ny * dy + nz * dz;
-            IF acb * bda > 1e-32 THEN
-                mx := cy * dz - cz * dy; my := cz * dx - cx * dz; mz := cx * dy - cy * dx;
-                IF acb * -(mx * v[k] + my * v[k + 1] + mz * v[k + 2]) > 1e-32
-                   AND acb * (mx * ax + my * ay + mz * az) > 1e-32 THEN
+            c := nx * cx + ny * cy + nz * cz;
+            d := nx * dx + ny * dy + nz * dz;
+            IF c > n AND d < -n OR c < -n AND d > n THEN
+                mx := cy * (dz - cz) - cz * (dy - cy);
+                my := cz * (dx - cx) - cx * (dz - cz);
+                mz := cx * (dy - cy) - cy * (dx - cx);
+                m := 1e-15 * sqrt(mx * mx + my * my + mz * mz);
+                a := mx * ax + my * ay + mz * az;
+                b := mx * bx + my * by_ + mz * bz;
+                IF c > 0 AND a < -m AND b > m OR c < 0 AND a > m AND b < -m THEN
                     RETURN true;
                 END IF;
             END IF;
             cx := dx; cy := dy; cz := dz;
         END LOOP;
-        ax := v[k]; ay := v[k + 1]; az := v[k + 2];
+        ax := bx; ay := by_; az := bz;
     END LOOP;
     RETURN false;
 END $$;

@@ -184,6 +184,6 @@ async def _make_template(server: DatabaseServer) -> None:
     connection = await asyncpg.connect(server.url(TEMPLATE), timeout=10)
     try:
         await prepare_connection(connection)
-        await migrate(connection)
+        await migrate(connection, "cube")
     finally:
         await connection.close()
