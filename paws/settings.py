@@ -11,14 +11,15 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from paws.errors import ConfigurationError
-from paws.settings_text import as_text, is_loopback, split_folders, split_networks, split_words
+from paws.settings_publish import PublishSettings
 from paws.settings_tap import TapSettings
+from paws.settings_text import as_text, is_loopback, split_folders, split_networks, split_words
 from paws.settings_vo import VoSettings
 
 _PREFIX = "PAWS_"
 
 
-class Settings(VoSettings, TapSettings):
+class Settings(VoSettings, TapSettings, PublishSettings):
     """Settings of every process. Times are in seconds."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)

@@ -1,0 +1,1 @@
+"""Tables from data: a VOTable, FITS table, CSV or Parquet becomes a table that queries can use."""
