@@ -49,6 +49,7 @@ MADE_ANEW: Final = frozenset(
     {
         *("frame", "rejected_file", "frame_plan", "slot", "reduction", "reduction_frame"),
         *("product", "product_frame", "spectrum", "observing_log", "file_digest"),
+        *("product_spectra", "fibre_table", "fibre", "vo_identity"),
     }
 )
 """Tables that raw files and products give back; what people marked in them is in `agents.rebuild.marks`."""

@@ -159,10 +159,10 @@ async def slots_with_products(pool: Pool, nights: Iterable[str]) -> list[str]:
 
 
 async def products_without_spectra(pool: Pool) -> list[str]:
-    """Products of spectra of which no spectrum is known."""
+    """Products of spectra whose spectra nobody took in, or a version of ours that took in less."""
     rows = await pool.fetch(
         "SELECT product_id FROM product WHERE kind = ANY($1::text[]) AND NOT EXISTS"
-        " (SELECT FROM spectrum s WHERE s.product_id = product.product_id) ORDER BY product_id",
+        " (SELECT FROM product_spectra d WHERE d.product_id = product.product_id) ORDER BY product_id",
         _SPECTRA,
     )
     return [row["product_id"] for row in rows]

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import faust
 
 from agents.runtime import AgentContext, register_consumer
+from agents.tap_ingest.fibres import FibreTable, fibre_table
 from agents.tap_ingest.reading import read_arrays
-from agents.tap_ingest.service import SpectrumRow, spectrum_rows
+from agents.tap_ingest.service import SpectrumRow, flux_unit, spectrum_rows
 from agents.tap_ingest.storage import StoredProduct, find_products, write_spectra
 from paws.database import Pool
 from paws.errors import InvalidInputError, NotOursError
@@ -65,16 +66,18 @@ async def take_in_products(pool: Pool, settings: Settings, product_ids: Sequence
     """
     count = 0
     for product in await find_products(pool, product_ids):
-        rows = await asyncio.to_thread(_rows, settings, product)
-        if await write_spectra(pool, product, rows):
+        rows, fibres, unit = await asyncio.to_thread(_content, settings, product)
+        if await write_spectra(pool, product, rows, fibres, unit):
             count += len(rows)
             log.info("spectra taken in", product=product.product_id, spectra=len(rows))
     return count
 
 
-def _rows(settings: Settings, product: StoredProduct) -> list[SpectrumRow]:
+def _content(settings: Settings, product: StoredProduct) -> tuple[list[SpectrumRow], FibreTable, str]:
     path = settings.data_dir / product.stored_path
+    arrays = read_arrays(path)
     try:
-        return spectrum_rows(read_arrays(path), product.exposures)
+        rows = spectrum_rows(arrays, product.exposures)
     except ValueError as error:
         raise InvalidInputError(f"{path.name}: {error}.", path=str(path)) from error
+    return rows, fibre_table(arrays, product.night, product.field, product.plate), flux_unit(arrays)

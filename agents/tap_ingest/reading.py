@@ -10,10 +10,12 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from agents.tap_ingest.service import ProductArrays
+from agents.tap_ingest.service import PLACING, ProductArrays
 from paws.errors import PermanentError
 
-_CARDS = ("CRVAL1", "CRPIX1", "CDELT1", "NAXIS1", "EXPOSED", "GRATANGL", "CAMANGL")
+_CARDS = ("CRVAL1", "CRPIX1", "CDELT1", "NAXIS1", "EXPOSED", "GRATANGL", "CAMANGL", "BUNIT")
+_LONGEST_TEXT = 200
+"""Characters of a text that are believed; 2dF writes 80."""
 
 
 class UnreadableProductError(PermanentError):
@@ -47,6 +49,9 @@ def read_arrays(path: Path) -> ProductArrays:
                     dec=_native(table["DEC"]),
                     pivot=_column(table, "PIVOT"),
                     magnitude=_column(table, "MAGNITUDE"),
+                    placing={name: _column(table, name) for name in PLACING},
+                    retractor=_texts(table, "RETRACTOR"),
+                    comment=_texts(table, "COMMENT"),
                 )
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, fits.VerifyError) as error:
         raise UnreadableProductError(
@@ -65,6 +70,12 @@ def _column(table: Any, name: str) -> NDArray[np.floating]:
     return np.asarray(table[name], dtype=np.float64)
 
 
+def _texts(table: Any, name: str) -> list[str]:
+    if name not in table.names:
+        return [""] * len(table)
+    return [_text(value) for value in table[name]]
+
+
 def _text(value: Any) -> str:
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    return "".join(char for char in text if char.isprintable()).strip()
+    return "".join(char for char in text if char.isprintable()).strip()[:_LONGEST_TEXT]

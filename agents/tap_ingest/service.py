@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.tap_ingest.values import declination, number, real, right_ascension, small
+
 SPECTRUM_TYPES = ("P", "S")
 """Fibre types that have a spectrum worth a row: programme targets and sky. Guides, unused and broken have none."""
+
+PLACING = ("X", "Y", "THETA", "PID", "PMRA", "PMDEC")
+"""Columns of the fibre table that tell where a fibre was put, and of what programme and motion its target is."""
 
 SECONDS_A_DAY = 86400.0
 _WIDEST_ARM = 2200
 """Pixels; the detector has 2048, and what is wider than this was spliced."""
+
+_LONGEST_UNIT = 40
 
 _LINE_WIDTH_PIXELS = 3.4
 """Width of an unresolved line in a symmetric set-up, pixel: the fibre's image on the detector."""
@@ -36,6 +43,9 @@ class ProductArrays:
     ra, dec : ndarray (fibres,)
         Radians, as 2dF writes them.
     pivot, magnitude : ndarray (fibres,)
+    placing : mapping of str to ndarray (fibres,)
+        Further numbers of the fibre table, by `PLACING`; NaN where it has none.
+    retractor, comment : sequence of str (fibres,)
     """
 
     data: NDArray[np.floating]
@@ -47,6 +57,9 @@ class ProductArrays:
     dec: NDArray[np.floating]
     pivot: NDArray[np.floating]
     magnitude: NDArray[np.floating]
+    placing: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+    retractor: Sequence[str] = ()
+    comment: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,7 @@ def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list
     mjd_start = taken[0].utmjd
     mjd_end = max(item.utmjd + item.exposed / SECONDS_A_DAY for item in taken)
     # The header has what 2dFdr summed. Both arms of an exposure start together and count once.
-    exposed = _number(product.header.get("EXPOSED")) or sum(
+    exposed = number(product.header.get("EXPOSED")) or sum(
         {item.utmjd: item.exposed for item in taken}.values()
     )
     rows: list[SpectrumRow] = []
@@ -113,22 +126,28 @@ def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list
                 fibre=i + 1,
                 target_name=product.name[i],
                 fibre_type=kind,
-                pivot=_small(product.pivot[i]),
-                ra=_right_ascension(product.ra[i]),
-                dec=_declination(product.dec[i]),
-                magnitude=_number(product.magnitude[i]),
+                pivot=small(product.pivot[i]),
+                ra=right_ascension(product.ra[i]),
+                dec=declination(product.dec[i]),
+                magnitude=real(product.magnitude[i]),
                 wavelength_min=low,
                 wavelength_max=high,
                 wavelength_step=step,
                 resolving_power=resolving_power(product.header, (low + high) / 2, step),
-                signal_to_noise=_number(signal_to_noise[i]),
+                signal_to_noise=real(signal_to_noise[i]),
                 exposed=exposed,
                 mjd_start=mjd_start,
                 mjd_end=mjd_end,
-                flux=_number(flux[i]),
+                flux=real(flux[i]),
             )
         )
     return rows
+
+
+def flux_unit(product: ProductArrays) -> str:
+    """Unit of the spectra as the header has it; empty when it has none."""
+    text = str(product.header.get("BUNIT") or "").strip()
+    return "".join(char for char in text if " " <= char <= "~")[:_LONGEST_UNIT]
 
 
 def wavelength_scale(header: Mapping[str, Any]) -> tuple[float, float]:
@@ -139,7 +158,7 @@ def wavelength_scale(header: Mapping[str, Any]) -> tuple[float, float]:
     ValueError
         If the header has none.
     """
-    value, pixel, step = (_number(header.get(name)) for name in ("CRVAL1", "CRPIX1", "CDELT1"))
+    value, pixel, step = (number(header.get(name)) for name in ("CRVAL1", "CRPIX1", "CDELT1"))
     if value is None or pixel is None or not step or step < 0:
         raise ValueError("the header has no wavelength scale (CRVAL1, CRPIX1, CDELT1)")
     return value + (1.0 - pixel) * step, step
@@ -181,33 +200,10 @@ def resolving_power(header: Mapping[str, Any], wavelength: float, step: float) -
     An unresolved line is 3.4 pixels wide where collimator and camera see the grating at equal angles, times
     cos(gamma)/cos(beta) elsewhere.
     """
-    gamma, camera = _number(header.get("GRATANGL")), _number(header.get("CAMANGL"))
-    pixels = _number(header.get("NAXIS1")) or 0.0
+    gamma, camera = number(header.get("GRATANGL")), number(header.get("CAMANGL"))
+    pixels = number(header.get("NAXIS1")) or 0.0
     if gamma is None or camera is None or pixels > _WIDEST_ARM:
         return None
     beta = camera - gamma
     width = _LINE_WIDTH_PIXELS * math.cos(math.radians(gamma)) / math.cos(math.radians(beta)) * step
     return round(wavelength / width, 1) if width > 0 else None
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _small(value: Any) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and abs(number) < 32768 else None
-
-
-def _right_ascension(radians: Any) -> float | None:
-    number = _number(radians)
-    return None if number is None else math.degrees(number) % 360.0
-
-
-def _declination(radians: Any) -> float | None:
-    number = _number(radians)
-    return None if number is None or abs(number) > math.pi / 2 else math.degrees(number)

@@ -107,6 +107,7 @@ CREATE TABLE fibre (
 -- What the spectra of a product have in common. Written with them; absent where an older version wrote them.
 CREATE TABLE product_spectra (
     product_id      text PRIMARY KEY REFERENCES product ON DELETE CASCADE,
+    checksum        text NOT NULL DEFAULT '',          -- of the file that they were read from
     flux_unit       text NOT NULL DEFAULT '',
     exposures       smallint NOT NULL,                 -- that went in; both arms of one count once
     fibre_table_id  text REFERENCES fibre_table,
