@@ -13,7 +13,6 @@ import json
 import os
 import re
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -29,13 +28,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from paws.accounts.secrets import digest
 from paws.database import prepare_connection
 from paws.embedded.broker import EmbeddedBroker
-from paws.settings import Settings, as_environment
+from paws.settings import Settings
 from paws.status import FRAME_COLUMNS, plain
 from schemas.topics import STATUS_EVENTS
+from tests.benchmarks.processes import a_web_process, process_figures
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import write_night
 from tests.support.people import MINE, THEIR_FIELD, populate
-from tests.web.conftest import bind
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -43,7 +42,6 @@ CLIENTS = int(os.environ.get("BENCH_CLIENTS", "1000"))
 EVENTS = int(os.environ.get("BENCH_EVENTS", "100"))
 EVERY = float(os.environ.get("BENCH_EVERY", "0.5"))
 LAST = f'"event {EVENTS - 1}"'.encode()
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Client(asyncio.Protocol):
@@ -101,13 +99,6 @@ class Client(asyncio.Protocol):
             yield at, orjson.loads(body)
 
 
-def process_figures(pid: int) -> tuple[float, float]:
-    """CPU time, s, and resident memory, MB, of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return (int(fields[11]) + int(fields[12])) / TICK, pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 async def token_of(connection: Any, name: str) -> str:
     secret = f"paws_{secrets.token_urlsafe(32)}"
     await connection.execute(
@@ -141,33 +132,6 @@ async def a_broker(folder: Path) -> Any:
     finally:
         process.kill()
         await process.wait()
-
-
-@asynccontextmanager
-async def a_web_process(settings: Settings, log: Path) -> Any:
-    with bind(settings.model_copy(update={"web_port": 0})) as listener:
-        port = listener.getsockname()[1]
-    settings = settings.model_copy(update={"web_port": port})
-    with log.open("wb") as stream:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "paws", "web",
-            env={**os.environ, **as_environment(settings)}, stdout=stream, stderr=stream,
-        )  # fmt: skip
-        try:
-            async with asyncio.timeout(90):
-                while True:
-                    try:
-                        _reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                    except OSError:
-                        assert process.returncode is None, f"the web process ended: see {log}"
-                        await asyncio.sleep(0.1)
-                        continue
-                    writer.close()
-                    break
-            yield process.pid, port
-        finally:
-            process.terminate()
-            await process.wait()
 
 
 async def publish(connection: Any, producer: Any, number: int, frames: list[Any]) -> tuple[int, str, float]:
