@@ -193,26 +193,32 @@ async def migrate(
                 )
             applied.append(name)
             log.info("migration applied", migration=name)
-        await _prepare_geometry(connection, geometry)
-        await _declare_tables(connection)
+        backend = await _prepare_geometry(connection, geometry)
+        await _declare_tables(connection, backend)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _MIGRATION_LOCK)
     return applied
 
 
-async def _prepare_geometry(connection: Connection, wanted: Literal["auto", "pgsphere", "cube"]) -> None:
+async def _prepare_geometry(
+    connection: Connection, wanted: Literal["auto", "pgsphere", "cube"]
+) -> Literal["pgsphere", "cube"]:
     from paws.vo.geometry import prepare
 
-    await prepare(connection, wanted)
+    return await prepare(connection, wanted)
 
 
-async def _declare_tables(connection: Connection) -> None:
-    """Bring what the code says of its tables into TAP_SCHEMA. Nothing is written when nothing has changed."""
+async def _declare_tables(connection: Connection, backend: Literal["pgsphere", "cube"]) -> None:
+    """Bring what the code says of its tables into TAP_SCHEMA, and index their positions. Idempotent."""
     from paws.vo.declared.all import DECLARED
+    from paws.vo.geometry import index_positions
     from paws.vo.tap_schema import declare_all
 
     for name in await declare_all(connection, DECLARED):
         log.info("tables declared", schema=name)
+    wanted = {index for schema in DECLARED for table in schema.tables for index in table.position_indexes}
+    for index in sorted(wanted, key=lambda item: item.relation):
+        await index_positions(connection, backend, index.relation, index.ra, index.dec)
 
 
 def _queue_schema() -> str:

@@ -163,7 +163,7 @@ async def tidy(connection: Connection, grace: float = GRACE) -> list[str]:
             continue
         try:
             async with connection.transaction():
-                await connection.execute("SET LOCAL lock_timeout = '1s'")
+                await connection.execute("SET LOCAL lock_timeout = '200ms'")
                 await connection.execute(f"DROP TABLE IF EXISTS {relation}")
                 await connection.execute("DELETE FROM tap_schema.retired WHERE relation = $1", relation)
         except asyncpg.LockNotAvailableError:
