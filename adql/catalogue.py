@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 
 from adql.errors import AdqlNameError
@@ -53,7 +54,7 @@ class Position:
     dec: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """A table, with what stands for it in FROM.
 
@@ -82,6 +83,15 @@ class Table:
     def parts(self) -> tuple[str, ...]:
         """The parts of the name: schema and table, without quotes."""
         return split_name(self.name)
+
+    @cached_property
+    def by_name(self) -> dict[str, tuple[Column, ...]]:
+        """The columns by name in lower case; more than one where names differ only in the case of letters."""
+        found: dict[str, tuple[Column, ...]] = {}
+        for column in self.columns:
+            key = column.name.lower()
+            found[key] = (*found.get(key, ()), column)
+        return found
 
 
 def split_name(name: str) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 LONGEST_TOKEN_SHOWN: Final = 60
+_WORD: Final = re.compile(r"\"[^\"]*\"|'[^']*'|[\w.]+|\S")
 
 
 class AdqlError(ValueError):
@@ -44,6 +46,8 @@ class AdqlError(ValueError):
             before = text[: self.position]
             self.line = before.count("\n") + 1
             self.column = self.position - (before.rfind("\n") + 1) + 1
+            if not self.token and (found := _WORD.match(text, self.position)):
+                self.token = found.group()
         return self
 
     def __str__(self) -> str:
