@@ -32,6 +32,7 @@ from paws.notices import NoticeDesk
 from paws.room import RoomWatch
 from paws.running import READY_FILE, supervised_ready_path
 from paws.settings import Settings, as_environment
+from paws.vo.identity import set_identity
 
 Broker = EmbeddedBroker | KafkaBroker
 
@@ -231,6 +232,7 @@ async def _migrate(settings: Settings) -> None:
             connection = await connect(settings, migrated=False)
             try:
                 await migrate(connection, settings.tap_geometry)
+                await set_identity(connection, settings)
             finally:
                 await connection.close()
             return

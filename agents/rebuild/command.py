@@ -62,6 +62,7 @@ def rebuild(
     from paws.database import connect, migrate, open_pool
     from paws.log import configure_logging
     from paws.running import running_settings
+    from paws.vo.identity import set_identity
 
     settings = running_settings(data, raw_dirs=tuple(path.absolute() for path in raw) or None)
     configure_logging(settings.log_format, "WARNING", "rebuild")
@@ -72,6 +73,7 @@ def rebuild(
         connection = await connect(settings, migrated=False)
         try:
             await migrate(connection, settings.tap_geometry)
+            await set_identity(connection, settings)
             if not without_people:
                 # First: periods decide what is public, and parameters how frames are reduced.
                 people = await restore_people(connection, people_file or people_path(settings))

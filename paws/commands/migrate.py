@@ -13,12 +13,16 @@ def migrate() -> None:
     from paws.database import connect
     from paws.database import migrate as bring
     from paws.settings import load_settings
+    from paws.vo.identity import set_identity
 
     async def run() -> list[str]:
         settings = load_settings()
         connection = await connect(settings, migrated=False)
         try:
-            return await bring(connection, settings.tap_geometry)
+            applied = await bring(connection, settings.tap_geometry)
+            if await set_identity(connection, settings):
+                applied.append("the names of the observatory (PAWS_VO_*)")
+            return applied
         finally:
             await connection.close()
 

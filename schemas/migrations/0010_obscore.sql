@@ -33,12 +33,15 @@ RETURN CASE WHEN jsonb_typeof(figures -> name) = 'number' AND abs((figures -> na
 
 -- ---- Identifiers --------------------------------------------------------------------------------------------
 
--- Whose identifiers our spectra bear: PAWS_VO_AUTHORITY, as `paws migrate` last found it.
+-- Whose identifiers our spectra bear, and who made them: PAWS_VO_*, as `paws migrate` last found it.
 CREATE TABLE vo_identity (
-    only_row   boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    authority  text NOT NULL
+    only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    authority   text NOT NULL DEFAULT 'paws.local',
+    collection  text NOT NULL DEFAULT '2dF-AAOmega live',
+    publisher   text NOT NULL DEFAULT 'an installation of PAWS Live',
+    creator     text NOT NULL DEFAULT '2dF observers'
 );
-INSERT INTO vo_identity (authority) VALUES ('paws.local');
+INSERT INTO vo_identity DEFAULT VALUES;
 
 -- As paws/vo/identifiers.py makes them.
 ALTER TABLE spectrum ADD COLUMN publisher_did text;
@@ -138,11 +141,12 @@ SELECT
     'spectrum'::text AS dataproduct_type,
     p.kind AS dataproduct_subtype,
     CASE WHEN p.kind IN ('combined', 'spliced_combined') THEN 3 ELSE 2 END AS calib_level,
-    '2dF+AAOmega'::text AS obs_collection,
+    (SELECT collection FROM vo_identity) AS obs_collection,
     concat_ws('-', p.night, nullif(p.field, ''), 'p' || p.plate, lpad(p.run::text, 4, '0'), 'f' || s.fibre) AS obs_id,
     s.publisher_did AS obs_publisher_did,
     concat_ws(' ', s.target_name, p.night, nullif(p.field, ''), p.arm, nullif(p.grating, '')) AS obs_title,
     p.created_at AT TIME ZONE 'UTC' AS obs_creation_date,
+    (SELECT creator FROM vo_identity) AS obs_creator_name,
     CASE WHEN p.public_on < 'infinity' THEN p.public_on::timestamp END AS obs_release_date,
     CASE WHEN p.public_on <= (now() AT TIME ZONE 'UTC')::date THEN 'public' ELSE 'proprietary' END AS data_rights,
     array_to_string(array_remove(array_remove(p.owners, '*'), ''), ' ') AS proposal_id,
@@ -204,6 +208,7 @@ SELECT
     (o.em_min + o.em_max) / 2 AS ssa_specmid, o.em_max - o.em_min AS ssa_specext, o.em_min AS ssa_specstart,
     o.em_max AS ssa_specend, o.em_res_power AS ssa_specrp, (o.em_min + o.em_max) / 2 / nullif(o.em_res_power, 0) AS ssa_specres,
     o.em_xel AS ssa_length, 'Spectrum'::text AS ssa_dstype, 'Spectrum-1.1'::text AS ssa_model,
+    (SELECT publisher FROM vo_identity) AS ssa_publisher, o.obs_creator_name AS ssa_creator,
     o.obs_collection AS ssa_collection, o.facility_name AS ssa_facility, o.instrument_name AS ssa_instrument,
     'pointed'::text AS ssa_datasource, 'archival'::text AS ssa_creationtype,
     o.o_ucd AS ssa_fluxucd, o.o_unit AS ssa_fluxunit, upper(coalesce(o.o_calib_status, 'uncalibrated')) AS ssa_fluxcalib,

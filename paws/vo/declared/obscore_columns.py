@@ -77,6 +77,7 @@ DATASET: Final = (
     standard(
         time("obs_creation_date", "time;meta.dataset", "When the spectrum was reduced", _core("DataID.Date"))
     ),
+    standard(text("obs_creator_name", "meta.id", "Who made the data", _core("DataID.Creator"))),
     standard(
         time(
             "obs_release_date",

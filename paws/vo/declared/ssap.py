@@ -138,6 +138,8 @@ _COLUMNS: Final = (
     number("ssa_length", None, "meta.number", "Samples of the spectrum", _ssa("Dataset.Length"), "long"),
     text("ssa_dstype", "meta.code.class", "Kind of data: Spectrum", _ssa("Dataset.DataType")),
     text("ssa_model", "meta.code", "Data model and version", _ssa("Dataset.DataModel")),
+    text("ssa_publisher", "meta.curation", "Who publishes the data", _ssa("Curation.Publisher")),
+    text("ssa_creator", "meta.id", "Who made the data", _ssa("DataID.Creator")),
     text("ssa_collection", "meta.id", "Collection of data", _ssa("DataID.Collection")),
     text("ssa_facility", "meta.id;instr.tel", "Telescope", _ssa("DataID.Facility")),
     text("ssa_instrument", "meta.id;instr", "Instrument", _ssa("DataID.Instrument")),
