@@ -16,6 +16,8 @@ from paws.log import get_logger
 from web.api.models import Problem, ProblemField
 from web.files import OutsideError
 from web.security import SECURITY_HEADERS
+from web.vo.paths import is_vo
+from web.vo.problems import ServiceError, error_response
 
 log = get_logger(__name__)
 
@@ -84,9 +86,13 @@ def error_handlers(page: Callable[[Request, Problem], Response]) -> dict[Any, Ha
     async def handle(request: Request, error: Exception) -> Response:
         problem, headers = _problem(error)
         # What we say on purpose, such as that a download is being prepared, is no failure.
-        unforeseen = problem.status >= 500 and not isinstance(error, ProblemError)
+        unforeseen = problem.status >= 500 and not isinstance(error, ProblemError | ServiceError)
         if unforeseen or isinstance(error, OutsideError):
             log.error("request failed", path=request.url.path, error=repr(error), exc_info=error)
+        if is_vo(request.url.path):
+            # Where access is open, any page that somebody at this machine looks at would read along.
+            readable = request.app.state.web.settings.access != "open"
+            return error_response(problem.detail, problem.status, headers, readable=readable)
         problem = problem.model_copy(update={"instance": request.url.path[:200]})
         if wants_problem(request.url.path):
             response = Response(problem.model_dump_json(), problem.status, media_type=MEDIA_TYPE)

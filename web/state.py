@@ -25,6 +25,7 @@ from web.night.desk import NightDesk
 from web.operations import LagDesk
 from web.storage.explorer import DatabaseShelf
 from web.vendor import Vendor, vendor_dir
+from web.vo.tap.desk import TapDesk
 
 
 @dataclass
@@ -47,16 +48,18 @@ class WebState:
     downloads: DownloadDesk = field(init=False)
     visitors: VisitorDesk = field(init=False)
     nights: NightDesk = field(init=False)
+    tap: TapDesk = field(init=False)
     issuer: Issuer | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.lag = LagDesk(self.settings)
         self.nights = NightDesk(self.settings, load(self.settings.thresholds), lambda: self.hub.newest)
-        self.visitors = VisitorDesk(self.settings, lambda: self.clock())
+        self.visitors = VisitorDesk(self.settings, lambda: self.clock(), self.passwords)
         self.issuer = Issuer(self.settings) if self.settings.oidc_issuer else None
         self.resolver = Resolver(self.settings)
         self.vendor = Vendor(vendor_dir(self.settings))
         self.downloads = DownloadDesk(self.settings)
+        self.tap = TapDesk(self.settings, lambda: self.pool, lambda: self.clock())
         self.shelf = DatabaseShelf(self.settings, lambda: self.pool)
 
     def require_desk(self) -> SnapshotDesk:

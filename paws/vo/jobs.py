@@ -82,6 +82,11 @@ def job_folder(settings: Settings, job_id: str) -> Path:
     return settings.tap_dir / "jobs" / job_id[:2] / job_id
 
 
+def result_file(settings: Settings, job: Job) -> Path:
+    """File of a job's result, once it is done."""
+    return job_folder(settings, job.job_id) / f"result.{job.attempts}"
+
+
 def spool_folder(settings: Settings) -> Path:
     """Folder of what arrives and is sent: temporary files."""
     return settings.tap_dir / "spool"

@@ -8,12 +8,16 @@ from typing import Final
 
 from starlette.requests import HTTPConnection
 
+from paws.accounts.passwords import Passwords
 from paws.accounts.secrets import TOKEN_MARK, digest
 from paws.clock import Clock
 from paws.database import Pool
 from paws.settings import Settings
+from web.accounts.address import address_of
+from web.accounts.basic import SCHEME, BadBasicError, BasicDesk
 from web.accounts.visitor import Visitor, nobody, open_visitor, sight_of
 from web.storage import accounts as store
+from web.vo.paths import is_vo
 
 _LONGEST: Final = 200
 """Characters of a secret that are looked at: ours are shorter."""
@@ -55,13 +59,14 @@ class VisitorDesk:
 
     Parameters
     ----------
-    settings, clock
+    settings, clock, passwords
         The process's own.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, passwords: Passwords) -> None:
         self._settings = settings
         self._clock = clock
+        self._basic = BasicDesk(passwords, clock)
 
     async def visitor(self, connection: HTTPConnection, pool: Pool) -> Visitor:
         """Visitor of a request.
@@ -78,6 +83,8 @@ class VisitorDesk:
             return open_visitor(today)
         header = connection.headers.get("authorization")
         if header is not None:
+            if is_vo(connection.scope["path"]) and header.partition(" ")[0].lower() == SCHEME:
+                return await self._with_password(header, connection, pool)
             return await self._bearer(header, pool)
         session, _visit, share = cookie_names(is_secure(connection, self._settings))
         shares = tuple(digest(secret) for secret in share_secrets(connection.cookies.get(share, "")))
@@ -85,6 +92,12 @@ class VisitorDesk:
         credential = digest(secret) if 0 < len(secret) < _LONGEST else b""
         asking = replace(nobody(today, shares=shares), credential=credential)
         return (await self.resolve([asking], pool))[0]
+
+    async def _with_password(self, header: str, connection: HTTPConnection, pool: Pool) -> Visitor:
+        try:
+            return await self._basic.visitor(header, address_of(connection), pool)
+        except BadBasicError as error:
+            raise BadTokenError(str(error)) from error
 
     async def _bearer(self, header: str, pool: Pool) -> Visitor:
         scheme, _, secret = header.partition(" ")

@@ -16,7 +16,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from paws.errors import InvalidInputError
-from web.accounts.identify import address_of, visitor_of
+from web.accounts.address import address_of
+from web.accounts.identify import visitor_of
 from web.accounts.links import public_url
 from web.api.endpoint import ApiRoute, Asked, not_modified, parse, path_values
 from web.api.handlers import PRIVATE

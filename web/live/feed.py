@@ -223,5 +223,5 @@ async def supervise(work: Callable[[], Awaitable[None]]) -> None:
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("the status feed failed; starting it again")
+            log.exception("a task of the web server failed; starting it again")
         await asyncio.sleep(1.0)

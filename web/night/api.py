@@ -12,7 +12,8 @@ from paws.accounts.secrets import new_secret
 from paws.errors import InvalidInputError
 from paws.orders.order import LONGEST_REASON, MOST_FRAMES, OrderKind
 from schemas.reductions import ParameterValue
-from web.accounts.identify import address_of, visitor_of
+from web.accounts.address import address_of
+from web.accounts.identify import visitor_of
 from web.api.endpoint import ApiRoute, Asked
 from web.api.models import Answer
 from web.night import ordering

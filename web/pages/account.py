@@ -16,8 +16,9 @@ from paws.accounts.passwords import WeakPasswordError
 from paws.accounts.people import AccountError
 from paws.accounts.secrets import HINT, digest, new_token
 from web.accounts import service
+from web.accounts.address import address_of
 from web.accounts.forms import Form, read_form
-from web.accounts.identify import address_of, require_person, visit_of
+from web.accounts.identify import require_person, visit_of
 from web.accounts.visitor import SCOPES, Person, Visitor
 from web.pages.render import page
 from web.problems import ProblemError

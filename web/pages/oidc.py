@@ -15,8 +15,9 @@ from paws.accounts.people import Account, AccountError
 from paws.accounts.secrets import new_secret
 from paws.database import Connection
 from web.accounts import service
+from web.accounts.address import address_of
 from web.accounts.forms import safe_target
-from web.accounts.identify import address_of, visit_of
+from web.accounts.identify import visit_of
 from web.accounts.links import require_public_url
 from web.accounts.oidc import Identity, Issuer, IssuerAwayError, IssuerRefusedError
 from web.accounts.visitor import Visitor

@@ -16,8 +16,9 @@ from paws.errors import InvalidInputError
 from paws.orders.order import LONGEST_REASON, OrderKind, offered
 from schemas.parameters import default_words, in_words
 from schemas.vocabulary import FrameClass
+from web.accounts.address import address_of
 from web.accounts.forms import Form, read_form
-from web.accounts.identify import address_of, visitor_of
+from web.accounts.identify import visitor_of
 from web.api.endpoint import parse, path_values
 from web.night.ordering import Wish, check_frames, give
 from web.pages.render import page

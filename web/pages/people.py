@@ -17,8 +17,9 @@ from paws.accounts.audit import Actor
 from paws.accounts.people import Account, AccountError
 from paws.database import Connection
 from web.accounts import service
+from web.accounts.address import address_of
 from web.accounts.forms import Form, read_form
-from web.accounts.identify import address_of, require_administrator
+from web.accounts.identify import require_administrator
 from web.accounts.links import public_url
 from web.api.endpoint import parse
 from web.pages.account import identifier

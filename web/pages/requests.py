@@ -16,8 +16,9 @@ from paws.requests.orders import MOST_FRAMES, OrderError
 from paws.requests.wish import LEAVABLE
 from schemas.parameters import BY_NAME, GROUPS, PARAMETERS, default_words, in_words
 from schemas.vocabulary import CalibrationLevel, RequestState
+from web.accounts.address import address_of
 from web.accounts.forms import Form, read_form
-from web.accounts.identify import address_of, visitor_of
+from web.accounts.identify import visitor_of
 from web.accounts.visitor import Visitor
 from web.api.endpoint import parse, path_values
 from web.api.models import ProblemField

@@ -13,9 +13,10 @@ from paws.accounts import groups
 from paws.accounts.people import AccountError
 from paws.accounts.secrets import digest
 from web.accounts import sharing
+from web.accounts.address import address_of
 from web.accounts.desk import cookie_names, share_secrets, with_share
 from web.accounts.forms import read_form
-from web.accounts.identify import address_of, require_person, visit_of
+from web.accounts.identify import require_person, visit_of
 from web.accounts.links import public_url
 from web.accounts.visitor import Person, Visitor
 from web.downloads.choice import MOST_NAMED

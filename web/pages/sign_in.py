@@ -10,8 +10,9 @@ from starlette.responses import RedirectResponse, Response
 from paws.accounts.audit import Actor, note
 from paws.accounts.passwords import WeakPasswordError
 from web.accounts import service
+from web.accounts.address import address_of
 from web.accounts.forms import read_form, safe_target
-from web.accounts.identify import address_of, visit_of, visitor_of
+from web.accounts.identify import visit_of, visitor_of
 from web.accounts.links import public_url, require_public_url
 from web.pages.render import page
 from web.problems import ProblemError

@@ -16,8 +16,9 @@ from paws.errors import InvalidInputError
 from paws.nightwatch.growth import Goal, is_night
 from paws.nightwatch.judge import MEANINGS
 from paws.nightwatch.thresholds import history, in_force
+from web.accounts.address import address_of
 from web.accounts.forms import Form, read_form
-from web.accounts.identify import address_of, visitor_of
+from web.accounts.identify import visitor_of
 from web.accounts.visitor import Visitor
 from web.api.endpoint import parse, path_values
 from web.night.desk import NightView

@@ -13,7 +13,8 @@ from paws.requests import orders
 from paws.requests.orders import MOST_FRAMES_BY_QUERY, OrderError
 from schemas.parameters import PARAMETERS, VERSION
 from web.access import told
-from web.accounts.identify import address_of, visitor_of
+from web.accounts.address import address_of
+from web.accounts.identify import visitor_of
 from web.accounts.visitor import Visitor
 from web.api.endpoint import ApiRoute, Asked
 from web.api.models import Page, ProblemField

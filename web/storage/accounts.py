@@ -222,3 +222,12 @@ async def account_of_reset(connection: Connection, digest: bytes, now: datetime)
         *(digest, now),
     )
     return None if found is None else int(found)
+
+
+async def person(pool: Pool, account_id: int) -> Person | None:
+    """Who has an account, unless they may not enter any more."""
+    row = await pool.fetchrow(
+        f"SELECT {_PERSON} FROM account a WHERE a.account_id = $1 AND a.disabled_at IS NULL",  # noqa: S608 - constant columns
+        account_id,
+    )
+    return None if row is None else _person(row)

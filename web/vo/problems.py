@@ -12,9 +12,6 @@ from starlette.responses import Response
 from web.vo.formats.xml import error_document
 
 MEDIA_TYPE: Final = "application/x-votable+xml"
-VO_PATHS: Final = ("/tap", "/ssa", "/scs", "/soda", "/datalink", "/vo")
-"""Where the services are: below them programs may sign in with a name and a password, and errors are VOTables."""
-
 OPEN_HEADERS: Final = {
     # Without credentials: a page elsewhere reads what a stranger reads.
     "Access-Control-Allow-Origin": "*",
@@ -53,14 +50,17 @@ class NoSuchThingError(ServiceError):
         super().__init__(HTTPStatus.NOT_FOUND, detail)
 
 
-def is_vo(path: str) -> bool:
-    """Whether a path belongs to a service."""
-    return path.startswith(VO_PATHS) and any(path == root or path.startswith(f"{root}/") for root in VO_PATHS)
+def error_response(
+    detail: str, status: int, headers: Mapping[str, str] | None = None, *, readable: bool = True
+) -> Response:
+    """The answer that tells of an error.
 
-
-def error_response(detail: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer that tells of an error."""
-    more = {**OPEN_HEADERS, "Cache-Control": "no-store", **(headers or {})}
+    Parameters
+    ----------
+    readable
+        Whether pages of other sites may read it.
+    """
+    more = {**(OPEN_HEADERS if readable else {}), "Cache-Control": "no-store", **(headers or {})}
     if status == HTTPStatus.UNAUTHORIZED:
         more["WWW-Authenticate"] = CHALLENGE
     return Response(error_document(detail), status, more, MEDIA_TYPE)

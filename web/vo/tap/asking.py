@@ -68,7 +68,9 @@ def read_question(parameters: Parameters, settings: Settings, accept: str | None
     if language is None:
         raise BadRequestError(f"LANG is missing: the language of the query, one of {', '.join(LANGUAGES)}.")
     if language.strip().upper() not in LANGUAGES:
-        raise BadRequestError(f"LANG {language[:60]!r} is not spoken here; take one of {', '.join(LANGUAGES)}.")
+        raise BadRequestError(
+            f"LANG {language[:60]!r} is not spoken here; take one of {', '.join(LANGUAGES)}."
+        )
     query = parameters.one("QUERY")
     if query is None:
         raise BadRequestError("QUERY is missing: the query itself, in ADQL.")
@@ -119,7 +121,9 @@ def _limit(text: str | None, settings: Settings) -> int:
 def _uploads(values: list[str], settings: Settings) -> tuple[UploadAsk, ...]:
     asked = [pair.strip() for value in values for pair in value.split(";") if pair.strip()]
     if len(asked) > settings.tap_upload_tables:
-        raise BadRequestError(f"A query may upload {settings.tap_upload_tables} tables; these are {len(asked)}.")
+        raise BadRequestError(
+            f"A query may upload {settings.tap_upload_tables} tables; these are {len(asked)}."
+        )
     found: dict[str, UploadAsk] = {}
     for pair in asked:
         upload = _upload(pair)

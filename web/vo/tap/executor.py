@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 
 import asyncpg
 
-from adql import Compiled, compile_query
 from adql.catalogue import Catalogue, Table
+from adql.compiled import Compiled
 from paws.access.predicate import values_of
 from paws.access.rule import Sight
 from paws.database import DATABASE_TROUBLES, Connection, Pool, prepare_connection
@@ -161,7 +161,9 @@ class QueryDesk:
                     catalogue = catalogue.with_tables(await load(connection, self._backend))
                     await connection.execute("SET TRANSACTION READ ONLY")
                 compiled = await _compile(query, catalogue, self._backend, limit + 1 if limit else None)
-            yield Running(compiled, _chunks(connection, compiled.sql, values_of(asker.sight), allowance, limit))
+            yield Running(
+                compiled, _chunks(connection, compiled.sql, values_of(asker.sight), allowance, limit)
+            )
         finally:
             await _end(pool, connection)
 
@@ -227,6 +229,8 @@ async def _leave_as_it_is(_connection: Connection) -> None:
 
 
 async def _compile(query: str, catalogue: Catalogue, backend: Backend, limit: int | None) -> Compiled:
+    from adql import compile_query
+
     if len(query) < _LONG_QUERY:
         return compile_query(query, catalogue, backend, limit=limit)
     return await asyncio.to_thread(compile_query, query, catalogue, backend, limit=limit)

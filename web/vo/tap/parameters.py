@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
@@ -157,7 +158,7 @@ async def _keep(name: str, sent: UploadFile, parameters: Parameters, folder: Pat
     """Keep a file that came with a form, under a name of ours."""
     if name in parameters.files:
         raise BadRequestError(f"Two parts of the form are called {name[:60]!r}.")
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     handle = tempfile.NamedTemporaryFile(dir=folder, prefix="part-", delete=False)  # noqa: SIM115 - kept on
     parameters.files[name] = Path(handle.name)
     with handle:

@@ -45,7 +45,8 @@ class QueryTimeoutError(ServiceError):
             else "Set EXECUTIONDURATION, or narrow the query down."
         )
         super().__init__(
-            HTTPStatus.SERVICE_UNAVAILABLE, f"The query took longer than {seconds:.0f} s and was ended. {advice}"
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"The query took longer than {seconds:.0f} s and was ended. {advice}",
         )
 
 
