@@ -16,6 +16,7 @@ SECTIONS = {
     "One part alone": ("worker", "ingest", "runner", "web", "migrate"),
     "Keep it in order": ("tidy", "backup", "rebuild"),
     "People": ("user", "group"),
+    "Virtual Observatory": ("tap",),
     "Without a running system": (
         "simulate",
         "reduce",

@@ -30,7 +30,7 @@ LONGEST: Final = 63
 """Bytes of a name in PostgreSQL, which cuts what is longer without saying so."""
 
 OURS: Final = frozenset(
-    {"tap_schema", "tap_upload", "ivoa", "paws", "vo", "published", "public", "information_schema"}
+    {"tap_schema", "tap_upload", "ivoa", "paws", "ssap", "vo", "published", "public", "information_schema"}
 )
 """Schemas that nobody else may publish in; nor in any that begins with ``pg_``."""
 

@@ -105,6 +105,12 @@ async def all_published(pool: Pool) -> list[Listed]:
     return [_listed(row) for row in rows]
 
 
+async def any_table(pool: Pool, name: str) -> Listed | None:
+    """A table by its full name, whoever sees it: for the command line of the machine."""
+    row = await pool.fetchrow(f"{_LIST} WHERE lower(r.table_name) = lower($1)", name)
+    return None if row is None else _listed(row)
+
+
 @dataclass(frozen=True, slots=True)
 class Used:
     """What somebody's personal tables take of their quota."""
