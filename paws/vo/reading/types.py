@@ -160,7 +160,8 @@ def fitted(values: pa.Array, column: Column) -> pa.Array:
         if is_text(column):
             return parsed_times(array, column) if is_time(column) else _as_text(array)
         if is_array(column):
-            return _as_list(array, wanted)
+            lists = _as_list(array, wanted)
+            return _without_lost_shapes(lists) if column.xtype in SHAPES else lists
         if not array.type.equals(wanted):
             array = array.cast(wanted)
         return pc.if_else(pc.is_nan(array), None, array) if _has_nan(array) else array
@@ -202,6 +203,16 @@ def _as_list(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     if not array.type.equals(wanted):
         array = array.cast(wanted)
     return array
+
+
+def _without_lost_shapes(lists: pa.Array) -> pa.Array:
+    """NULL for shapes without corners, or whose every number is NaN: what formats without NULL write for one."""
+    numbers = lists.values.to_numpy(zero_copy_only=False)
+    sound = ~np.isnan(numbers)
+    ends = np.asarray(lists.offsets)
+    known = np.concatenate(([0], np.cumsum(sound)))
+    lost = known[ends[1:]] == known[ends[:-1]]
+    return pc.if_else(pa.array(lost), None, lists) if lost.any() else lists
 
 
 def _outer(array: pa.Array) -> pa.Array:
