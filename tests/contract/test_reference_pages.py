@@ -10,6 +10,7 @@ from paws.commands.contracts import reference_page as events_page
 from paws.commands.reference import reference_page as commands_page
 from paws.commands.settings import reference_page as settings_page
 from paws.requests.reference import reference_page as parameters_page
+from paws.vo.declared.reference import reference_page as tables_page
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -21,6 +22,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
         ("events.md", events_page),
         ("commands.md", commands_page),
         ("parameters.md", parameters_page),
+        ("vo-tables.md", tables_page),
     ],
 )
 def test_page_is_true(name, make, update_golden):

@@ -6,7 +6,7 @@ from typing import Final
 
 from adql.catalogue import Column, Position
 from paws.vo.declared import fibre_columns as fibres
-from paws.vo.declared.columns import number, text, time, words
+from paws.vo.declared.columns import important, number, text, time, words
 from paws.vo.declared.values import DeclaredKey, DeclaredSchema, DeclaredTable, PositionIndex
 
 
@@ -168,7 +168,7 @@ _COLUMNS: Final = (
         _ssa("Curation.Rights"),
     ),
     text("ssa_proposal", "meta.id;obs.proposal", "Proposal for which it was observed"),
-    *fibres.position("the target"),
+    *(important(column, indexed=True) for column in fibres.position("the target")),
     fibres.PRODUCT_ID,
     fibres.FIBRE,
     fibres.ARM,
