@@ -31,6 +31,13 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(figures -> name) = 'number' AND abs((figures -> name)::numeric) < 1e300
     THEN (figures -> name)::double precision END;
 
+-- A region as a text (STC-S), for columns that a standard wants so: ObsCore's s_region, of type adql:REGION. Within a
+-- query such a column is a geometry like any other; it becomes a text where it leaves it.
+CREATE FUNCTION adql_stcs(region double precision[]) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE cardinality(region) WHEN 2 THEN 'Position' WHEN 3 THEN 'Circle' ELSE 'Polygon' END
+    || ' ICRS ' || array_to_string(region, ' ');
+
 -- ---- Identifiers --------------------------------------------------------------------------------------------
 
 -- Whose identifiers our spectra bear, and who made them: PAWS_VO_*, as `paws migrate` last found it.
