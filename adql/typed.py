@@ -261,6 +261,11 @@ class QuerySource:
     alias: str
     query: QueryExpression
 
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Its columns."""
+        return self.query.outputs
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CommonSource:
@@ -268,6 +273,11 @@ class CommonSource:
 
     alias: str
     common: CommonTable
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Its columns."""
+        return self.common.query.outputs
 
 
 Source: TypeAlias = TableSource | QuerySource | CommonSource
