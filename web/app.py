@@ -43,6 +43,7 @@ from web.state import WebState, web_state
 from web.static_files import Assets
 from web.storage.health import DEADLINE, figures
 from web.storage.status import newest_night
+from web.vo.routes import service_routes
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -92,6 +93,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         tasks = [
             asyncio.create_task(supervise(state.feed.run), name="status feed"),
             asyncio.create_task(supervise(state.sights.run), name="sights"),
+            asyncio.create_task(supervise(state.tap.jobs.run), name="jobs of queries"),
         ]
         try:
             yield
@@ -102,6 +104,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
                 with suppress(asyncio.CancelledError):
                     await task
             await state.downloads.close()
+            await state.tap.close()
 
 
 def _routes(state: WebState) -> list[BaseRoute]:
@@ -132,6 +135,7 @@ def _routes(state: WebState) -> list[BaseRoute]:
         *download_routes(),
         *api_routes(),
         *account_routes(),
+        *service_routes(),
         Route("/metrics", metrics, methods=["GET"]),
         WebSocketRoute("/ws/status", status_socket),
         Mount("/static", Assets(directory=STATIC), name="static"),

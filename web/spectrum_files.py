@@ -164,7 +164,7 @@ _MEANINGS: Final = {
     "sky": "sky that was subtracted",
     "mask": "0 good, 1 no flux, 2 no error, 3 neither",
 }
-_VOTABLE_UNITS: Final = {"Angstrom": "Angstrom", "count": "ct"}
+VOTABLE_UNITS: Final = {"Angstrom": "Angstrom", "count": "ct"}
 """Units of ours that VOTables know, and how they write them; others are told in words."""
 
 _UCDS: Final = {
@@ -180,10 +180,10 @@ _UCDS: Final = {
 def _unit_of(name: str, layout: SpectraLayout) -> str:
     if name == "wavelength":
         return "Angstrom"
-    return "" if name in ("pixel", "mask") else _flux_unit(layout.unit)
+    return "" if name in ("pixel", "mask") else flux_unit(layout.unit)
 
 
-def _flux_unit(text: str) -> str:
+def flux_unit(text: str) -> str:
     """The product's unit as it is usually written; nothing when nobody knows it."""
     known = {"electrons": "electron", "e-": "electron", "counts": "count", "ct": "count", "adu": "adu"}
     wanted = known.get(text.strip().lower(), text.strip())
@@ -213,21 +213,22 @@ def _fits(table: Table, facts: list[Told]) -> bytes:
     primary = fits.PrimaryHDU()
     for header in (primary.header, hdu.header):
         for fact in facts:
-            value = _card_text(fact.value) if isinstance(fact.value, str) else fact.value
+            value = card_text(fact.value) if isinstance(fact.value, str) else fact.value
             meaning = f"[{fact.unit}] {fact.meaning}" if fact.unit else fact.meaning
-            header[fact.keyword] = (value, meaning[: _room_beside(value)].strip())
+            header[fact.keyword] = (value, meaning[: card_room(value)].strip())
     out = BytesIO()
     fits.HDUList([primary, hdu]).writeto(out, checksum=True)
     return out.getvalue()
 
 
-def _card_text(text: str) -> str:
+def card_text(text: str) -> str:
+    """Text that a card of a FITS header can hold."""
     plain = "".join(char if " " <= char <= "~" else "?" for char in text)[:_CARD]
     # A quote takes two places.
     return plain[: _CARD - plain.count("'")]
 
 
-def _room_beside(value: Any) -> int:
+def card_room(value: Any) -> int:
     """Characters that a card has for a comment."""
     taken = len(value) + value.count("'") + 2 if isinstance(value, str) else len(repr(value))
     return max(0, 80 - 10 - max(taken, 20) - 3)
@@ -252,7 +253,7 @@ def _votable(table: Table, facts: list[Told]) -> bytes:
         field.ucd = _UCDS[field.name]
         unit = str(table[field.name].unit or "")
         field.unit = None
-        if unit and unit not in _VOTABLE_UNITS:
+        if unit and unit not in VOTABLE_UNITS:
             field.description = f"{_MEANINGS[field.name]}, {unit}"
     for fact in facts:
         text = isinstance(fact.value, str)
@@ -269,10 +270,10 @@ def _votable(table: Table, facts: list[Told]) -> bytes:
     content = out.getvalue()
     for name in table.colnames:
         unit = str(table[name].unit or "")
-        if unit in _VOTABLE_UNITS:
+        if unit in VOTABLE_UNITS:
             # Put in afterwards: astropy would write by the rules of the later version.
             mark = f'name="{name}" ucd="{_UCDS[name]}"'
-            content = content.replace(mark.encode(), f'{mark} unit="{_VOTABLE_UNITS[unit]}"'.encode(), 1)
+            content = content.replace(mark.encode(), f'{mark} unit="{VOTABLE_UNITS[unit]}"'.encode(), 1)
     return content
 
 

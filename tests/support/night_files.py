@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from schemas.vocabulary import Arm, ProductKind
 from tests.support.night_plan import RA_DEC
 
+WAVELENGTHS = {Arm.BLUE: (3740.0, 5820.0), Arm.RED: (5650.0, 8850.0), None: (3740.0, 8850.0)}
+"""Angstrom in air, by arm; None is both."""
+
 
 def write_product_file(
     path: Path, kind: ProductKind, arm: Arm | None, seed: int, fibres: int, samples: int
@@ -22,7 +25,7 @@ def write_product_file(
     if kind in (ProductKind.BIAS, ProductKind.DARK, ProductKind.LFLAT):
         fits.PrimaryHDU(random.normal(0, 2, (fibres, samples)).astype(np.float32)).writeto(path)
         return []
-    low, high = {Arm.BLUE: (3740.0, 5820.0), Arm.RED: (5650.0, 8850.0), None: (3740.0, 8850.0)}[arm]
+    low, high = WAVELENGTHS[arm]
     waves = np.linspace(low, high, samples)
     step = waves[1] - waves[0]
     sky: NDArray[np.float64] = 60 + 30 * np.sin(waves / 900)

@@ -25,7 +25,7 @@ from schemas.frames import Frame, frame_id
 from schemas.layout import product_path
 from schemas.reductions import Layout
 from schemas.vocabulary import Arm, CalibrationRole, FrameClass, ProductKind
-from tests.support.night_files import write_product_file
+from tests.support.night_files import WAVELENGTHS, write_product_file
 from tests.support.night_plan import (
     HOSTILE,
     MINUTE,
@@ -350,10 +350,15 @@ async def _write_product(
         [(key, frame.frame_id) for frame in frames],
     )
     if table and kind.has_spectra:
+        low, high = WAVELENGTHS[arm]
+        science = [frame for frame in frames if frame.frame_class is FrameClass.MFOBJECT]
+        start, end = science[0].utmjd, max(frame.utmjd + frame.exposed / 86400 for frame in science)
+        of_all = (low, high, (high - low) / (samples - 1), 1300.0, science[0].exposed, start, end)
         await connection.executemany(
-            "INSERT INTO spectrum (product_id, fibre, target_name, fibre_type, ra, dec, magnitude, signal_to_noise)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            [(product_id, *row) for row in table],
+            "INSERT INTO spectrum (product_id, fibre, target_name, fibre_type, ra, dec, magnitude, signal_to_noise,"
+            " wavelength_min, wavelength_max, wavelength_step, resolving_power, exposed, mjd_start, mjd_end)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+            [(product_id, *row, *of_all) for row in table],
         )
     rows.products[f"{frames[-1].run}/{arm.value if arm else 'both'}/{kind.value}/{version}"] = product_id
 

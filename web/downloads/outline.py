@@ -99,7 +99,7 @@ async def outline_of(pool: Pool, settings: Settings, ask: DownloadQuestion, visi
             name = beside(product.path, ".log", mark)
             at = _seconds(product.created_at)
             entries.append(await _log(pool, settings, sight, name, at, logs[product.job_key]))
-    entries += await asyncio.to_thread(lambda: [_of_frame(frame) for frame in frames])
+    entries += await asyncio.to_thread(lambda: [of_frame(frame) for frame in frames])
     return Outline(
         folder=folder_name(ask, [product.path for product in chosen]),
         entries=tuple(entry for entry in entries if isinstance(entry, Entry)),
@@ -172,7 +172,8 @@ def _of_product(
     return found
 
 
-def _of_frame(frame: StoredFrame) -> Entry | Missing:
+def of_frame(frame: StoredFrame) -> Entry | Missing:
+    """A raw frame's file, if it is still the one that was read."""
     arm = {"blue": "ccd_1", "red": "ccd_2"}.get(frame.arm, "ccd")
     name = f"raw/{frame.night}/{arm}/{safe_component(frame.name)}"
     path = Path(frame.path)

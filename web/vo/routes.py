@@ -1,0 +1,14 @@
+"""Routes of all services but TAP."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from web.vo.datalink.handlers import datalink_routes
+from web.vo.soda.handlers import soda_routes
+from web.vo.spectra.handlers import spectra_routes
+
+
+def service_routes() -> list[BaseRoute]:
+    """Routes of spectra, links, cut-outs, spectral access and the registry."""
+    return [*spectra_routes(), *soda_routes(), *datalink_routes()]

@@ -1,0 +1,1 @@
+"""Single spectra as the Virtual Observatory has them: files, pictures, parts."""
