@@ -80,6 +80,7 @@ def publish(
     are found by UCD or name, and indexed. The table is there as a whole or not at all; queries under way go on.
     """
     from paws.commands.tap_progress import Bar
+    from paws.log import configure_logging
     from paws.running import running_settings
     from paws.vo.publish.errors import PublishError
     from paws.vo.publish.fetch import fetch, is_address
@@ -91,6 +92,7 @@ def publish(
             "A table is for everybody (--public), a proposal (--proposal) or one person (--owner)."
         )
     settings = running_settings(data)
+    configure_logging(settings.log_format, "WARNING", "tap")
     wish = _wish(settings, name, source, description, replace, proposal, owner)
     with ExitStack() as stack:
         bar = stack.enter_context(Bar(str(wish.name), quiet))
@@ -210,3 +212,16 @@ def describe(name: str, data: Path | None) -> None:
         )
     for warning in table.warnings:
         click.echo(f"note: {warning}")
+
+
+@tap.command()
+@data_option
+def work(data: Path | None) -> None:
+    """Publish uploaded tables that wait, then end. The web server starts this by itself."""
+    from paws.log import configure_logging
+    from paws.running import running_settings
+    from paws.vo.publish.work import work_off
+
+    settings = running_settings(data)
+    configure_logging(settings.log_format, settings.log_level, "publisher")
+    click.echo(f"{asyncio.run(work_off(settings))} uploads dealt with")
