@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Final
 
 from adql.postgres.shapes import Circle, Placed, Point, Polygon, bounding, place
 from adql.postgres.tracing import is_constant, sources
+from adql.tree import ComparisonOperator
 from adql.typed import Arithmetic, Between, Call, Comparison, Constant, Expression, Source
 
 if TYPE_CHECKING:
     from adql.postgres.writer import Writer
 
-_TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
+_TURNED: Final[dict[str, ComparisonOperator]] = {
+    "<": ">",
+    "<=": ">=",
+    ">": "<",
+    ">=": "<=",
+    "=": "=",
+    "<>": "<>",
+}
 _ASKS: Final = ("CONTAINS", "INTERSECTS")
 
 

@@ -32,7 +32,20 @@ def whole(writer: Writer, query: Query, limit: int | None) -> str:
     """SQL of a whole query, whose columns have the names of its outputs."""
     common = ", ".join(f"{one.alias} AS ({_expression(writer, one.query)})" for one in query.common_tables)
     body = _expression(writer, query.expression, named=True, limit=limit)
+    if any(_is_text(output) for output in query.expression.body.outputs):
+        columns = ", ".join(_as_text(output) for output in query.expression.body.outputs)
+        body = f"SELECT {columns} FROM ({body}) AS result"  # noqa: S608 - names are quoted
     return f"WITH {common} {body}" if common else body
+
+
+def _is_text(output: Output) -> bool:
+    """Whether a geometry leaves the query as a text, since its column is declared as one (adql:REGION)."""
+    return output.meta.kind.geometric and output.meta.datatype in ("char", "unicodeChar")
+
+
+def _as_text(output: Output) -> str:
+    name = literals.name(output.name)
+    return f"adql_stcs({name}) AS {name}" if _is_text(output) else name
 
 
 def query(writer: Writer, node: QueryExpression) -> str:
@@ -140,13 +153,12 @@ def _from_item(writer: Writer, item: FromItem) -> str:
             return f"({_expression(writer, item.query)}) AS {item.alias}"
         case CommonSource():
             return f"{item.common.alias} AS {item.alias}"
-        case Join(condition=None):
-            return f"({_from_item(writer, item.left)} CROSS JOIN {_from_item(writer, item.right)})"
         case Join():
+            left, right = _from_item(writer, item.left), _from_item(writer, item.right)
+            if item.condition is None:
+                return f"({left} CROSS JOIN {right})"
             on = writer.condition(item.condition, filters=True)
-            return (
-                f"({_from_item(writer, item.left)} {item.kind} JOIN {_from_item(writer, item.right)} ON {on})"
-            )
+            return f"({left} {item.kind} JOIN {right} ON {on})"
         case _:
             assert_never(item)
 
