@@ -16,6 +16,41 @@ DEEPEST: Final = 64
 """Of parentheses and calls within one another; a subquery counts as `SUBQUERY`. Python's own stack is safe then."""
 SUBQUERY: Final = 4
 
+_SEPARATORS: Final = frozenset(
+    {
+        "FROM",
+        "WHERE",
+        "GROUP",
+        "HAVING",
+        "ORDER",
+        "OFFSET",
+        "UNION",
+        "EXCEPT",
+        "INTERSECT",
+        "JOIN",
+        "ON",
+        "USING",
+    }
+    | {
+        "AND",
+        "OR",
+        "BETWEEN",
+        "IN",
+        "LIKE",
+        "ILIKE",
+        "IS",
+        "AS",
+        "THEN",
+        "ELSE",
+        "END",
+        "WHEN",
+        "BY",
+        "ASC",
+        "DESC",
+    }
+)
+"""Words between the parts of a query: who writes one has left something out, and means no name."""
+
 
 class Cursor:
     """Reads tokens one after the other.
@@ -119,6 +154,8 @@ class Cursor:
 
     def reserved(self, token: Token, what: str) -> AdqlSyntaxError:
         """The error that a reserved word stands for a name."""
+        if token.key in _SEPARATORS:
+            return AdqlSyntaxError(f"{what} is missing before {token.key}", token.position, token.text)
         return AdqlSyntaxError(
             f"{what} is needed, and {token.key} is a reserved word of ADQL",
             token.position,
@@ -135,10 +172,10 @@ class Cursor:
             message or f"{' or '.join(wanted)} is needed here",
             token.position,
             self.written(token),
-            suggestion or self._misspelt(wanted),
+            suggestion or self.misspelt(wanted),
         )
 
-    def _misspelt(self, wanted: tuple[str, ...]) -> str:
+    def misspelt(self, wanted: tuple[str, ...]) -> str:
         """A hint if the word here, or the one before it, is nearly one that is wanted."""
         keywords = [word for word in wanted if word.isalpha() and word.isupper()]
         before = self.tokens[self.index - 1] if self.index else self.token

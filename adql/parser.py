@@ -83,7 +83,7 @@ class Parser(ValueParser):
         if self.accept("ORDER"):
             self.expect("BY")
             order = self._list(self._order_term)
-        offset = self.whole_number("a number of rows") if self.accept("OFFSET") else None
+        offset = self.whole_number("a whole number of rows") if self.accept("OFFSET") else None
         if isinstance(body, QueryExpression) and not order and offset is None:
             return body
         return QueryExpression(body, order, offset, position=start.position)
@@ -130,10 +130,11 @@ class Parser(ValueParser):
                 "send one query at a time",
             )
         hint = {
-            "LIMIT": "write SELECT TOP n at the beginning",
             "CROSS": "write a comma between the tables",
             ")": "a parenthesis is closed that was not opened",
         }.get(self.token.key, "")
+        if self.tokens[self.index - 1].key == "LIMIT":
+            hint = "write SELECT TOP n at the beginning"
         if not hint:
             return self.unexpected(
                 "the end of the query", "WHERE", "GROUP", "HAVING", "ORDER", "UNION", "JOIN"
@@ -185,7 +186,7 @@ class Parser(ValueParser):
         distinct = self.accept("DISTINCT")
         if not distinct:
             self.accept("ALL")
-        top = self.whole_number("a number of rows") if self.accept("TOP") else None
+        top = self.whole_number("a whole number of rows") if self.accept("TOP") else None
         items = self._list(self._select_item)
         if self.token.key != "FROM":
             raise self.unexpected("FROM", "a comma", suggestion=self._missing_from())
@@ -200,11 +201,10 @@ class Parser(ValueParser):
         return Select(items, tables, distinct, top, where, group, having, position=start.position)
 
     def _missing_from(self) -> str:
-        if self.token.kind == "end" or self.token.key in ("WHERE", ")", "ORDER", "GROUP", "UNION"):
-            return "every SELECT needs a FROM"
         if self.token.key == "(":
             return "is there a comma missing?"
-        return ""
+        misspelt = self.misspelt(("FROM",))
+        return misspelt or ("every SELECT needs a FROM" if self.token.kind in ("end", "word") else "")
 
     def _grouping(self) -> tuple[Expression, ...]:
         before, self._clause = self._clause, "GROUP BY"

@@ -213,7 +213,7 @@ class PrimaryParser(Cursor):
             )
         length = None
         if token.key in ("CHAR", "VARCHAR") and self.accept("("):
-            length = self.whole_number("a length")
+            length = self.whole_number("a whole number as length")
             self.expect(")")
         return token.key, length
 
@@ -227,7 +227,7 @@ class PrimaryParser(Cursor):
         """
         token = self.token
         if token.kind != "number" or not token.text.isdecimal() or len(token.text) > 18:
-            raise self.unexpected(f"{what}, a whole number")
+            raise self.unexpected(what)
         self.advance()
         return int(token.text)
 

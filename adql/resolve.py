@@ -126,7 +126,7 @@ class Resolver(ValueResolver):
     ) -> QueryExpression:
         names, tables = self._from(node.tables, outer)
         scope = Scope(names, outer)
-        where = self.condition(node.where, scope) if node.where is not None else None
+        where = self._where(node, scope)
         outputs, positions = self._outputs(node.items, scope)
         groups = tuple(self._group_term(term, scope, outputs) for term in node.group_by)
         having = self.condition(node.having, scope) if node.having is not None else None
@@ -134,6 +134,19 @@ class Resolver(ValueResolver):
         select = Select(outputs, tables, node.distinct, node.top, where, groups, having)
         self._check_groups(select, order, scope, positions, node, around)
         return QueryExpression(select, order, around.offset)
+
+    def _where(self, node: tree.Select, scope: Scope) -> Condition | None:
+        if node.where is None:
+            return None
+        try:
+            return self.condition(node.where, scope)
+        except AdqlNameError as error:
+            aliases = [str(item.alias).lower() for item in node.items if isinstance(item, tree.SelectItem)]
+            if error.token.lower() in aliases:
+                error.suggestion = (
+                    f"{error.token} is a name of the select list; write here what it stands for"
+                )
+            raise
 
     def _outputs(
         self, items: Sequence[tree.AllColumns | tree.SelectItem], scope: Scope

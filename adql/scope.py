@@ -230,12 +230,10 @@ class Scope:
         if len(reference.parts) > 1:
             return self._unknown_table(_dotted(reference.parts[:-1]), reference.position)
         names = [one.name for scope in self._chain() for table in scope.tables for one in table.all()]
-        return AdqlNameError(
-            f"there is no column {written}",
-            reference.position,
-            written,
-            _near(reference.parts[0].text, names),
-        )
+        near = _near(reference.parts[0].text, names)
+        if not near and reference.parts[0].delimited:
+            near = "texts stand in single quotes; double quotes are for names"
+        return AdqlNameError(f"there is no column {written}", reference.position, written, near)
 
     def _unknown_table(self, written: str, position: int) -> AdqlNameError:
         known = [table.qualifier[-1] for scope in self._chain() for table in scope.tables]
