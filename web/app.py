@@ -44,6 +44,7 @@ from web.static_files import Assets
 from web.storage.health import DEADLINE, figures
 from web.storage.status import newest_night
 from web.vo.routes import service_routes
+from web.vo.tap.routes import tap_routes
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -136,6 +137,7 @@ def _routes(state: WebState) -> list[BaseRoute]:
         *api_routes(),
         *account_routes(),
         *service_routes(),
+        *tap_routes(),
         Route("/metrics", metrics, methods=["GET"]),
         WebSocketRoute("/ws/status", status_socket),
         Mount("/static", Assets(directory=STATIC), name="static"),

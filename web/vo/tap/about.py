@@ -14,7 +14,7 @@ from paws.database import DATABASE_TROUBLES
 from web.state import web_state
 from web.vo.problems import OPEN_HEADERS, BadRequestError, NoSuchThingError
 from web.vo.tap.asker import asker_of, base_of
-from web.vo.tap.capabilities import Feature, capabilities_document
+from web.vo.tap.capabilities import capabilities_document
 from web.vo.tap.examples import examples_document
 from web.vo.tap.tables import Surroundings, surroundings, table_document, tableset_document
 from web.vo.xml import XSI, document, element, moment
@@ -28,10 +28,7 @@ async def capabilities(request: Request) -> Response:
     """What the service can do."""
     state = web_state(request)
     catalogue = await state.tap.queries.catalogue(asker_of(request))
-    found = {
-        kind: [Feature(one.form, one.description) for one in declared]
-        for kind, declared in features(await state.tap.queries.backend()).items()
-    }
+    found = features(await state.tap.queries.backend())
     text = capabilities_document(state.settings, base_of(request), (table.name for table in catalogue), found)
     return Response(text, 200, _HEADERS, XML)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from adql.features import Feature
 from paws.settings import Settings
 from web.vo.formats import FORMATS, Format
 from web.vo.xml import XSI, Markup, document, element
@@ -22,14 +22,6 @@ TOKEN: Final = "ivo://ivoa.net/sso#OAuth"  # noqa: S105 - an identifier of the s
 _MODELS: Final = {"ivoa.obscore": ("ivo://ivoa.net/std/ObsCore#core-1.1", "ObsCore-1.1")}
 """Data models, by the table that holds one."""
 _UPLOADS: Final = ("inline", "http", "https")
-
-
-@dataclass(frozen=True)
-class Feature:
-    """An optional part of the language."""
-
-    form: str
-    description: str = ""
 
 
 def capabilities_document(

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from time import monotonic
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import asyncpg
 
+from adql import Backend, Compiled, compile_query
 from adql.catalogue import Catalogue, Table
-from adql.compiled import Compiled
 from paws.access.predicate import values_of
 from paws.access.rule import Sight
 from paws.database import DATABASE_TROUBLES, Connection, Pool, prepare_connection
@@ -20,19 +19,15 @@ from paws.log import get_logger
 from paws.settings import Settings
 from paws.vo.catalogue import CatalogueDesk
 from paws.vo.geometry import backend_of
+from web.vo.tap.rows import FIRST, SAVEPOINT, Allowance, behind_walls, may_fail, rows
 
 log = get_logger(__name__)
 
 ROLE: Final = "paws_tap"
-CHUNK: Final = 5000
-"""Rows that are fetched at once."""
-_FIRST: Final = 500
-"""Rows of the first chunk: most answers are no longer."""
 _LONG_QUERY: Final = 20_000
 """Characters of a query that is compiled beside other requests."""
 _END_DEADLINE: Final = 5.0
 
-Backend = Literal["pgsphere", "cube"]
 Load = Callable[[Connection, Backend], Awaitable[Sequence[Table]]]
 """Brings uploads into tables of the transaction, and describes them."""
 
@@ -63,30 +58,6 @@ class Running:
 
     compiled: Compiled
     chunks: AsyncIterator[Sequence[Any]]
-
-
-class Allowance:
-    """Time that a query may spend in the database; what the client takes to read does not count."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._left = seconds
-
-    @asynccontextmanager
-    async def spending(self) -> AsyncIterator[None]:
-        """Count what is done inside.
-
-        Raises
-        ------
-        TimeoutError
-            If the allowance is used up.
-        """
-        begun = monotonic()
-        try:
-            async with asyncio.timeout(max(self._left, 0.001)):
-                yield
-        finally:
-            self._left -= monotonic() - begun
 
 
 class QueryDesk:
@@ -160,12 +131,45 @@ class QueryDesk:
                 if load is not None:
                     catalogue = catalogue.with_tables(await load(connection, self._backend))
                     await connection.execute("SET TRANSACTION READ ONLY")
-                compiled = await _compile(query, catalogue, self._backend, limit + 1 if limit else None)
+                compiled = await _compile(query, catalogue, self._backend, limit + 1)
+                if not asker.sight.everything:
+                    await connection.execute(SAVEPOINT)
             yield Running(
-                compiled, _chunks(connection, compiled.sql, values_of(asker.sight), allowance, limit)
+                compiled, self._rows(connection, query, catalogue, compiled, asker, allowance, limit)
             )
         finally:
             await _end(pool, connection)
+
+    async def _rows(
+        self,
+        connection: Connection,
+        query: str,
+        catalogue: Catalogue,
+        compiled: Compiled,
+        asker: Asker,
+        allowance: Allowance,
+        limit: int,
+    ) -> AsyncIterator[Sequence[Any]]:
+        """Rows of a compiled query."""
+        if not limit:
+            return
+        backend = await self.backend()
+
+        async def walled() -> str:
+            return (await _compile(query, Catalogue(behind_walls(catalogue)), backend, limit + 1)).sql
+
+        limited = not asker.sight.everything
+        found = rows(
+            connection,
+            compiled.sql,
+            values_of(asker.sight),
+            allowance,
+            limit,
+            walled=walled if limited else None,
+            whole=limited and limit >= FIRST and may_fail(query),
+        )
+        async for chunk in found:
+            yield chunk
 
     async def _begin(
         self, connection: Connection, base_url: str, seconds: float, label: str, *, writing: bool
@@ -229,32 +233,9 @@ async def _leave_as_it_is(_connection: Connection) -> None:
 
 
 async def _compile(query: str, catalogue: Catalogue, backend: Backend, limit: int | None) -> Compiled:
-    from adql import compile_query
-
     if len(query) < _LONG_QUERY:
         return compile_query(query, catalogue, backend, limit=limit)
     return await asyncio.to_thread(compile_query, query, catalogue, backend, limit=limit)
-
-
-async def _chunks(
-    connection: Connection, sql: str, values: Sequence[Any], allowance: Allowance, limit: int
-) -> AsyncIterator[Sequence[Any]]:
-    """Rows of a query, some at a time."""
-    if not limit:
-        return
-    async with allowance.spending():
-        statement = await connection.prepare(sql)
-        # Tables that everybody sees whole bring no parameters.
-        cursor = await statement.cursor(*values[: len(statement.get_parameters())])
-        rows = await cursor.fetch(min(_FIRST, limit + 1))
-    size = _FIRST
-    while rows:
-        yield rows
-        if len(rows) < size:
-            return
-        size = CHUNK
-        async with allowance.spending():
-            rows = await cursor.fetch(size)
 
 
 async def _end(pool: Pool, connection: Connection) -> None:

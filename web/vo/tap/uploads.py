@@ -13,6 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+from adql import Backend
 from adql.catalogue import Position, Table
 from paws.database import Connection
 from paws.errors import InvalidInputError
@@ -22,11 +23,12 @@ from paws.vo.geometry import index_positions
 from paws.vo.jobs import spool_folder
 from paws.vo.names import quoted
 from paws.vo.publish.positions import choose_positions
+from paws.vo.reading import open_table
 from paws.vo.reading.limits import Limits, TableTooLargeError
 from paws.vo.reading.source import TableSource
 from web.vo.problems import BadRequestError, ServiceError
 from web.vo.tap.asking import UploadAsk
-from web.vo.tap.executor import Backend, Load
+from web.vo.tap.executor import Load
 from web.vo.tap.fetching import fetch
 
 SCHEMA: Final = "TAP_UPLOAD"
@@ -138,8 +140,6 @@ async def _bring(
 
 
 async def _open(name: str, path: Path, media_type: str, settings: Settings) -> TableSource:
-    from paws.vo.reading import open_table
-
     limits = Limits(
         file_bytes=settings.tap_upload_size * _MB,
         unpacked_bytes=settings.tap_upload_size * _MB * _UNPACKED,
