@@ -7,8 +7,9 @@ from starlette.routing import BaseRoute
 from web.vo.datalink.handlers import datalink_routes
 from web.vo.soda.handlers import soda_routes
 from web.vo.spectra.handlers import spectra_routes
+from web.vo.ssa.handlers import ssa_routes
 
 
 def service_routes() -> list[BaseRoute]:
     """Routes of spectra, links, cut-outs, spectral access and the registry."""
-    return [*spectra_routes(), *soda_routes(), *datalink_routes()]
+    return [*spectra_routes(), *soda_routes(), *datalink_routes(), *ssa_routes()]
