@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -133,6 +134,9 @@ def _plus(primary: Any, limits: Limits) -> tuple[Column, ...]:
 
 def _cells(part: Any, place: int, stored: Any) -> pa.Array:
     """Values of a column as Arrow has them."""
+    if str(stored.format).rstrip("0123456789()").endswith("L"):
+        # astropy makes False of NULL, unless its letters are looked at.
+        return _truths(part.view(np.ndarray)[part.dtype.names[place]])
     values = part.field(place)
     if values.dtype == object:
         return _lists(values)
@@ -145,12 +149,21 @@ def _cells(part: Any, place: int, stored: Any) -> pa.Array:
     null = stored.null
     if null is not None and array.dtype.kind in "iu" and isinstance(null, int):
         flat = pa.array(array.reshape(-1), mask=array.reshape(-1) == null)
-    if array.ndim == 1:
+    return _shaped(flat, array.shape)
+
+
+def _shaped(flat: pa.Array, shape: tuple[int, ...]) -> pa.Array:
+    if len(shape) == 1:
         return flat
-    width = int(np.prod(array.shape[1:]))
-    if not width:
-        return pa.nulls(len(array), pa.string())
-    return pa.FixedSizeListArray.from_arrays(flat, width)
+    width = math.prod(shape[1:])
+    return pa.FixedSizeListArray.from_arrays(flat, width) if width else pa.nulls(shape[0], pa.string())
+
+
+def _truths(values: Any) -> pa.Array:
+    letters = np.ascontiguousarray(values)
+    codes = letters.view(np.uint8).reshape(-1)
+    true = codes == b"T"[0]
+    return _shaped(pa.array(true, mask=~(true | (codes == b"F"[0]))), letters.shape)
 
 
 def _texts(values: Any) -> pa.Array:

@@ -50,7 +50,7 @@ def open_parquet(file: IO[bytes], limits: Limits) -> TableSource:
     )
     if not len(schema):
         raise TableFileError("The Parquet file has no columns.")
-    columns, description = _columns(schema, limits)
+    columns, description = _columns(schema, metadata.metadata or {}, limits)
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
@@ -80,8 +80,9 @@ def _value(values: Any, column: Column, limits: Limits) -> pa.Array:
     return fitted(values, column)
 
 
-def _columns(schema: pa.Schema, limits: Limits) -> tuple[tuple[Column, ...], str]:
-    metadata = schema.metadata or {}
+def _columns(
+    schema: pa.Schema, metadata: dict[bytes, bytes], limits: Limits
+) -> tuple[tuple[Column, ...], str]:
     columns = [_of_field(field) for field in schema]
     description = ""
     if _CONTENT in metadata:

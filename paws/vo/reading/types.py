@@ -193,8 +193,10 @@ def _as_text(array: pa.Array) -> pa.Array:
     if _is_list(array.type):
         array = pc.binary_join(array.cast(pa.list_(pa.string())), " ")
     text = array.cast(pa.large_string())
+    characters = text.buffers()[2]
     # PostgreSQL has no NUL in texts; files have it as padding.
-    return pc.replace_substring(text, "\0", "") if b"\0" in (text.buffers()[2] or b"") else text
+    padded = characters is not None and not np.frombuffer(characters, np.uint8).all()
+    return pc.replace_substring(text, "\0", "") if padded else text
 
 
 def _as_list(array: pa.Array, wanted: pa.DataType) -> pa.Array:

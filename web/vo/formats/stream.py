@@ -11,7 +11,9 @@ import structlog
 from web.vo.formats.binary import Binary, Binary2
 from web.vo.formats.cells import columns_of
 from web.vo.formats.encoder import Encoder
+from web.vo.formats.fits import Fits
 from web.vo.formats.json import Json
+from web.vo.formats.parquet import Parquet
 from web.vo.formats.registry import Format, Writer
 from web.vo.formats.separated import Csv, Tsv
 from web.vo.formats.tabledata import TableData
@@ -29,6 +31,8 @@ ENCODERS: Final[dict[Writer, Callable[[Sequence[Described], ResultInfo, int | No
     Writer.BINARY: Binary,
     Writer.BINARY2: Binary2,
     Writer.JSON: Json,
+    Writer.FITS: Fits,
+    Writer.PARQUET: Parquet,
     Writer.CSV: Csv,
     Writer.TSV: Tsv,
 }
