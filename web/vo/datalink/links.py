@@ -39,8 +39,15 @@ COLUMNS: Final = (
         description="Size, where it is known",
     ),
     _column("content_qualifier", "meta.code", "Type of the data: term of the vocabulary product-type"),
+    _column("local_semantics", "meta.code", "What it is more exactly, such as counterpart"),
 )
 """Columns of the table of links (DataLink 1.1, section 3.2)."""
+
+# Only words that the vocabulary has had from its beginning: readers and validators keep copies of it, and call newer
+# ones, such as counterpart, mistakes. Those stand in local_semantics.
+_OF_THE_TARGET: Final = "counterpart"
+_OF_THE_FRAMES: Final = "coderived"
+_PAGE: Final = "documentation"
 
 NOT_FOUND: Final = "NotFoundFault: there is no such spectrum"
 _CALIBRATION: Final = {
@@ -67,13 +74,20 @@ class Link:
     content_type: str | None = None
     content_length: int | None = None
     content_qualifier: str | None = None
+    local_semantics: str | None = None
 
     @property
     def row(self) -> tuple[object, ...]:
         """In the order of `COLUMNS`."""
         return (
             *(self.ident, self.access_url, self.service_def, self.error_message, self.semantics),
-            *(self.description, self.content_type, self.content_length, self.content_qualifier),
+            *(
+                self.description,
+                self.content_type,
+                self.content_length,
+                self.content_qualifier,
+                self.local_semantics,
+            ),
         )
 
 
@@ -140,11 +154,12 @@ def links_of(
 def _this(ident: str, record: SpectrumRecord, base: str) -> Iterable[Link]:
     product = Link(
         ident=ident,
-        semantics="#this" if record.fibre is None else "#package",
+        semantics="#this" if record.fibre is None else "#progenitor",
         access_url=_product(base, record.product_id, "/file"),
         description=f"The whole product, all fibres: {record.path}",
         content_type=FITS,
         content_length=record.size_bytes,
+        local_semantics="product",
     )
     if record.fibre is None:
         yield product
@@ -158,6 +173,7 @@ def _this(ident: str, record: SpectrumRecord, base: str) -> Iterable[Link]:
             description=f"{record.title}, wavelengths in vacuum ({words})",
             content_type=media_type,
             content_qualifier="#spectrum",
+            local_semantics=SUFFIXES[media_type],
         )
     yield Link(
         ident=ident,
@@ -169,22 +185,22 @@ def _this(ident: str, record: SpectrumRecord, base: str) -> Iterable[Link]:
     yield product
 
 
-def relation(record: SpectrumRecord, relative: Relative) -> tuple[str, str]:
-    """What another spectrum of the same target is to this one: term of the vocabulary, and words."""
+def relation(record: SpectrumRecord, relative: Relative) -> tuple[str, str, str]:
+    """What another spectrum of the same target is to this one: term of the vocabulary, more exact term, words."""
     arm = relative.arm or "both arms"
     words = f"{relative.kind.meaning}, {arm}"
     if relative.frames < relative.own_frames:
-        return "#progenitor", f"One of what this was made of: {words}"
+        return "#progenitor", "spectrum", f"One of what this was made of: {words}"
     mine, theirs = _rank(ProductKind(record.kind)), _rank(relative.kind)
     if relative.frames > relative.own_frames or (relative.frames == relative.own_frames and theirs > mine):
-        return "#derivation", f"Made of this and others: {words}"
+        return "#derivation", "spectrum", f"Made of this and others: {words}"
     if relative.frames == relative.own_frames and theirs < mine:
-        return "#progenitor", f"One of what this was made of: {words}"
+        return "#progenitor", "spectrum", f"One of what this was made of: {words}"
     if relative.frames & relative.own_frames:
-        return "#coderived", f"Of the same raw frames: {words}"
+        return "#auxiliary", _OF_THE_FRAMES, f"Of the same raw frames: {words}"
     if relative.run == record.run and relative.arm != record.arm:
-        return "#counterpart", f"The same exposure in the other arm: {words}"
-    return "#counterpart", f"The same target in another exposure: {words}"
+        return "#auxiliary", _OF_THE_TARGET, f"The same exposure in the other arm: {words}"
+    return "#auxiliary", _OF_THE_TARGET, f"The same target in another exposure: {words}"
 
 
 def _rank(kind: ProductKind) -> int:
@@ -199,7 +215,7 @@ def _related(
     for one in relatives:
         if one.of != record.named:
             continue
-        semantics, words = relation(record, one)
+        semantics, exact, words = relation(record, one)
         run = "" if one.run is None else f", run {one.run:04d}"
         did = publisher_did(authority, one.product_id, record.fibre)
         yield Link(
@@ -209,6 +225,7 @@ def _related(
             description=f"{words}{run} ({did})",
             content_type=FITS,
             content_qualifier="#spectrum",
+            local_semantics=exact,
         )
 
 
@@ -222,6 +239,7 @@ def _raw(ident: str, record: SpectrumRecord, raw: Iterable[RawFrame], base: str)
                 description=f"Raw frame {frame.name} ({frame.frame_class}, {frame.arm})",
                 content_type=FITS,
                 content_length=frame.size_bytes,
+                local_semantics="raw",
             )
 
 
@@ -250,14 +268,16 @@ def _pages(ident: str, record: SpectrumRecord, has_log: bool, base: str) -> Iter
             access_url=f"{base}/reductions/{record.job_key}/log",
             description="Log of the reduction",
             content_type=LOG,
+            local_semantics="log",
         )
     fibre = "" if record.fibre is None else f"?fibre={record.fibre}"
     yield Link(
         ident=ident,
-        semantics="#documentation",
+        semantics="#auxiliary",
         access_url=_product(base, record.product_id, fibre),
         description="How it was made, and all of the field: page for people",
         content_type=HTML,
+        local_semantics=_PAGE,
     )
     fibre = "" if record.fibre is None else f"&fibre={record.fibre}"
     yield Link(
@@ -266,6 +286,7 @@ def _pages(ident: str, record: SpectrumRecord, has_log: bool, base: str) -> Iter
         access_url=f"{base}/explorer?product={quote(record.product_id, safe='')}{fibre}",
         description="Explorer: the spectrum, its sky and error, its neighbours on the plate",
         content_type=HTML,
+        local_semantics="explorer",
     )
 
 

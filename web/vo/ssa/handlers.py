@@ -15,8 +15,8 @@ from paws.vo.identifiers import SpectrumId
 from web.accounts.identify import visitor_of
 from web.state import web_state
 from web.vo.datalink.descriptors import descriptors_for
-from web.vo.formats import DEFAULT, ResultInfo, begun, write
-from web.vo.problems import MEDIA_TYPE, BadRequestError, error_document
+from web.vo.formats import DEFAULT, ResultInfo, begun, error_document, write
+from web.vo.problems import MEDIA_TYPE, BadRequestError
 from web.vo.service import base_of, open_headers, parameters_of
 from web.vo.spectra.files import FITS, PNG, VOTABLE
 from web.vo.spectra.handlers import spectrum_address
