@@ -12,7 +12,7 @@ from adql.features import features
 from paws.clock import utc_now
 from paws.database import DATABASE_TROUBLES
 from web.state import web_state
-from web.vo.problems import OPEN_HEADERS, BadRequestError, NoSuchThingError
+from web.vo.problems import BadRequestError, NoSuchThingError
 from web.vo.tap.asker import asker_of, base_of
 from web.vo.tap.capabilities import capabilities_document
 from web.vo.tap.examples import examples_document
@@ -20,7 +20,7 @@ from web.vo.tap.tables import Surroundings, surroundings, table_document, tables
 from web.vo.xml import XSI, document, element, moment
 
 XML: Final = "text/xml; charset=utf-8"
-_HEADERS: Final = {**OPEN_HEADERS, "Cache-Control": "no-cache"}
+_HEADERS: Final = {"Cache-Control": "no-cache"}
 _STARTED: Final[datetime] = utc_now()
 
 

@@ -21,6 +21,8 @@ BASIC: Final = "ivo://ivoa.net/sso#BasicAA"
 TOKEN: Final = "ivo://ivoa.net/sso#OAuth"  # noqa: S105 - an identifier of the standard, no secret
 _MODELS: Final = {"ivoa.obscore": ("ivo://ivoa.net/std/ObsCore#core-1.1", "ObsCore-1.1")}
 """Data models, by the table that holds one."""
+_UNKNOWN: Final = frozenset({"ivo://ivoa.net/std/TAPRegExt#features-adql-conditional"})
+"""Kinds of features that validators take for an error, being older than ADQL 2.1: COALESCE works undeclared."""
 _UPLOADS: Final = ("inline", "http", "https")
 
 
@@ -126,7 +128,7 @@ def _language(features: Mapping[str, Sequence[Feature]]) -> Markup:
                 ),
             )
             for kind, found in features.items()
-            if found
+            if found and kind not in _UNKNOWN
         ),
     )
 

@@ -44,9 +44,9 @@ EXAMPLES: Final = (
         "Spectra around a position",
         "A cone of six arcminutes. DISTANCE and CONTAINS both use the index of positions.",
         "SELECT target_name, s_ra, s_dec, em_min, em_max, access_url,\n"
-        "  DISTANCE(s_ra, s_dec, 187.70593, 12.39112) AS away\n"
+        "  DISTANCE(POINT(s_ra, s_dec), POINT(187.70593, 12.39112)) AS away\n"
         "FROM ivoa.obscore\n"
-        "WHERE DISTANCE(s_ra, s_dec, 187.70593, 12.39112) < 0.1\nORDER BY away",
+        "WHERE DISTANCE(POINT(s_ra, s_dec), POINT(187.70593, 12.39112)) < 0.1\nORDER BY away",
         ("ivoa.obscore",),
     ),
     Example(
@@ -75,10 +75,10 @@ EXAMPLES: Final = (
     ),
     Example(
         "night",
-        "How a night went, by field",
-        "Frames and time on each field of the newest night.",
-        "SELECT night, field, frames, exposures, exposed_blue, exposed_red, reduced\nFROM paws.fields\n"
-        "WHERE night = (SELECT MAX(night) FROM paws.fields)",
+        "How nights went, by field",
+        "Frames and time on each field, the newest first.",
+        "SELECT TOP 100 night, field, frames, exposures, exposed_blue, exposed_red, reduced\nFROM paws.fields\n"
+        "ORDER BY night DESC",
         ("paws.fields",),
     ),
     Example(

@@ -21,7 +21,6 @@ from web.state import WebState, web_state
 from web.vo.formats.xml import error_document
 from web.vo.problems import (
     MEDIA_TYPE,
-    OPEN_HEADERS,
     BadRequestError,
     NoSuchThingError,
     ServiceError,
@@ -96,9 +95,7 @@ async def result(request: Request) -> Response:
     if not path.is_file():
         raise NoSuchThingError("The result of this job is not there any more. Make a new job.")
     # Not for a browser to run, whatever it holds.
-    return FileResponse(
-        path, media_type=found.media_type, headers={**OPEN_HEADERS, "Cache-Control": "private"}
-    )
+    return FileResponse(path, media_type=found.media_type, headers={"Cache-Control": "private"})
 
 
 # ---- Parts ---------------------------------------------------------------------------------------------------
@@ -107,7 +104,7 @@ async def result(request: Request) -> Response:
 def _error(_request: Request, found: Job) -> Response:
     if found.error is None:
         return _text("The job has no error." if found.phase is not Phase.ABORTED else "The job was aborted.")
-    return Response(error_document(found.error), 200, OPEN_HEADERS, MEDIA_TYPE)
+    return Response(error_document(found.error), 200, None, MEDIA_TYPE)
 
 
 _PARTS: Final[dict[str, Callable[[Request, Job], Response]]] = {
@@ -344,12 +341,12 @@ def _see(request: Request, found: Job) -> Response:
 
 
 def _redirect(address: str) -> Response:
-    return Response(None, HTTPStatus.SEE_OTHER, {**OPEN_HEADERS, "Location": address})
+    return Response(None, HTTPStatus.SEE_OTHER, {"Location": address})
 
 
 def _xml(text: bytes) -> Response:
-    return Response(text, 200, {**OPEN_HEADERS, "Cache-Control": "no-store"}, XML)
+    return Response(text, 200, {"Cache-Control": "no-store"}, XML)
 
 
 def _text(text: str) -> Response:
-    return Response(text, 200, {**OPEN_HEADERS, "Cache-Control": "no-store"}, TEXT)
+    return Response(text, 200, {"Cache-Control": "no-store"}, TEXT)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
+from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from paws.log import get_logger
-from web.vo.problems import OPEN_HEADERS
 
 log = get_logger(__name__)
+
+_WHOLE: Final = 32_768
+"""Bytes: a first piece that is shorter is usually the only one, and can be sent with its length."""
 
 
 class Streamed(Response):
@@ -35,7 +38,7 @@ class Streamed(Response):
         deadline: float,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(None, 200, {**OPEN_HEADERS, "Cache-Control": "no-store", **(headers or {})})
+        super().__init__(None, 200, {"Cache-Control": "no-store", **(headers or {})})
         del self.headers["content-length"]
         self.headers["content-type"] = media_type
         self._pieces = pieces
@@ -64,10 +67,16 @@ class Streamed(Response):
     async def _send(self, send: Send) -> None:
         async with aclosing(self._pieces) as pieces:
             first = await anext(pieces, b"")
+            second = await anext(pieces, None) if len(first) < _WHOLE else b""
+            if second is None:
+                self.headers["content-length"] = str(len(first))
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )
-            await send({"type": "http.response.body", "body": first, "more_body": True})
+            await send({"type": "http.response.body", "body": first, "more_body": second is not None})
+            if second is None:
+                return
+            await send({"type": "http.response.body", "body": second, "more_body": True})
             async for piece in pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

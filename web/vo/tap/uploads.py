@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from adql import Backend
-from adql.catalogue import Position, Table
+from adql.catalogue import Column, Position, Table
 from paws.database import Connection
 from paws.errors import InvalidInputError
 from paws.requests.webhooks import read_networks
@@ -180,9 +180,14 @@ async def _load(connection: Connection, backend: Backend, number: int, one: _Arr
     indexed = {chosen.ra, chosen.dec} if positions else set()
     return Table(
         name=f"{SCHEMA}.{one.name}",
-        columns=tuple(replace(column, indexed=column.name in indexed) for column in source.columns),
+        columns=tuple(_published(column, column.name in indexed) for column in source.columns),
         relation=relation,
         positions=positions,
         rows=rows,
         description=source.description,
     )
+
+
+def _published(column: Column, indexed: bool) -> Column:
+    # VOTable 1.3, erratum 3: one element is told by saying nothing.
+    return replace(column, indexed=indexed, arraysize=None if column.arraysize == "1" else column.arraysize)
