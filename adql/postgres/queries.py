@@ -32,8 +32,8 @@ def whole(writer: Writer, query: Query, limit: int | None) -> str:
     """SQL of a whole query, whose columns have the names of its outputs."""
     common = ", ".join(f"{one.alias} AS ({_expression(writer, one.query)})" for one in query.common_tables)
     body = _expression(writer, query.expression, named=True, limit=limit)
-    if any(_is_text(output) for output in query.expression.body.outputs):
-        columns = ", ".join(_as_text(output) for output in query.expression.body.outputs)
+    if any(_is_text(output) for output in query.expression.outputs):
+        columns = ", ".join(_as_text(output) for output in query.expression.outputs)
         body = f"SELECT {columns} FROM ({body}) AS result"  # noqa: S608 - names are quoted
     return f"WITH {common} {body}" if common else body
 

@@ -31,12 +31,23 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(figures -> name) = 'number' AND abs((figures -> name)::numeric) < 1e300
     THEN (figures -> name)::double precision END;
 
+-- ---- Regions ------------------------------------------------------------------------------------------------
+
 -- A region as a text (STC-S), for columns that a standard wants so: ObsCore's s_region, of type adql:REGION. Within a
--- query such a column is a geometry like any other; it becomes a text where it leaves it.
+-- query ours are geometries like any other, and become texts where they leave it. Those of other tables may be kept as
+-- texts: what makes a geometry of one, or a text of one, leaves alone what is so already.
 CREATE FUNCTION adql_stcs(region double precision[]) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE cardinality(region) WHEN 2 THEN 'Position' WHEN 3 THEN 'Circle' ELSE 'Polygon' END
     || ' ICRS ' || array_to_string(region, ' ');
+CREATE FUNCTION adql_stcs(region text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN region;
+CREATE FUNCTION adql_region(region double precision[]) RETURNS double precision[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN region;
+
+-- What a fibre sees of the sky: a circle of 2.1 arcsec.
+CREATE FUNCTION vo.fibre_region(ra double precision, "dec" double precision) RETURNS double precision[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ra IS NOT NULL AND "dec" IS NOT NULL THEN ARRAY[ra, "dec", 1.05::double precision / 3600] END;
 
 -- ---- Identifiers --------------------------------------------------------------------------------------------
 
@@ -83,6 +94,7 @@ ALTER TABLE spectrum
 -- Positions have an index of the geometry in use: paws.vo.geometry makes it. Identifiers are compared as a whole only,
 -- and long: a hash takes a third of the room.
 CREATE INDEX spectrum_publisher_did ON spectrum USING hash (publisher_did);
+CREATE INDEX spectrum_region ON spectrum USING gist (adql_bounds(vo.fibre_region(ra, "dec")));
 CREATE INDEX spectrum_em ON spectrum (em_min, em_max);
 CREATE INDEX spectrum_time ON spectrum (mjd_start);
 CREATE INDEX frame_time ON frame (utmjd);
@@ -167,8 +179,7 @@ SELECT
     s.ra AS s_ra,
     s.dec AS s_dec,
     2.1::double precision / 3600 AS s_fov,
-    CASE WHEN s.ra IS NOT NULL AND s.dec IS NOT NULL THEN ARRAY[s.ra, s.dec, 1.05::double precision / 3600] END
-        AS s_region,
+    vo.fibre_region(s.ra, s.dec) AS s_region,
     2.1::double precision AS s_resolution,
     1::bigint AS s_xel1,
     1::bigint AS s_xel2,

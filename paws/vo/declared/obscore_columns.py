@@ -183,6 +183,7 @@ WHERE: Final = (
             description="The fibre on the sky: a circle",
         ),
         principal=True,
+        indexed=True,
     ),
     standard(
         number(

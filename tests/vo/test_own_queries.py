@@ -1,0 +1,110 @@
+"""Our own tables asked in ADQL, as visitors do: positions and regions by their indexes, regions as texts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from adql import Compiled, compile_query
+from adql.backend import Backend
+from paws.access.predicate import values_of
+from paws.access.rule import Sight, sees_all, sees_public
+from paws.database import Pool, open_pool
+from paws.settings import Settings, load_settings
+from paws.vo.catalogue import CatalogueDesk
+from tests.support.geometry import GeometryDatabase
+from tests.support.spectra_rows import Spectra, Target, add_spectra
+
+ALL, STRANGER = sees_all(date(2026, 3, 13)), sees_public(date(2026, 3, 13))
+NEAR = Spectra("near", targets=(Target("one", 359.9999, -30.0), Target("far", 10.0, -30.0)))
+
+
+@pytest.fixture
+def backend(geometry_backend: GeometryDatabase) -> Backend:
+    return geometry_backend.backend
+
+
+@pytest.fixture
+async def pool(geometry_backend: GeometryDatabase) -> AsyncIterator[Pool]:
+    async with open_pool(load_settings(database_url=geometry_backend.url), 2) as pool:
+        if not await pool.fetchval("SELECT EXISTS (SELECT FROM product)"):
+            await add_spectra(pool, NEAR)
+        yield pool
+
+
+async def compiled(connection: Any, backend: Backend, query: str, sight: Sight = ALL) -> Compiled:
+    desk = CatalogueDesk(Settings())
+    return compile_query(query, await desk.catalogue(connection, None, sight), backend)
+
+
+async def ask(pool: Pool, backend: Backend, query: str, sight: Sight = ALL) -> list[tuple[Any, ...]]:
+    """What somebody is told, and nothing but what the query's role may read."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL ROLE paws_tap")
+        made = await compiled(connection, backend, query, sight)
+        values = values_of(sight) if "$1" in made.sql else []
+        return [tuple(row) for row in await connection.fetch(made.sql, *values)]
+
+
+CONES = (
+    "SELECT target_name FROM ivoa.obscore WHERE 1 = CONTAINS(POINT('ICRS', s_ra, s_dec), CIRCLE('ICRS', 0.0001, -30, 0.01))",
+    "SELECT target_name FROM ivoa.obscore WHERE DISTANCE(s_ra, s_dec, 0.0001, -30) < 0.01",
+    "SELECT target_name FROM ivoa.obscore WHERE INTERSECTS(s_region, CIRCLE(0.0001, -30, 0.01)) = 1",
+    "SELECT target_name FROM ivoa.obscore WHERE 1 = CONTAINS(POINT(359.99991, -30), s_region)",
+    "SELECT target_name FROM paws.spectra WHERE CONTAINS(POINT(ra, dec), CIRCLE(0.0001, -30, 0.01)) = 1",
+    "SELECT target_name FROM paws.targets WHERE 0.01 > DISTANCE(POINT(ra, dec), POINT(0.0001, -30))",
+    "SELECT target_name FROM paws.fibres WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(0.0001, -30, 0.01))",
+    "SELECT ssa_targname FROM ssap.spectra WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(0.0001, -30, 0.01))",
+)
+
+
+@pytest.mark.parametrize("sight", [ALL, STRANGER], ids=["all", "stranger"])
+async def test_cones_reach_the_index_in_every_table_and_spelling(pool, backend, sight):
+    for query in CONES:
+        assert await ask(pool, backend, query) == [("one",)], query
+        assert await ask(pool, backend, query, STRANGER) == [], query
+        async with pool.acquire() as connection, connection.transaction():
+            made = await compiled(connection, backend, query, sight)
+            await connection.execute("SET LOCAL enable_seqscan = off")
+            values = values_of(sight) if "$1" in made.sql else []
+            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {made.sql}", *values))
+        assert "spectrum_region" in plan or "_adql_" in plan, (query, plan)
+
+
+async def test_a_region_is_a_circle_within_and_a_text_without(pool, backend):
+    query = "SELECT TOP 1 s_region, AREA(s_region) AS area_of_it FROM ivoa.obscore WHERE target_name = 'far'"
+    [(region, size)] = await ask(pool, backend, query)
+    assert region == "Circle ICRS 10 -30 0.0002916666666666667"
+    assert size == pytest.approx(3.14159265 * (1.05 / 3600) ** 2, rel=1e-6)
+    both = "SELECT s_region FROM ivoa.obscore UNION SELECT s_region FROM ivoa.obscore"
+    assert len(await ask(pool, backend, both)) == 2
+    within = "SELECT n.s_region FROM (SELECT s_region FROM ivoa.obscore) AS n WHERE AREA(n.s_region) > 0"
+    assert len(await ask(pool, backend, within)) == 2
+    async with pool.acquire() as connection:
+        column = (await compiled(connection, backend, query)).columns[0]
+    assert (column.datatype, column.arraysize, column.xtype) == ("char", "*", "adql:REGION")
+
+
+async def test_all_columns_of_all_tables_can_be_asked_for(pool, backend):
+    async with pool.acquire() as connection:
+        catalogue = await CatalogueDesk(Settings()).catalogue(connection, None, ALL)
+    for table in catalogue:
+        if table.parts[0] != "TAP_SCHEMA":
+            assert await ask(pool, backend, f"SELECT * FROM {table.name}"), table.name
+            assert await ask(pool, backend, f"SELECT * FROM {table.name}", STRANGER) == [], table.name
+
+
+async def test_tables_go_together_as_their_keys_say(pool, backend):
+    query = (
+        "SELECT o.target_name, s.signal_to_noise, p.kind, t.spectra FROM ivoa.obscore AS o"
+        " JOIN paws.spectra AS s ON o.obs_publisher_did = s.obs_publisher_did"
+        " JOIN paws.products AS p ON p.product_id = s.product_id"
+        " JOIN paws.targets AS t ON t.best_publisher_did = o.obs_publisher_did"
+    )
+    assert sorted(await ask(pool, backend, query)) == [
+        ("far", 5.0, "object", 1),
+        ("one", 5.0, "object", 1),
+    ]
