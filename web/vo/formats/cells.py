@@ -32,8 +32,9 @@ class Notation:
     array
         Opening, separator and closing of an array.
     pads
-        Whether cells have exactly the length that their column promises, and lost elements of an array a number
-        that stands for them.
+        Whether lost elements of an array have a number that stands for them.
+    exact
+        Whether cells have the length that their column promises, even those that are NULL.
     """
 
     null: str
@@ -44,6 +45,7 @@ class Notation:
     null_text: str = ""
     array: tuple[str, str, str] = ("", " ", "")
     pads: bool = False
+    exact: bool = False
 
 
 def columns_of(rows: Sequence[Row], count: int) -> list[Values]:
@@ -161,7 +163,7 @@ def _arrays(values: Values, shape: Shape, notation: Notation) -> Texts:
             notation.quote,
         )
     # NULL of an array of fixed length is as many lost numbers: an empty cell is no point and no circle.
-    filled = notation.pads and shape.least > 0
+    filled = notation.exact and shape.least > 0
     cells = [None if cell is None and not filled else fitted(cell, shape) for cell in values]
     texts = _scalars([x for cell in cells if cell is not None for x in cell], shape.kind, inner)
     result = []
@@ -178,7 +180,7 @@ def _arrays(values: Values, shape: Shape, notation: Notation) -> Texts:
 
 def _texts(values: Values, shape: Shape, notation: Notation) -> Texts:
     texts = plain_texts(values)
-    if notation.pads and shape.length is not None:
+    if notation.exact and shape.length is not None:
         texts = [text[: shape.length] for text in texts]
     texts = notation.quote(texts)
     if None in values:

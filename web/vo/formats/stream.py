@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import structlog
@@ -47,19 +47,34 @@ class _Rows:
         self.overflow = limit == 0
 
     async def slices(self) -> AsyncGenerator[Sequence[Row]]:
+        """Rows, a few thousand at a time. The query is given back at their end, whichever end that is."""
         if self._chunks is None or self.overflow:
             return
-        async for chunk in self._chunks:
-            rows = chunk
-            if self._left is not None and len(rows) > self._left:
-                self.overflow = True
-                rows = rows[: self._left]
-            for start in range(0, len(rows), _AT_ONCE):
-                yield rows[start : start + _AT_ONCE]
-            if self.overflow:
-                return
-            if self._left is not None:
-                self._left -= len(rows)
+        async with _closing(self._chunks) as chunks:
+            async for chunk in chunks:
+                rows = self._within(chunk)
+                for start in range(0, len(rows), _AT_ONCE):
+                    yield rows[start : start + _AT_ONCE]
+                if self.overflow:
+                    return
+
+    def _within(self, chunk: Sequence[Row]) -> Sequence[Row]:
+        if self._left is None:
+            return chunk
+        if len(chunk) > self._left:
+            self.overflow = True
+            return chunk[: self._left]
+        self._left -= len(chunk)
+        return chunk
+
+
+@asynccontextmanager
+async def _closing(chunks: Chunks) -> AsyncIterator[Chunks]:
+    try:
+        yield chunks
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
 
 
 async def write(

@@ -21,7 +21,7 @@ def _quoted(texts: Texts) -> Texts:
     return together(texts, _escaped)
 
 
-NOTATION: Final = Notation("", "NaN", "+Inf", "-Inf", _quoted, pads=True)
+NOTATION: Final = Notation("", "NaN", "+Inf", "-Inf", _quoted, pads=True, exact=True)
 
 
 class TableData(Encoder):
