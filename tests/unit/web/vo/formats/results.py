@@ -24,7 +24,13 @@ COLUMNS = (
     Column("curve", "float", "*"),
     Column("flags", "int", "*"),
     Column("seen", "char", "*", "timestamp", ucd="time.epoch"),
-    Column("t_min", "double", xtype="mjd", unit="d", ucd="time.start"),
+    Column(
+        "t_min",
+        "double",
+        unit="d",
+        ucd="time.start",
+        utype="obscore:Char.TimeAxis.Coverage.Bounds.Limits.StartTime",
+    ),
 )
 CORNERS = [10.0, -20.0, 12.0, -20.0, 12.0, -18.5]
 ROWS = [
