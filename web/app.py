@@ -44,6 +44,7 @@ from web.static_files import Assets
 from web.storage.health import DEADLINE, figures
 from web.storage.status import newest_night
 from web.vo.routes import service_routes
+from web.vo.tables.pages import table_routes
 from web.vo.tap.routes import tap_routes
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -95,6 +96,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             asyncio.create_task(supervise(state.feed.run), name="status feed"),
             asyncio.create_task(supervise(state.sights.run), name="sights"),
             asyncio.create_task(supervise(state.tap.jobs.run), name="jobs of queries"),
+            asyncio.create_task(supervise(state.publisher.run), name="uploaded tables"),
         ]
         try:
             yield
@@ -105,6 +107,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
                 with suppress(asyncio.CancelledError):
                     await task
             await state.downloads.close()
+            await state.publisher.close()
             await state.tap.close()
 
 
@@ -134,6 +137,7 @@ def _routes(state: WebState) -> list[BaseRoute]:
         *explorer_routes(),
         *request_routes(),
         *download_routes(),
+        *table_routes(),
         *api_routes(),
         *account_routes(),
         *service_routes(),

@@ -25,6 +25,7 @@ from web.night.desk import NightDesk
 from web.operations import LagDesk
 from web.storage.explorer import DatabaseShelf
 from web.vendor import Vendor, vendor_dir
+from web.vo.tables.publisher import PublisherDesk
 from web.vo.tap.desk import TapDesk
 
 
@@ -49,6 +50,7 @@ class WebState:
     visitors: VisitorDesk = field(init=False)
     nights: NightDesk = field(init=False)
     tap: TapDesk = field(init=False)
+    publisher: PublisherDesk = field(init=False)
     issuer: Issuer | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +62,7 @@ class WebState:
         self.vendor = Vendor(vendor_dir(self.settings))
         self.downloads = DownloadDesk(self.settings)
         self.tap = TapDesk(self.settings, lambda: self.pool, lambda: self.clock())
+        self.publisher = PublisherDesk(self.settings, lambda: self.pool)
         self.shelf = DatabaseShelf(self.settings, lambda: self.pool)
 
     def require_desk(self) -> SnapshotDesk:

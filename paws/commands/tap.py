@@ -130,11 +130,11 @@ def _wish(
         if not owner:
             return None, None
         account = await account_of(connection, owner)
-        return account, await schema_of(connection, account.account_id)
+        return account, await schema_of(connection, account.account_id, account.name)
 
     account, schema = _run(settings, look)
     return Wish(
-        name_for(name, (account.account_id, account.name) if account else None, schema),
+        name_for(name, schema),
         source,
         COMMAND_LINE,
         Audience(check_proposal(proposal) if proposal else None, account.account_id if account else None),

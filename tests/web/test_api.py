@@ -29,6 +29,7 @@ def values_for(path: str, site: Site) -> str:
         job_key=key,
         fibre=1,
         part="archive.tar",
+        table="TAP_SCHEMA.columns",
         format="fits",
     )
     return found + asked

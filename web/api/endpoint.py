@@ -31,6 +31,7 @@ PATH_PATTERNS: Final = {
     "fibre": r"^[1-9][0-9]{0,4}$",
     "request_id": r"^[0-9a-f]{16}$",
     "format": r"^(fits|ecsv|txt|vot)$",
+    "table": r"^[A-Za-z][A-Za-z0-9_]{0,49}\.[A-Za-z][A-Za-z0-9_]{0,49}$",
     "part": r"^(archive\.tar|archive\.zip|SHA256SUMS|B3SUMS|download\.sh|file)$",
 }
 """What identifiers in paths look like. Anything else is not found."""
@@ -76,6 +77,8 @@ class ApiRoute:
         ``POST`` for what changes something.
     body
         Class of what is sent, as JSON; None where nothing is.
+    file
+        What file is sent instead, in words; the handler reads it.
     """
 
     path: str
@@ -89,6 +92,7 @@ class ApiRoute:
     statuses: dict[int, str] = field(default_factory=dict)
     method: Literal["GET", "POST"] = "GET"
     body: type[BaseModel] | None = None
+    file: str = ""
     in_path: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ _PATH_MEANING: Final = {
     "request_id": "Identifier of a request",
     "format": "Format of the file",
     "part": "Which part of the download",
+    "table": "Full name of a table, such as ivoa.obscore",
 }
 
 
@@ -100,6 +101,12 @@ def _operation(route: ApiRoute, schema_of: dict[Any, Any]) -> dict[str, Any]:
         }
         responses["413"] = {"description": "Too much was sent", **problem}
         responses["415"] = {"description": "What was sent is no JSON", **problem}
+    if route.file:
+        schema = {"type": "string", "format": "binary", "description": route.file}
+        sent["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": schema}}}
+        responses["408"] = {"description": "The file stopped on the way", **problem}
+        responses["413"] = {"description": "Too much was sent", **problem}
+        responses["415"] = {"description": "What was sent is a form", **problem}
     if route.method == "POST":
         responses["409"] = {"description": "That cannot be done as things stand", **problem}
     return {

@@ -17,6 +17,7 @@ from web.explorer.handlers import EXPLORER_API
 from web.night.api import NIGHT_API
 from web.questions import FrameQuestion, NightQuestion, Paged, ProductQuestion, ReductionQuestion
 from web.requests.handlers import REQUESTS_API
+from web.vo.tables.api import TABLES_API
 
 API: Final = (
     ApiRoute("/api/nights", "Nights, the newest first", handlers.nights, models.Page[models.Night], Paged),
@@ -101,6 +102,7 @@ API: Final = (
     *EXPLORER_API,
     *REQUESTS_API,
     *NIGHT_API,
+    *TABLES_API,
     ApiRoute("/api/log/{night}", "The observing log of a night", handlers.observing_log, models.ObservingLog),
     ApiRoute(
         "/healthz",

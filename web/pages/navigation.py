@@ -43,6 +43,7 @@ TABS: Final = (
     Tab("Requests", "/requests", "r"),
     Tab("Products", "/products", "p", ("/downloads",)),
     Tab("Explorer", "/explorer", "e"),
+    Tab("Tables", "/tables", "t", ("/tap",)),
     Tab("API", "/api", "i"),
 )
 

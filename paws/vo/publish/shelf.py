@@ -14,6 +14,7 @@ from paws.accounts.audit import Actor, note
 from paws.database import Connection, Pool
 from paws.log import get_logger
 from paws.vo.audience import Audience, audience_condition
+from paws.vo.names import personal_schema
 from paws.vo.tap_schema import take_out
 
 log = get_logger(__name__)
@@ -130,12 +131,23 @@ async def used_by(pool: Pool, account: int) -> Used:
     return Used(**dict(row))
 
 
-async def schema_of(pool: Pool, account: int) -> str | None:
-    """Schema of a person's tables, if they have one already."""
-    found: str | None = await pool.fetchval(
-        "SELECT schema_name FROM tap_schema.schemas WHERE owner_account = $1", account
+async def schema_of(pool: Pool, account: int, name: str) -> str:
+    """Schema of a person's tables: the one they have, else the one that they will have.
+
+    Parameters
+    ----------
+    account, name
+        Number and name of the account.
+    """
+    wanted = personal_schema(name)
+    row = await pool.fetchrow(
+        "SELECT (SELECT schema_name FROM tap_schema.schemas WHERE owner_account = $1) AS own,"
+        " EXISTS (SELECT FROM tap_schema.schemas WHERE schema_name = $2) AS taken",
+        account,
+        wanted,
     )
-    return found
+    # ann.b and ann_b would have the same one.
+    return str(row["own"] or (f"{wanted[:30]}_{account}" if row["taken"] else wanted))
 
 
 async def drop(connection: Connection, actor: Actor, name: str) -> bool:

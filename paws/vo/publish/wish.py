@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from paws.accounts.audit import Actor
 from paws.vo.audience import EVERYBODY, Audience
-from paws.vo.names import TableName, is_personal, personal_schema, table_name
+from paws.vo.names import TableName, is_personal, table_name
 from paws.vo.publish.errors import PublishError
 
 LONGEST_DESCRIPTION: Final = 4000
@@ -72,30 +72,27 @@ def check_description(text: str) -> str:
     return words
 
 
-def name_for(text: str, account: tuple[int, str] | None, schema: str | None = None) -> TableName:
+def name_for(text: str, schema: str | None) -> TableName:
     """Name of a table: of a personal one its last part may stand alone.
 
     Parameters
     ----------
-    account
-        Number and name of the account, for personal tables; None for others.
     schema
-        Schema of the account's personal tables, where it has one already.
+        Of the personal tables of whoever it is for; None for tables that others see.
 
     Raises
     ------
     TableNameError, PublishError
         If the table cannot be called so, or stands in a schema of the wrong kind.
     """
-    if account is None:
+    if schema is None:
         name = table_name(text)
         if is_personal(name):
             raise PublishError(
                 f"The schema {name.schema} is one of personal tables. Publish for everybody, or a proposal, in another."
             )
         return name
-    own = schema or personal_schema(account[1])
-    name = table_name(text if "." in text else f"{own}.{text}")
-    if name.schema != own:
-        raise PublishError(f"Your personal tables are in the schema {own}; call it {own}.{name.table}.")
+    name = table_name(text if "." in text else f"{schema}.{text}")
+    if name.schema != schema:
+        raise PublishError(f"Your personal tables are in the schema {schema}; call it {schema}.{name.table}.")
     return name

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from paws.database import DATABASE_TROUBLES, Connection, connect
 from paws.errors import PawsError, RetriableError
-from paws.log import get_logger
-from paws.settings import Settings
+from paws.log import configure_logging, get_logger
+from paws.settings import Settings, load_settings
 from paws.vo.publish import queue
 from paws.vo.publish.queue import MOST_TRIES, Claimed
 from paws.vo.publish.run import publish_file
 
 log = get_logger(__name__)
 
+_NICE: Final = 10
 _TOLD_EVERY: Final = 0.5
 """Seconds between two words about how far it is."""
 
@@ -100,3 +102,15 @@ async def _tell(connection: Connection, publication_id: str, progress: _Progress
         if (progress.stage, progress.rows) != told:
             told = (progress.stage, progress.rows)
             await queue.tell(connection, publication_id, *told)
+
+
+def main() -> None:
+    """Work off what waits, giving way to whatever reduces and serves."""
+    settings = load_settings()
+    configure_logging(settings.log_format, settings.log_level, "publisher")
+    os.nice(_NICE)
+    asyncio.run(work_off(settings))
+
+
+if __name__ == "__main__":
+    main()

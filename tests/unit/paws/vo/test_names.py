@@ -102,11 +102,11 @@ def test_columns_of_the_database_itself_are_stored_beside():
 def test_personal_tables_have_a_schema_of_their_own():
     assert personal_schema("mia.b-c") == "user_mia_b_c"
     assert is_personal(table_name("user_mia.x"))
-    assert str(name_for("stars", (3, "mia"))) == "user_mia.stars"
-    assert str(name_for("User_Mia.stars", (3, "mia"))) == "user_mia.stars"
-    assert str(name_for("stars", (3, "mia"), "user_mia_3")) == "user_mia_3.stars"
+    assert str(name_for("stars", "user_mia")) == "user_mia.stars"
+    assert str(name_for("User_Mia.stars", "user_mia")) == "user_mia.stars"
+    assert str(name_for("stars", "user_mia_3")) == "user_mia_3.stars"
     with pytest.raises(PublishError, match="user_mia"):
-        name_for("gama.stars", (3, "mia"))
+        name_for("gama.stars", "user_mia")
     with pytest.raises(PublishError, match="personal"):
         name_for("user_mia.stars", None)
     assert str(name_for("gama.stars", None)) == "gama.stars"

@@ -69,7 +69,9 @@ def test_moments_are_read_in_utc(text, moment):
     assert read_moment(text) == moment
 
 
-@pytest.mark.parametrize("text", ["", "tomorrow", "2026-13-01", "2026-03-13T25:00:00Z", "99999-01-01", "٢٠٢٦-٠٣-١٣"])
+@pytest.mark.parametrize(
+    "text", ["", "tomorrow", "2026-13-01", "2026-03-13T25:00:00Z", "99999-01-01", "٢٠٢٦-٠٣-١٣"]
+)
 def test_what_is_no_moment_is_refused(text):
     with pytest.raises(ValueError):  # noqa: PT011 - whatever it says, the service has words of its own
         read_moment(text)
