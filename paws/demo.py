@@ -247,6 +247,12 @@ def _print_summary(summary: NightSummary, console: Console) -> None:
             f"{summary.latency_p95:.2f} s; without the engine 95 % within {summary.overhead_p95:.2f} s.",
             highlight=False,
         )
+    if summary.published_p50 is not None and summary.published_p95 is not None:
+        console.print(
+            f"Spectra in the tables of the Virtual Observatory: {summary.published_p50:.2f} s after their product in "
+            f"the median, 95 % within {summary.published_p95:.2f} s.",
+            highlight=False,
+        )
     for line in summary.problems:
         console.print(f"  {line}", markup=False, highlight=False)
 

@@ -41,7 +41,8 @@ class NightSummary:
     """Summary of a night. Latencies in s, of science frames: complete on disk to product announced.
 
     `reduced` counts the frames for which all is done: those with products, and those set aside because
-    a better calibration of the same kind serves (`set_aside` tells how many of them).
+    a better calibration of the same kind serves (`set_aside` tells how many of them). `published` is the time from a
+    registered product to its spectra in the tables of the Virtual Observatory.
     """
 
     night: str
@@ -59,6 +60,8 @@ class NightSummary:
     overhead_p50: float | None
     overhead_p95: float | None
     engine_seconds: float
+    published_p50: float | None = None
+    published_p95: float | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -118,6 +121,7 @@ async def summarise(connection: Connection, night: str, slots: int) -> NightSumm
         """,
         night,
     )
+    published = await _publishing_times(connection, night)
     unfinished = sum(states[state] for state in ("arrived", "waiting", "queued", "running"))
     return NightSummary(
         night=night,
@@ -135,6 +139,8 @@ async def summarise(connection: Connection, night: str, slots: int) -> NightSumm
         overhead_p50=percentile([item.overhead for item in latencies], 0.5),
         overhead_p95=percentile([item.overhead for item in latencies], 0.95),
         engine_seconds=sum(item.engine[1] - item.engine[0] for item in reductions.values() if item.engine),
+        published_p50=percentile(published, 0.5),
+        published_p95=percentile(published, 0.95),
         problems=await _problems(connection, night),
     )
 
@@ -180,6 +186,15 @@ async def _frame_times(connection: Connection, night: str) -> list[FrameTimes]:
     return [
         FrameTimes(row["job_key"], seconds(row["completed_at"]), seconds(row["published_at"])) for row in rows
     ]
+
+
+async def _publishing_times(connection: Connection, night: str) -> list[float]:
+    rows = await connection.fetch(
+        "SELECT extract(epoch FROM d.taken_in_at - p.created_at)::float8 AS seconds"
+        " FROM product p JOIN product_spectra d USING (product_id) WHERE p.night = $1",
+        night,
+    )
+    return [row["seconds"] for row in rows]
 
 
 async def _failed_without_frame(connection: Connection, night: str) -> int:

@@ -89,11 +89,11 @@ async def write_spectra(
         await _write_fibres(connection, fibres)
         at = await connection.fetchval(
             """
-            INSERT INTO product_spectra AS d (product_id, checksum, flux_unit, exposures, fibre_table_id)
-            VALUES ($1, $2, $3, $4, $5)
+            INSERT INTO product_spectra AS d (product_id, checksum, flux_unit, exposures, fibre_table_id, taken_in_at)
+            VALUES ($1, $2, $3, $4, $5, clock_timestamp())
             ON CONFLICT (product_id) DO UPDATE SET checksum = excluded.checksum, flux_unit = excluded.flux_unit,
                 exposures = excluded.exposures, fibre_table_id = excluded.fibre_table_id,
-                taken_in_at = CASE WHEN d.checksum = excluded.checksum THEN d.taken_in_at ELSE now() END
+                taken_in_at = CASE WHEN d.checksum = excluded.checksum THEN d.taken_in_at ELSE excluded.taken_in_at END
             RETURNING taken_in_at
             """,
             product.product_id,
