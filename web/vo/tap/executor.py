@@ -130,10 +130,8 @@ class QueryDesk:
                 catalogue = await self._catalogues.catalogue(connection, asker.account_id, asker.sight)
                 if load is not None:
                     catalogue = catalogue.with_tables(await load(connection, self._backend))
-                    await connection.execute("SET TRANSACTION READ ONLY")
+                    await connection.execute(f"SET TRANSACTION READ ONLY; {SAVEPOINT}")
                 compiled = await _compile(query, catalogue, self._backend, limit + 1)
-                if not asker.sight.everything:
-                    await connection.execute(SAVEPOINT)
             yield Running(
                 compiled, self._rows(connection, query, catalogue, compiled, asker, allowance, limit)
             )
@@ -174,12 +172,17 @@ class QueryDesk:
     async def _begin(
         self, connection: Connection, base_url: str, seconds: float, label: str, *, writing: bool
     ) -> None:
-        mode = "READ WRITE" if writing else "READ ONLY"
-        await connection.execute(f"BEGIN {mode}; SET LOCAL statement_timeout = {int(seconds * 1000) + 1000}")
-        await connection.fetchval(
-            "SELECT set_config('paws.base_url', $1, true) || set_config('paws.vo_authority', $2, true)"
-            " || set_config('application_name', $3, true)",
-            *(base_url, self._settings.vo_authority, label),
+        """Begin the transaction of a query: one way to the database and back."""
+        values = {
+            "paws.base_url": base_url,
+            "paws.vo_authority": self._settings.vo_authority,
+            "application_name": label,
+        }
+        settings = "".join(f"; SET LOCAL {name} = {_literal(value)}" for name, value in values.items())
+        await connection.execute(
+            f"BEGIN {'READ WRITE' if writing else 'READ ONLY'}"
+            f"; SET LOCAL statement_timeout = {int(seconds * 1000) + 1000}{settings}"
+            f"{'' if writing else f'; {SAVEPOINT}'}"
         )
 
     async def _open(self) -> Pool:
@@ -209,6 +212,7 @@ class QueryDesk:
             statement_cache_size=20,
             server_settings={
                 "jit": "off",
+                "standard_conforming_strings": "on",
                 "search_path": "public, pg_catalog",
                 "idle_in_transaction_session_timeout": str(int(settings.tap_answer_timeout * 1000)),
             },
@@ -226,6 +230,11 @@ class QueryDesk:
             )
         # From here on nothing but what is published can be read, whatever a query became.
         await connection.execute(f"SET ROLE {ROLE}")
+
+
+def _literal(text: str) -> str:
+    """A text as SQL writes it, where parameters cannot stand."""
+    return "'" + text.replace("\0", "").replace("'", "''") + "'"
 
 
 async def _leave_as_it_is(_connection: Connection) -> None:
