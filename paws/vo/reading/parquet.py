@@ -50,7 +50,7 @@ def open_parquet(file: IO[bytes], limits: Limits) -> TableSource:
     )
     if not len(schema):
         raise TableFileError("The Parquet file has no columns.")
-    columns, description = _columns(schema, metadata.metadata or {}, limits)
+    columns, description = _columns(schema, {**(metadata.metadata or {}), **(schema.metadata or {})}, limits)
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:

@@ -71,7 +71,9 @@ def _value(values: pa.Array, column: Column) -> pa.Array:
 
 
 def _is_ascii(values: pa.ChunkedArray) -> bool:
-    return pa.types.is_string(values.type) and bool(pc.all(pc.string_is_ascii(values)).as_py())
+    if pa.types.is_null(values.type):
+        return True
+    return pa.types.is_string(values.type) and pc.all(pc.string_is_ascii(values)).as_py() is not False
 
 
 def _header(whole: Any) -> tuple[list[str], int, str, dict[str, dict[str, Any]]]:
@@ -129,22 +131,21 @@ def _read(rows: pa.Buffer, columns: int, delimiter: str, limits: Limits) -> pa.T
     names = [str(place) for place in range(columns)]
     if not rows.size:
         return pa.table({name: pa.array([], pa.string()) for name in names})
-    problem: Exception | None = None
+    options = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    conversion = csv.ConvertOptions(null_values=_NULLS, strings_can_be_null=False)
     for encoding in ("utf8", "latin1"):
-        try:
-            return csv.read_csv(
-                pa.BufferReader(rows),
-                csv.ReadOptions(
-                    use_threads=False,
-                    column_names=names,
-                    encoding=encoding,
-                    block_size=max(_BLOCK, min(limits.cell_bytes, 2**30)),
-                ),
-                csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                csv.ConvertOptions(null_values=_NULLS, strings_can_be_null=False),
-            )
-        except pa.ArrowInvalid as error:
-            if "UTF8" not in str(error):
-                raise
-            problem = error
-    raise TableFileError("The file is in no encoding that is known; save it as UTF-8.") from problem
+        # Arrow takes for bytes what is no UTF-8; every byte is a Latin letter.
+        table = csv.read_csv(
+            pa.BufferReader(rows),
+            csv.ReadOptions(
+                use_threads=False,
+                column_names=names,
+                encoding=encoding,
+                block_size=max(_BLOCK, min(limits.cell_bytes, 2**30)),
+            ),
+            options,
+            conversion,
+        )
+        if not any(pa.types.is_binary(field.type) for field in table.schema):
+            break
+    return table

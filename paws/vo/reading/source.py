@@ -42,6 +42,14 @@ class TableSource:
     warnings: tuple[str, ...] = ()
     close: Callable[[], None] = field(default=lambda: None)
 
+    def __enter__(self) -> TableSource:
+        """Use it within a block, which closes its file."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
     @property
     def postgres_types(self) -> tuple[str, ...]:
         """Types of a table in PostgreSQL that takes the rows."""

@@ -253,6 +253,9 @@ def _column(data: Bytes, sizes: NDArray[np.int64], cell: _Cell, lost: NDArray[np
     values: pa.Array
     if kind == "bit":
         assert cell.items is not None
+        if cell.items == 1:
+            # astropy sets another bit than the first.
+            data = np.where(data != 0, 0x80, 0).astype(np.uint8)
         bits = np.unpackbits(data.reshape(len(sizes), -1), axis=1)[:, : cell.items]
         values, offsets = pa.array(bits.reshape(-1).astype(np.bool_)), np.arange(len(sizes) + 1) * cell.items
     elif kind == "boolean":

@@ -12,13 +12,20 @@ from adql.catalogue import Column
 _LONGEST = 1_000_000
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain values; objects of other programs are nothing."""
+
+
+_Loader.add_multi_constructor("!", lambda *_: None)
+
+
 def yaml_columns(text: str) -> dict[str, dict[str, Any]]:
     """Descriptions of columns by name; nothing if the text is no such YAML.
 
     Metadata are a help, no condition: what is wrong with them is no reason to refuse a table.
     """
     try:
-        found = yaml.safe_load(text[:_LONGEST])
+        found = yaml.load(text[:_LONGEST], _Loader)  # noqa: S506 - a SafeLoader, and less
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     entries = found.get("datatype") if isinstance(found, dict) else None
