@@ -134,16 +134,20 @@ def shape(writer: Writer, expression: Expression) -> Shape:
                 pass
     if isinstance(expression, Constant):
         return _of_array("NULL::double precision[]", expression.meta.kind)
-    return _of_array(f"({writer.value(expression)})", expression.meta.kind)
+    return _of_array(_numbers(writer, expression), expression.meta.kind)
 
 
 def array(writer: Writer, expression: Expression) -> str:
     """SQL of a geometric value."""
-    return (
-        shape(writer, expression).array
-        if isinstance(expression, Call | Constant)
-        else writer.value(expression)
-    )
+    if isinstance(expression, Call | Constant):
+        return shape(writer, expression).array
+    return _numbers(writer, expression)
+
+
+def _numbers(writer: Writer, expression: Expression) -> str:
+    """SQL of a geometric value that is no call of a function of ours: its array, also of one kept as a text."""
+    sql = writer.value(expression)
+    return f"adql_region({sql})" if expression.meta.datatype in ("char", "unicodeChar") else sql
 
 
 def point(writer: Writer, expression: Expression) -> Point:

@@ -477,6 +477,30 @@ BEGIN ATOMIC
     SELECT adql_cone(b.c[1], b.c[2], b.c[3]) FROM (SELECT adql_bounding_circle(region) AS c) AS b;
 END;
 
+-- A region kept as a text, in STC-S or as DALI has it: circles, positions, polygons and boxes. Null for what is none,
+-- for compound regions, and for coordinates other than ICRS.
+CREATE FUNCTION adql_region(region text)
+RETURNS double precision[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    shape text := lower(coalesce(substring(region FROM '^\s*([A-Za-z]+)'), ''));
+    -- Words such as FK5 and J2000.0 have digits of their own.
+    bare text := regexp_replace(region, '\y[A-Za-z_][A-Za-z0-9_.]*', ' ', 'g');
+    n double precision[];
+BEGIN
+    IF region ~* '\y(galactic|galactic_ii|galactic_i|supergalactic|ecliptic|fk4|b1950|union|intersection|not)\y'
+       OR bare !~ '^[-+0-9.eE,\s]*$' OR length(region) > 20000 THEN
+        RETURN NULL;
+    END IF;
+    SELECT array_agg(m[1]::double precision ORDER BY i) INTO n
+    FROM regexp_matches(bare, '([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?)', 'g') WITH ORDINALITY AS t(m, i);
+    RETURN CASE
+        WHEN shape IN ('position', 'point', '') AND cardinality(n) = 2 THEN n
+        WHEN shape IN ('circle', '') AND cardinality(n) = 3 THEN n
+        WHEN shape IN ('polygon', '') AND cardinality(n) >= 6 AND cardinality(n) % 2 = 0 THEN n
+        WHEN shape = 'box' AND cardinality(n) = 4 THEN adql_box(n[1], n[2], n[3], n[4])
+    END;
+END $$;
+
 -- HEALPix, nested scheme (Gorski et al. 2005): the pixel of a position, and the centre of a pixel.
 CREATE FUNCTION adql_healpix_index(k integer, a double precision, d double precision)
 RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -515,11 +539,11 @@ BEGIN
         END IF;
     END IF;
     -- The bits of x and y take turns.
-    ix := (ix | ix << 16) & x'0000FFFF0000FFFF'::bigint;  iy := (iy | iy << 16) & x'0000FFFF0000FFFF'::bigint;
-    ix := (ix | ix << 8) & x'00FF00FF00FF00FF'::bigint;   iy := (iy | iy << 8) & x'00FF00FF00FF00FF'::bigint;
-    ix := (ix | ix << 4) & x'0F0F0F0F0F0F0F0F'::bigint;   iy := (iy | iy << 4) & x'0F0F0F0F0F0F0F0F'::bigint;
-    ix := (ix | ix << 2) & x'3333333333333333'::bigint;   iy := (iy | iy << 2) & x'3333333333333333'::bigint;
-    ix := (ix | ix << 1) & x'5555555555555555'::bigint;   iy := (iy | iy << 1) & x'5555555555555555'::bigint;
+    ix := (ix | (ix << 16)) & x'0000FFFF0000FFFF'::bigint;  iy := (iy | (iy << 16)) & x'0000FFFF0000FFFF'::bigint;
+    ix := (ix | (ix << 8)) & x'00FF00FF00FF00FF'::bigint;   iy := (iy | (iy << 8)) & x'00FF00FF00FF00FF'::bigint;
+    ix := (ix | (ix << 4)) & x'0F0F0F0F0F0F0F0F'::bigint;   iy := (iy | (iy << 4)) & x'0F0F0F0F0F0F0F0F'::bigint;
+    ix := (ix | (ix << 2)) & x'3333333333333333'::bigint;   iy := (iy | (iy << 2)) & x'3333333333333333'::bigint;
+    ix := (ix | (ix << 1)) & x'5555555555555555'::bigint;   iy := (iy | (iy << 1)) & x'5555555555555555'::bigint;
     RETURN (face << (2 * k)) | ix | (iy << 1);
 END $$;
 
@@ -539,11 +563,11 @@ BEGIN
     face := pixel >> (2 * k);
     ix := pixel & (nside * nside - 1);
     iy := (ix >> 1) & x'5555555555555555'::bigint;         ix := ix & x'5555555555555555'::bigint;
-    ix := (ix | ix >> 1) & x'3333333333333333'::bigint;    iy := (iy | iy >> 1) & x'3333333333333333'::bigint;
-    ix := (ix | ix >> 2) & x'0F0F0F0F0F0F0F0F'::bigint;    iy := (iy | iy >> 2) & x'0F0F0F0F0F0F0F0F'::bigint;
-    ix := (ix | ix >> 4) & x'00FF00FF00FF00FF'::bigint;    iy := (iy | iy >> 4) & x'00FF00FF00FF00FF'::bigint;
-    ix := (ix | ix >> 8) & x'0000FFFF0000FFFF'::bigint;    iy := (iy | iy >> 8) & x'0000FFFF0000FFFF'::bigint;
-    ix := (ix | ix >> 16) & x'00000000FFFFFFFF'::bigint;   iy := (iy | iy >> 16) & x'00000000FFFFFFFF'::bigint;
+    ix := (ix | (ix >> 1)) & x'3333333333333333'::bigint;    iy := (iy | (iy >> 1)) & x'3333333333333333'::bigint;
+    ix := (ix | (ix >> 2)) & x'0F0F0F0F0F0F0F0F'::bigint;    iy := (iy | (iy >> 2)) & x'0F0F0F0F0F0F0F0F'::bigint;
+    ix := (ix | (ix >> 4)) & x'00FF00FF00FF00FF'::bigint;    iy := (iy | (iy >> 4)) & x'00FF00FF00FF00FF'::bigint;
+    ix := (ix | (ix >> 8)) & x'0000FFFF0000FFFF'::bigint;    iy := (iy | (iy >> 8)) & x'0000FFFF0000FFFF'::bigint;
+    ix := (ix | (ix >> 16)) & x'00000000FFFFFFFF'::bigint;   iy := (iy | (iy >> 16)) & x'00000000FFFFFFFF'::bigint;
     -- Rings are counted from the north pole; a base pixel begins two, three or four quarters down.
     ring := (2 + face / 4) * nside - ix - iy - 1;
     across := CASE WHEN face / 4 = 1 THEN 2 * (face % 4) ELSE 2 * (face % 4) + 1 END;
