@@ -210,7 +210,7 @@ async def test_uploads_are_bounded_while_they_arrive(house: House, monkeypatch: 
     monkeypatch.setattr(queue, "MOST_WAITING", 1)
     assert (await mia.post("/api/tables?name=a", content=CSV, headers=headers)).status_code == 200
     answer = await mia.post("/api/tables?name=b", content=CSV, headers=headers)
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert "wait" in answer.json()["detail"]
 
 
@@ -229,7 +229,9 @@ async def test_programs_upload_and_drop(house: House) -> None:
     assert (await (await house.person("theo")).get("/api/tables")).json()["uploads"] == []
     for path, content, kind, status in (
         ("/api/tables", CSV, "text/csv", 422),
-        ("/api/tables?name=stars", CSV, "text/csv", 422),
+        ("/api/tables?name=a;b", CSV, "text/csv", 422),
+        ("/api/tables?name=stars", CSV, "text/csv", 409),
+        ("/api/tables?name=select", CSV, "text/csv", 409),
         ("/api/tables?name=b", b"", "text/csv", 422),
         ("/api/tables?name=b&audience=all", CSV, "text/csv", 422),
         ("/api/tables?name=b", CSV, "text/plain", 415),

@@ -21,7 +21,13 @@ from web.api.table import API
 
 # Whose parameters have rules among each other, which a document of single parameters cannot say: what it allows
 # may be refused there, with the rule in the answer.
-RULES_AMONG_PARAMETERS = ("/api/downloads", "/api/downloads/{part}", "/api/requests", "/api/archive/frames")
+RULES_AMONG_PARAMETERS = (
+    "/api/downloads",
+    "/api/downloads/{part}",
+    "/api/requests",
+    "/api/archive/frames",
+    "/api/tables",
+)
 
 document = schemathesis.openapi.from_dict(openapi(API))
 

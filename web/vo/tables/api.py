@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from paws.errors import InvalidInputError
 from paws.vo.publish import queue, shelf
 from paws.vo.publish.queue import Publication
 from paws.vo.publish.shelf import Listed
+from paws.vo.publish.wish import LONGEST_DESCRIPTION
 from web.accounts.address import address_of
 from web.accounts.identify import visitor_of
 from web.accounts.visitor import Visitor
@@ -26,6 +27,14 @@ from web.vo.tables.service import Audiences
 
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 """What a page of another site can send without being asked for first."""
+
+
+Name = Annotated[
+    str, StringConstraints(pattern=r"^([A-Za-z][A-Za-z0-9_]{0,49}\.)?[A-Za-z][A-Za-z0-9_]{0,49}$")
+]
+Description = Annotated[
+    str, StringConstraints(max_length=LONGEST_DESCRIPTION, pattern=r"^[^\x00-\x08\x0b-\x1f]*$")
+]
 
 
 class TableColumn(Answer):
@@ -93,14 +102,14 @@ class Dropped(Answer):
 class UploadQuestion(Question):
     """What is to become of an uploaded file."""
 
-    name: Text = Field(description="schema.table; of a personal table its last part will do")
+    name: Name = Field(description="schema.table; of a personal table its last part will do")
     audience: Audiences | None = Field(
         default=None, description="Who sees it: administrators publish for everybody, others for themselves"
     )
     proposal: Text | None = Field(
         default=None, description="Whose members see it, where the audience is proposal"
     )
-    description: Text | None = Field(default=None, description="What the table holds")
+    description: Description | None = Field(default=None, description="What the table holds")
     replace: bool = Field(default=False, description="Whether it takes the place of a table of that name")
     file: Text | None = Field(default=None, description="Name of the file; its suffix may tell its format")
 
@@ -207,7 +216,7 @@ async def upload(asked: Asked) -> UploadState:
         await service.take_on(state, visitor, wish, publication_id, ask.file or kind, metadata=False)
     except InvalidInputError as error:
         await asyncio.to_thread(queue.remove_folder, state.settings, publication_id)
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, error.message) from error
+        raise ProblemError(HTTPStatus.CONFLICT, error.message) from error
     except BaseException:
         await asyncio.to_thread(queue.remove_folder, state.settings, publication_id)
         raise
