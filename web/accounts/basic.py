@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -9,6 +10,7 @@ import hmac
 import secrets
 from collections import OrderedDict
 from typing import Final
+from weakref import WeakValueDictionary
 
 from paws.accounts import people
 from paws.accounts.passwords import LONGEST, Passwords
@@ -43,6 +45,7 @@ class BasicDesk:
         # Digests with a key of this process's own: nothing of a password is kept.
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
+        self._checking: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
 
     async def visitor(self, header: str, address: str, pool: Pool) -> Visitor:
         """Visitor of a request with a name and a password.
@@ -56,11 +59,13 @@ class BasicDesk:
         account = await people.by_name(pool, name)
         stored = account.password_hash if account and account.disabled_at is None else None
         mark = hmac.digest(self._key, f"{name}\0{stored}\0{password}".encode(), hashlib.sha256)
-        if stored is None or mark not in self._right:
-            await self._check(pool, name, password, stored, address)
-            self._right[mark] = None
-            while len(self._right) > _MOST_KEPT:
-                self._right.popitem(last=False)
+        # Programs begin with many requests at once: one of them is tried and counted, for all.
+        async with self._checking.setdefault(mark, asyncio.Lock()):
+            if stored is None or mark not in self._right:
+                await self._check(pool, name, password, stored, address)
+                self._right[mark] = None
+        while len(self._right) > _MOST_KEPT:
+            self._right.popitem(last=False)
         assert account is not None
         person = await store.person(pool, account.account_id)
         if person is None:
