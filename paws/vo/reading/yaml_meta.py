@@ -12,7 +12,7 @@ from adql.catalogue import Column
 _LONGEST = 1_000_000
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML ships no types
     """Plain values; objects of other programs are nothing."""
 
 
