@@ -147,7 +147,7 @@ SELECT
     s.magnitude, p.night, p.field, p.plate, p.run, p.arm, p.kind, p.grating,
     s.wavelength_min, s.wavelength_max, s.wavelength_step, s.em_min, s.em_max, s.resolving_power,
     s.signal_to_noise, s.flux, nullif(d.flux_unit, '') AS flux_unit, s.exposed, d.exposures, s.mjd_start, s.mjd_end,
-    p.level, p.provisional::integer::smallint AS provisional, p.version,
+    p.level AS match_level, p.provisional::integer::smallint AS provisional, p.version,
     p.created_at AT TIME ZONE 'UTC' AS created_at,
     p.owners, p.public_on
 FROM spectrum s
@@ -205,7 +205,7 @@ SELECT
     'AAT'::text AS facility_name,
     'AAOmega'::text AS instrument_name,
     s.signal_to_noise, s.magnitude, s.fibre, s.pivot, s.fibre_type, p.night, p.field, p.plate, p.run, p.arm, p.grating,
-    p.level, p.provisional::integer::smallint AS provisional, p.version, d.exposures, p.product_id,
+    p.level AS match_level, p.provisional::integer::smallint AS provisional, p.version, d.exposures, p.product_id,
     p.owners, p.public_on
 FROM spectrum s
 JOIN product p USING (product_id)
@@ -239,7 +239,7 @@ FROM vo.obscore o;
 -- Every version of every product of the nights' plans. What somebody asked for with parameters of their own is theirs.
 CREATE VIEW vo.products AS
 SELECT
-    p.product_id, p.kind, p.night, p.arm, p.field, p.plate, p.grating, p.run, p.version, p.level,
+    p.product_id, p.kind, p.night, p.arm, p.field, p.plate, p.grating, p.run, p.version, p.level AS match_level,
     p.current::integer::smallint AS is_current, p.provisional::integer::smallint AS provisional,
     r.engine, r.engine_version, d.exposures, p.checksum, p.size_bytes,
     vo.figure(p.quality, 'signal_to_noise') AS signal_to_noise,
@@ -281,7 +281,7 @@ SELECT
         WHEN r.state = 'running' THEN 'running'
         ELSE 'failed'
     END AS state,
-    p.level, f.checksum, f.size_bytes, f.arrived_at AT TIME ZONE 'UTC' AS arrived_at,
+    p.level AS match_level, f.checksum, f.size_bytes, f.arrived_at AT TIME ZONE 'UTC' AS arrived_at,
     f.owner, f.public_on
 FROM frame f
 LEFT JOIN frame_plan p USING (frame_id)
@@ -291,7 +291,7 @@ CREATE VIEW vo.observing_log AS
 SELECT
     l.frame_id, l.night, l.run, l.arm, l.ut_start AT TIME ZONE 'UTC' AS ut_start, l.frame_class, l.object_name,
     l.field, l.plate, l.grating, nullif(l.central_wavelength, 0) AS central_wavelength, l.exposed, l.airmass, l.proposal,
-    l.level, l.signal_to_noise, l.result,
+    l.level AS match_level, l.signal_to_noise, l.result,
     f.owner, f.public_on
 FROM observing_log l
 JOIN frame f USING (frame_id);

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adql import Compiled, compile_query
 from adql.backend import Backend
+from adql.catalogue import Column, Table
 from paws.access.predicate import values_of
 from paws.access.rule import Sight, sees_all, sees_public
 from paws.database import Pool, open_pool
@@ -35,16 +38,20 @@ async def pool(geometry_backend: GeometryDatabase) -> AsyncIterator[Pool]:
         yield pool
 
 
-async def compiled(connection: Any, backend: Backend, query: str, sight: Sight = ALL) -> Compiled:
-    desk = CatalogueDesk(Settings())
-    return compile_query(query, await desk.catalogue(connection, None, sight), backend)
+async def compiled(
+    connection: Any, backend: Backend, query: str, sight: Sight = ALL, uploads: Sequence[Table] = ()
+) -> Compiled:
+    catalogue = await CatalogueDesk(Settings()).catalogue(connection, None, sight)
+    return compile_query(query, catalogue.with_tables(uploads), backend)
 
 
-async def ask(pool: Pool, backend: Backend, query: str, sight: Sight = ALL) -> list[tuple[Any, ...]]:
+async def ask(
+    pool: Pool, backend: Backend, query: str, sight: Sight = ALL, uploads: Sequence[Table] = ()
+) -> list[tuple[Any, ...]]:
     """What somebody is told, and nothing but what the query's role may read."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL ROLE paws_tap")
-        made = await compiled(connection, backend, query, sight)
+        made = await compiled(connection, backend, query, sight, uploads)
         values = values_of(sight) if "$1" in made.sql else []
         return [tuple(row) for row in await connection.fetch(made.sql, *values)]
 
@@ -108,3 +115,16 @@ async def test_tables_go_together_as_their_keys_say(pool, backend):
         ("far", 5.0, "object", 1),
         ("one", 5.0, "object", 1),
     ]
+
+
+async def test_the_queries_of_the_manual_work(pool, backend):
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "query-spectra.md").read_text()
+    queries = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    assert len(queries) == 6
+    mine = Table(
+        "TAP_UPLOAD.mine",
+        (Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg")),
+        "(SELECT 10.0::float8 AS ra, -30.0::float8 AS dec)",
+    )
+    found = [len(await ask(pool, backend, query, uploads=(mine,))) for query in queries]
+    assert found == [1, 0, 0, 1, 0, 1]

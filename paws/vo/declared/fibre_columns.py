@@ -31,7 +31,7 @@ RUN: Final = number(
 ARM: Final = text("arm", "meta.id;instr", "Arm of the spectrograph: blue, red; none for spliced spectra")
 GRATING: Final = text("grating", "meta.id;instr.setup", "Grating, such as 580V")
 LEVEL: Final = number(
-    "level",
+    "match_level",
     None,
     "meta.code.qual",
     "How near the worst of its calibrations is: 0 same field, 1 same plate and night, 2 adjacent night, 3 same run, 4 library",

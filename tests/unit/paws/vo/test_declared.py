@@ -9,6 +9,7 @@ from astropy import units
 from astropy.io.votable.ucd import parse_ucd
 
 from adql.catalogue import Catalogue, Column, Table
+from adql.words import quoted
 from paws.vo.declared.all import DECLARED
 from paws.vo.declared.obscore import IVOA
 from paws.vo.declared.reference import reference_page
@@ -132,3 +133,9 @@ def test_the_page_names_every_column():
     for table, column in columns():
         if not table.name.startswith("TAP_SCHEMA"):
             assert f"| `{column.name}` |" in page, (table.name, column.name)
+
+
+def test_no_name_of_ours_needs_quotes():
+    for table, column in columns():
+        if not table.name.startswith("TAP_SCHEMA"):  # where TAP 1.1 itself has "size"
+            assert quoted(column.name) == column.name, (table.name, column.name)
