@@ -1,4 +1,7 @@
-"""Sees to it that uploaded tables are published: starts the process that does it, and looks for what was left over."""
+"""Sees to it that uploaded tables are published, and rows of former ones dropped.
+
+It starts the process that publishes, and looks for what one that died left over.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from paws.database import Pool
 from paws.log import get_logger
 from paws.settings import Settings, as_environment
 from paws.vo.publish.queue import anything_waits
+from paws.vo.publish.shelf import tidy
 
 log = get_logger(__name__)
 
@@ -44,6 +48,8 @@ class PublisherDesk:
         """Have uploads published as they come, until cancelled."""
         while True:
             self._bell.clear()
+            async with self._pool().acquire() as connection:
+                await tidy(connection)
             if await anything_waits(self._pool()):
                 await self._work()
             with suppress(TimeoutError):
