@@ -124,9 +124,10 @@ class QueryDesk:
         assert self._backend is not None
         allowance = Allowance(seconds)
         connection = await pool.acquire(timeout=seconds)
+        transaction = None
         try:
             async with allowance.spending():
-                await self._begin(connection, base_url, seconds, label, writing=load is not None)
+                transaction = await self._begin(connection, base_url, seconds, label, writing=load is not None)
                 catalogue = await self._catalogues.catalogue(connection, asker.account_id, asker.sight)
                 if load is not None:
                     catalogue = catalogue.with_tables(await load(connection, self._backend))
@@ -136,7 +137,7 @@ class QueryDesk:
                 compiled, self._rows(connection, query, catalogue, compiled, asker, allowance, limit)
             )
         finally:
-            await _end(pool, connection)
+            await _end(pool, connection, transaction)
 
     async def _rows(
         self,
@@ -171,19 +172,23 @@ class QueryDesk:
 
     async def _begin(
         self, connection: Connection, base_url: str, seconds: float, label: str, *, writing: bool
-    ) -> None:
-        """Begin the transaction of a query: one way to the database and back."""
+    ) -> Any:
+        """Begin the transaction of a query: one way to the database and back where nothing is uploaded."""
         values = {
             "paws.base_url": base_url,
             "paws.vo_authority": self._settings.vo_authority,
             "application_name": label,
         }
         settings = "".join(f"; SET LOCAL {name} = {_literal(value)}" for name, value in values.items())
-        await connection.execute(
-            f"BEGIN {'READ WRITE' if writing else 'READ ONLY'}"
-            f"; SET LOCAL statement_timeout = {int(seconds * 1000) + 1000}{settings}"
-            f"{'' if writing else f'; {SAVEPOINT}'}"
-        )
+        settings = f"SET LOCAL statement_timeout = {int(seconds * 1000) + 1000}{settings}"
+        if writing:
+            # What loads tables has transactions of its own in it, which asyncpg must know of.
+            transaction = connection.transaction()
+            await transaction.start()
+            await connection.execute(settings)
+            return transaction
+        await connection.execute(f"BEGIN READ ONLY; {settings}; {SAVEPOINT}")
+        return None
 
     async def _open(self) -> Pool:
         if self._pool is not None:
@@ -247,11 +252,11 @@ async def _compile(query: str, catalogue: Catalogue, backend: Backend, limit: in
     return await asyncio.to_thread(compile_query, query, catalogue, backend, limit=limit)
 
 
-async def _end(pool: Pool, connection: Connection) -> None:
+async def _end(pool: Pool, connection: Connection, transaction: Any) -> None:
     """End the transaction and give the connection back; one that does not answer is thrown away."""
     try:
         async with asyncio.timeout(_END_DEADLINE):
-            await connection.execute("ROLLBACK")
+            await (connection.execute("ROLLBACK") if transaction is None else transaction.rollback())
     except (TimeoutError, *DATABASE_TROUBLES):
         connection.terminate()
     finally:
