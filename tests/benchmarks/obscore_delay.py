@@ -20,7 +20,7 @@ import httpx
 QUERY = (
     "SELECT product_id, MAX(obs_creation_date) AS made, COUNT(*) AS n FROM ivoa.obscore GROUP BY product_id"
 )
-PAUSE = 0.05
+PAUSE = 0.1
 QUIET = 90.0
 
 
