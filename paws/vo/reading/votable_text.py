@@ -20,7 +20,7 @@ from paws.vo.reading.types import arrow_type, is_array, is_text
 from paws.vo.reading.votable_cells import NEWLINE, RETURN, text_column
 from paws.vo.reading.votable_head import Field, Head
 
-_SLICE: Final = 8_000_000
+_SLICE: Final = 4_000_000
 _CELL, _ROW = b"\x1f", b"\x1d"
 _LINE, _TURN = NEWLINE.encode(), RETURN.encode()
 _UNFIT: Final = (_CELL, _ROW, _LINE, _TURN)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
-import structlog
-
+from paws.log import get_logger
 from web.vo.formats.binary import Binary, Binary2
 from web.vo.formats.cells import columns_of
 from web.vo.formats.encoder import Encoder
@@ -20,7 +20,7 @@ from web.vo.formats.tabledata import TableData
 from web.vo.formats.values import Chunks, Described, ResultInfo, Row
 from web.vo.formats.xml import Ending
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _PIECE: Final = 65_536
 """Bytes that are put together before they are sent: the answer of a small query is one piece."""
 _AT_ONCE: Final = 2_000
@@ -54,6 +54,8 @@ class _Rows:
             async for chunk in chunks:
                 rows = self._within(chunk)
                 for start in range(0, len(rows), _AT_ONCE):
+                    if start:
+                        await asyncio.sleep(0)
                     yield rows[start : start + _AT_ONCE]
                 if self.overflow:
                     return
@@ -138,6 +140,8 @@ async def write(
                 yield b"".join(parts)
                 parts.clear()
                 size = 0
+                # What is sent from a file waits for nobody: others get their turn.
+                await asyncio.sleep(0)
         if rest := b"".join(parts):
             yield rest
     finally:
