@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.slow, pytest.mark.timeout(1800)
 
 ROWS = 200_000
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
-FORMS = ("votable", "csv", "fits")
+FORMS = ("votable", "votable/b2", "csv")
 
 
 async def figures(service: stars.Service, table: Table) -> dict[str, Any]:

@@ -1,0 +1,88 @@
+"""The validators of the field say nothing against the services: taplint, datalinklint, votlint of STILTS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.web.conftest import Site, serving
+
+DEADLINE = 240.0
+WARNINGS = 15
+"""Fewer than these, with which GAVO DaCHS passes."""
+
+pytestmark = pytest.mark.skipif(shutil.which("stilts") is None, reason="stilts is not installed")
+
+
+async def stilts(*arguments: str) -> tuple[int, str]:
+    """Exit status and output of a STILTS command."""
+    process = await asyncio.create_subprocess_exec(
+        "stilts", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode or 0, output.decode()
+
+
+@pytest.mark.slow
+async def test_taplint_finds_no_fault(vo_site: Site) -> None:
+    async with serving(vo_site.settings) as (host, _app):
+        status, output = await stilts(
+            "taplint", f"tapurl=http://{host}/tap", "format=json", "report=EWF", "maxtable=40"
+        )
+    assert status == 0, output
+    found = [
+        (section["code"], report["level"], report["code"], report["text"])
+        for section in json.loads(output)["sections"]
+        for report in section["reports"]
+    ]
+    told = "\n".join(" ".join(one) for one in found)
+    levels = Counter(level for stage, level, _code, _text in found if stage != "LOC")
+    assert levels["ERROR"] == levels["FAILURE"] == 0, told
+    assert levels["WARNING"] < WARNINGS, told
+
+
+async def test_datalinklint_finds_no_fault(vo_site: Site) -> None:
+    async with serving(vo_site.settings) as (host, _app):
+        async with httpx.AsyncClient() as client:
+            question = {
+                "LANG": "ADQL",
+                "QUERY": "SELECT TOP 1 obs_publisher_did FROM ivoa.obscore",
+                "FORMAT": "csv",
+            }
+            answer = await client.post(f"http://{host}/tap/sync", data=question)
+        did = answer.text.splitlines()[1].strip('"')
+        url = str(httpx.URL(f"http://{host}/datalink/links", params={"ID": did}))
+        status, output = await stilts("datalinklint", f"votable={url}")
+    assert status == 0, output
+    assert "ERROR" not in output, output
+    assert "WARNING" not in output, output
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/tap/sync?LANG=ADQL&QUERY=SELECT+TOP+20+*+FROM+ivoa.obscore",
+        "/tap/sync?LANG=ADQL&QUERY=SELECT+TOP+20+*+FROM+ivoa.obscore&RESPONSEFORMAT=votable/b2",
+        "/ssa?REQUEST=queryData&MAXREC=20",
+        "/ssa?REQUEST=queryData&FORMAT=METADATA",
+    ],
+)
+async def test_votlint_finds_no_fault(vo_site: Site, tmp_path: Path, path: str) -> None:
+    async with serving(vo_site.settings) as (host, _app), httpx.AsyncClient() as client:
+        answer = await client.get(f"http://{host}{path}")
+    assert answer.status_code == 200, answer.text[:2000]
+    file = tmp_path / "answer.vot"
+    file.write_bytes(answer.content)
+    status, output = await stilts("votlint", f"votable={file}", "version=1.4")
+    assert (status, output.strip()) == (0, "")
