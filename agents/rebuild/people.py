@@ -60,6 +60,8 @@ PASSING: Final = frozenset(
         *("web_session", "password_reset", "oidc_sign_in", "attempt", "notification"),
         # News of the day.
         *("outbox", "status_event", "relay_state", "runner_presence"),
+        # Queries and uploads that were under way: sent again by whoever wants them.
+        *("tap_job", "tap_publication"),
     }
 )
 """Tables whose loss nobody misses for long."""
