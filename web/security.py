@@ -39,6 +39,12 @@ def policy_with(**more: str) -> str:
     return "; ".join(f"{directive} {sources}" for directive, sources in rules.items())
 
 
+SAMP_HUB: Final = "http://localhost:21012"
+"""Where pages reach a hub of SAMP, on the computer of whoever looks: web profile of SAMP 1.3."""
+SAMP_POLICY: Final = policy_with(connect_src=SAMP_HUB)
+"""Content policy of pages that send spectra to programs on that computer."""
+
+
 class SecurityHeaders:
     """Middleware that adds the security headers to every answer."""
 

@@ -20,7 +20,7 @@ from web.explorer.shelf import Shelf
 from web.explorer.tree import tree_of
 from web.pages.render import page
 from web.questions import NoQuestion
-from web.security import policy_with
+from web.security import SAMP_HUB, policy_with
 from web.state import web_state
 
 _EMPTY_STYLE: Final = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
@@ -28,7 +28,7 @@ _EMPTY_STYLE: Final = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 style. What is written into a page as style stays refused."""
 
 EXPLORER_POLICY: Final = policy_with(
-    style_src=_EMPTY_STYLE, img_src="data: blob:", frame_src="'self'", connect_src="data: blob:"
+    style_src=_EMPTY_STYLE, img_src="data: blob:", frame_src="'self'", connect_src=f"data: blob: {SAMP_HUB}"
 )
 """Plotly draws a screenshot by way of an image of its own making; the sky is a page of its own in a frame."""
 

@@ -19,6 +19,7 @@ from web.pages.frames import choices
 from web.pages.render import page
 from web.problems import NotFoundError
 from web.questions import FibreQuestion, NoQuestion, ProductQuestion
+from web.security import SAMP_POLICY
 from web.sparkline import sparkline
 from web.spectrum_files import SpectrumFormat
 from web.state import web_state
@@ -61,7 +62,7 @@ async def product(request: Request) -> Response:
         no_spectra = error.message
     chosen = choices(found.provenance)
     named = set(found.frame_ids) | {source for item in chosen for source in item["sources"]}
-    return page(
+    response = page(
         request,
         "product.html",
         product=found,
@@ -77,6 +78,9 @@ async def product(request: Request) -> Response:
         },
         names=await frame_store.frame_names(state.pool, sorted(named), sight),
     )
+    if spectra is not None:
+        response.headers["Content-Security-Policy"] = SAMP_POLICY
+    return response
 
 
 def _first_fibre(spectra: FibreList | None, asked: int | None) -> int:
