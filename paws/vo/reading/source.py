@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -84,8 +84,3 @@ class TableSource:
         chunks = self.copy_chunks()
         while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
             yield chunk
-
-    def records(self) -> Iterator[Sequence[tuple[object, ...]]]:
-        """Rows as Python values, by chunks."""
-        for batch in self.chunks():
-            yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))

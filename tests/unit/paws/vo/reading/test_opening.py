@@ -26,7 +26,11 @@ def opened(tmp_path, content, hint="", **limits):
 
 def rows_of(source):
     with source:
-        return [row for chunk in source.records() for row in chunk]
+        return [
+            row
+            for chunk in source.chunks()
+            for row in zip(*(column.to_pylist() for column in chunk.columns), strict=True)
+        ]
 
 
 def bytes_of(table, **options):
@@ -94,6 +98,17 @@ def test_ecsv_of_astropy(tmp_path):
     source = opened(tmp_path, ecsv(table))
     assert (source.columns[1].unit, source.columns[1].description) == ("deg", "Right ascension")
     assert [row[:2] for row in rows_of(source)] == [(1, 10.5), (2, None), (3, 359.5)]
+
+
+def test_metadata_that_multiply_themselves_are_left_out(tmp_path):
+    """The ancient joke in YAML: each line is nine times the one before."""
+    lines = ["%ECSV 1.0", "---", "a0: &a0 [x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    lines += ["datatype:", "- {name: n, unit: *a29}"]
+    text = "".join(f"# {line}\n" for line in lines) + "n\n1\n"
+    source = opened(tmp_path, text.encode())
+    assert source.columns[0].unit is None
+    assert rows_of(source) == [(1,)]
 
 
 def ecsv(table):
