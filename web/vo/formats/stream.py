@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from paws.log import get_logger
 from web.vo.formats.binary import Binary, Binary2
@@ -46,7 +46,7 @@ class _Rows:
         self._left = limit
         self.overflow = limit == 0
 
-    async def slices(self) -> AsyncGenerator[Sequence[Row]]:
+    async def slices(self) -> AsyncGenerator[Sequence[Row], None]:
         """Rows, a few thousand at a time. The query is given back at their end, whichever end that is."""
         if self._chunks is None or self.overflow:
             return
@@ -86,8 +86,8 @@ async def write(
     *,
     limit: int | None = None,
     info: ResultInfo | None = None,
-) -> AsyncIterator[bytes]:
-    """Write a result.
+) -> AsyncGenerator[bytes, None]:
+    """Write a result. Close it where it is not read to its end (`contextlib.aclosing`).
 
     The first chunk is awaited before the first byte is given: what fails until then is raised, and can still become
     an error document. What fails later is told in the document where the format has a place for it (VOTable, JSON),
@@ -148,17 +148,18 @@ async def write(
         encoder.close()
 
 
-async def begun(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def begun(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """Wait for the first bytes of a result, and return all of it.
 
     What fails before the first byte is raised here, where an answer has not begun yet.
     """
-    first: Any = await anext(stream, None)
+    first = await anext(stream, None)
 
-    async def whole() -> AsyncIterator[bytes]:
-        if first is not None:
-            yield first
-        async for piece in stream:
-            yield piece
+    async def whole() -> AsyncGenerator[bytes, None]:
+        async with aclosing(stream):
+            if first is not None:
+                yield first
+            async for piece in stream:
+                yield piece
 
     return whole()

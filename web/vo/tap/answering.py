@@ -84,7 +84,7 @@ async def answer(
                 limit=question.limit,
                 info=info,
             )
-            async with aclosing(pieces):  # type: ignore[type-var]  # it is a generator, whatever its annotation
+            async with aclosing(pieces):
                 async for piece in pieces:
                     yield piece
     except Exception as error:
