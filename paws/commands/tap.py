@@ -15,7 +15,6 @@ from paws.commands.options import data_option
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from paws.accounts.people import Account
     from paws.database import Connection
     from paws.settings import Settings
     from paws.vo.publish.wish import Wish
@@ -56,7 +55,9 @@ def _run(settings: Settings, work: Callable[[Connection], Awaitable[Any]]) -> An
     "--format", "kind", default="", help="votable, fits, csv, tsv or parquet, where the name does not tell."
 )
 @click.option("--replace", is_flag=True, help="Take the place of the table of this name.")
-@click.option("--public", is_flag=True, help="Everybody sees it (the usual).")
+@click.option(
+    "--public", is_flag=True, help="Everybody sees it. The usual; a table that is replaced stays as it is."
+)
 @click.option("--proposal", default="", help="Members of this proposal see it.")
 @click.option("--owner", default="", help="A personal table of this account, which nobody else sees.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -93,7 +94,7 @@ def publish(
         )
     settings = running_settings(data)
     configure_logging(settings.log_format, "WARNING", "tap")
-    wish = _wish(settings, name, source, description, replace, proposal, owner)
+    wish = _wish(settings, name, source, description, replace, (public, proposal, owner))
     with ExitStack() as stack:
         bar = stack.enter_context(Bar(str(wish.name), quiet))
         if is_address(source):
@@ -116,31 +117,41 @@ def publish(
 
 
 def _wish(
-    settings: Settings, name: str, source: str, description: str, replace: bool, proposal: str, owner: str
+    settings: Settings,
+    name: str,
+    source: str,
+    description: str,
+    replace: bool,
+    audience: tuple[bool, str, str],
 ) -> Wish:
+    """What is wanted. The audience is what the options --public, --proposal and --owner say."""
     from paws.accounts.audit import COMMAND_LINE
     from paws.accounts.groups import check_proposal
-    from paws.vo.audience import Audience
-    from paws.vo.publish.shelf import schema_of
+    from paws.vo.audience import EVERYBODY, Audience
+    from paws.vo.publish.shelf import any_table, schema_of
     from paws.vo.publish.wish import Wish, check_description, name_for
 
-    async def look(connection: Connection) -> tuple[Account | None, str | None]:
+    public, proposal, owner = audience
+
+    async def look(connection: Connection) -> Wish:
         from paws.commands.people import account_of
 
-        if not owner:
-            return None, None
-        account = await account_of(connection, owner)
-        return account, await schema_of(connection, account.account_id, account.name)
+        schema, seen_by = None, EVERYBODY
+        if owner:
+            account = await account_of(connection, owner)
+            schema = await schema_of(connection, account.account_id, account.name)
+            seen_by = Audience(account=account.account_id)
+        elif proposal:
+            seen_by = Audience(proposal=check_proposal(proposal))
+        full = name_for(name, schema)
+        there = await any_table(connection, str(full)) if replace else None
+        if there is not None and not (public or proposal or owner):
+            # Nobody makes a table public by giving it new rows.
+            seen_by = there.audience
+        return Wish(full, source, COMMAND_LINE, seen_by, check_description(description), replace)
 
-    account, schema = _run(settings, look)
-    return Wish(
-        name_for(name, schema),
-        source,
-        COMMAND_LINE,
-        Audience(check_proposal(proposal) if proposal else None, account.account_id if account else None),
-        check_description(description),
-        replace,
-    )
+    wish: Wish = _run(settings, look)
+    return wish
 
 
 @tap.command()

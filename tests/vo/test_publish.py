@@ -262,3 +262,25 @@ async def test_dropping_takes_the_name_at_once_and_the_rows_later(
     assert len(await stored(connection)) == 1
     assert len(await shelf.tidy(connection, grace=0)) == 1
     assert await stored(connection) == []
+
+
+async def test_regions_and_identifiers_are_indexed_too(connection: Any, database: Settings) -> None:
+    columns = (
+        Column("id", "char", "*", ucd="meta.id;meta.main"),
+        Column("number", "long", ucd="meta.id"),
+        Column("footprint", "double", "*", "polygon", unit="deg"),
+    )
+    long = "x" * 5000
+    rows = [(long, 1, [1.0, 1.0, 2.0, 1.0, 2.0, 2.0]), (None, 2, None)]
+    made = await publish(connection, database, wish(), made_up(columns, rows))
+    assert [(c.name, c.indexed) for c in made.columns] == [
+        ("id", True),
+        ("number", False),
+        ("footprint", True),
+    ]
+    assert {c.name for c in made.columns if c.principal} == {"id", "footprint"}
+    indexes = await connection.fetch(
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'published' ORDER BY 1"
+    )
+    assert len(indexes) == 2
+    assert await connection.fetchval(f"SELECT number FROM {made.relation} WHERE id = $1", long) == 1

@@ -133,6 +133,9 @@ def test_audiences_from_the_command_line(run: Any, database: Settings, tmp_path:
         "seen by members of A/2026A/008"
         in run("publish", file, "--table", "gama.a", "--proposal", "a/2026a/008").output
     )
+    again = run("publish", file, "--table", "gama.a", "--replace")
+    assert "seen by members of A/2026A/008" in again.output, "new rows make nothing public"
+    assert "seen by everybody" in run("publish", file, "--table", "gama.a", "--replace", "--public").output
     own = run("publish", file, "--table", "stars", "--owner", "mia")
     assert "user_mia.stars" in own.output
     assert "seen by its owner" in own.output
@@ -243,7 +246,7 @@ async def test_what_waits_is_worked_off(database: Settings) -> None:
         assert found["gama.a"] == (
             "published",
             "RA has no unit; degrees are assumed, as its name suggests.\n"
-            "dec has no unit; degrees are assumed, as its name suggests.\n1 rows have no position.",
+            "dec has no unit; degrees are assumed, as its name suggests.\n1 row has no position.",
         )
         assert found["gama.b"][0] == found["gama.c"][0] == "failed"
         assert all(message for _state, message in found.values())

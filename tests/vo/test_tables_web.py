@@ -106,7 +106,7 @@ async def test_a_page_of_a_table(house: House) -> None:
     root = await house.person("root")
     page = (await root.get("/tables/gama.sources")).text
     assert "stars.csv, by command line" in page
-    assert "1 rows have no position" in page
+    assert "1 row has no position" in page
     for path in ("/tables/nothing", "/tables/a.b", "/tables/tap_schema.tables%20", "/tables/%00"):
         assert (await root.get(path)).status_code == 404, path
     assert (await root.get("/tables/tap_schema.columns")).status_code == 200
@@ -258,3 +258,19 @@ async def test_two_people_whose_schemas_would_be_called_alike(house: House) -> N
         for row in await house.pool.fetch("SELECT schema_name FROM tap_schema.schemas WHERE digest IS NULL")
     }
     assert schemas == {"user_mi_a", f"user_mi_a_{await account(house, 'mi_a')}"}
+
+
+async def test_a_table_that_is_replaced_stays_whose_it_is(house: House) -> None:
+    await put(house, "ours.targets", proposal=MINE)
+    root = await house.person("root")
+    page = (await root.get("/tables/new?name=ours.targets")).text
+    assert 'value="ours.targets"' in page
+    assert 'value="proposal" checked' in page
+    assert f'value="{MINE}"' in page
+    headers = {"Content-Type": "text/csv"}
+    answer = await root.post("/api/tables?name=ours.targets&replace=true", content=CSV, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert await work_off(house.settings) == 1
+    assert (await root.get("/api/tables/ours.targets")).json()["seen_by"] == f"members of {MINE}"
+    theo = await house.person("theo")
+    assert 'value="ours.targets"' not in (await theo.get("/tables/new?name=ours.targets")).text

@@ -16,7 +16,7 @@ from paws.database import Connection
 from paws.errors import PermanentError
 from paws.log import get_logger
 from paws.settings import Settings
-from paws.vo.geometry import backend_of, index_positions
+from paws.vo.geometry import backend_of, index_positions, index_regions
 from paws.vo.names import quoted
 from paws.vo.publish.copying import copy_rows
 from paws.vo.publish.errors import PublishError, QuotaError, TableBusyError
@@ -188,10 +188,15 @@ async def limits_for(connection: Connection, settings: Settings, wish: Wish) -> 
 async def _index(
     connection: Connection, settings: Settings, relation: str, plan: TablePlan, on_start: Callable[[], None]
 ) -> tuple[str, ...]:
-    """Index the positions, if there are any, and look whether they can be some."""
+    """Index positions, regions and identifiers, and look whether the positions can be some."""
+    if plan.stored_position or plan.regions or plan.identifiers:
+        on_start()
+    for name, kind in plan.identifiers:
+        await connection.execute(f"CREATE INDEX ON {relation} USING {kind} ({quoted(name)})")
+    for name in plan.regions:
+        await index_regions(connection, relation, name)
     if plan.stored_position is None:
         return ()
-    on_start()
     backend = await backend_of(connection, settings)
     await index_positions(connection, backend, relation, *plan.stored_position)
     ra, dec = (quoted(name) for name in plan.stored_position)

@@ -11,10 +11,13 @@ from paws.vo.names import column_names, published, quoted
 from paws.vo.publish.errors import PublishError
 from paws.vo.publish.metadata import TableMetadata, merge
 from paws.vo.publish.positions import PositionChoice, Unit, choose_positions
+from paws.vo.reading.types import SHAPES
 
 MOST_COLUMNS: Final = 1500
 """PostgreSQL has at most 1600 columns in a table."""
 
+_KIND_OF_INDEX: Final = {"smallint": "btree", "integer": "btree", "bigint": "btree", "text": "hash"}
+"""Index of an identifier: texts may be longer than an ordered index has room for."""
 _TO_DEGREES: Final[dict[Unit, str]] = {
     "deg": "{}::double precision",
     "rad": "degrees({}::double precision)",
@@ -64,6 +67,10 @@ class TablePlan:
         Their names in the table that holds them.
     why_position
         Why these, or why none.
+    regions
+        Names of stored columns that hold points, circles or polygons, to be indexed as such.
+    identifiers
+        Names of stored columns whose rows are asked for one by one, to be indexed; with the kind of index.
     warnings
         What was changed or is doubtful, for people.
     """
@@ -72,6 +79,8 @@ class TablePlan:
     position: Position | None
     stored_position: tuple[str, str] | None
     why_position: str
+    regions: tuple[str, ...]
+    identifiers: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
 
     @property
@@ -122,23 +131,45 @@ def plan_table(columns: Sequence[Column], types: Sequence[str], metadata: TableM
     ]
     choice = choose_positions([item.column for item in stored])
     warnings = (*of_names, *of_metadata, *choice.warnings)
-    if not choice.found:
-        return TablePlan(tuple(stored), None, None, choice.reason, warnings)
-    ra, dec = _in_degrees(stored, choice)
-    if not choice.in_degrees:
+    position: Position | None = None
+    places: tuple[str, ...] = ()
+    if choice.found:
+        ra, dec = _in_degrees(stored, choice)
+        position, places = Position(ra.column.name, dec.column.name), (ra.stored, dec.stored)
         computed = [item for item in (ra, dec) if item.computed is not None]
         replaced = [choice.ra] * (ra in computed) + [choice.dec] * (dec in computed)
         stored = [*(_minor(item) if item.column.name in replaced else item for item in stored), *computed]
-        made = " and ".join(published(item.column.name) for item in computed)
-        warnings = (*warnings, f"Positions in degrees are computed: {made}.")
-    marked = tuple(
-        replace(item, column=replace(item.column, indexed=True, principal=True))
-        if item.stored in (ra.stored, dec.stored)
-        else item
-        for item in stored
+        if computed:
+            made = " and ".join(published(item.column.name) for item in computed)
+            warnings = (*warnings, f"Positions in degrees are computed: {made}.")
+    regions = tuple(item.stored for item in stored if _is_region(item))
+    identifiers = tuple((item.stored, _KIND_OF_INDEX[item.sql_type]) for item in stored if _identifies(item))
+    indexed = {*places, *regions, *(name for name, _kind in identifiers)}
+    return TablePlan(
+        tuple(_marked(item, item.stored in indexed) for item in stored),
+        position,
+        (places[0], places[1]) if places else None,
+        choice.reason,
+        regions,
+        identifiers,
+        warnings,
     )
-    position = Position(ra.column.name, dec.column.name)
-    return TablePlan(marked, position, (ra.stored, dec.stored), choice.reason, warnings)
+
+
+def _is_region(item: StoredColumn) -> bool:
+    return item.column.xtype in SHAPES and item.sql_type == "double precision[]"
+
+
+def _identifies(item: StoredColumn) -> bool:
+    """Whether rows are asked for by a column: the main identifier, as its UCD says."""
+    words = (item.column.ucd or "").lower().split(";")
+    return words[0].startswith("meta.id") and "meta.main" in words and item.sql_type in _KIND_OF_INDEX
+
+
+def _marked(item: StoredColumn, indexed: bool) -> StoredColumn:
+    main = "meta.main" in (item.column.ucd or "").lower().split(";")
+    column = replace(item.column, indexed=indexed, principal=indexed or main or item.column.principal)
+    return replace(item, column=column)
 
 
 def _in_degrees(stored: Sequence[StoredColumn], choice: PositionChoice) -> tuple[StoredColumn, StoredColumn]:

@@ -170,7 +170,8 @@ def doubts(
     missing
         Rows without position.
     """
-    found = [f"{missing:,} rows have no position."] if missing else []
+    rows = "1 row has" if missing == 1 else f"{missing:,} rows have"
+    found = [f"{rows} no position."] if missing else []
     if ra_min is None or ra_max is None or dec_min is None or dec_max is None:
         return tuple(found)
     # Written so that NaN is outside.

@@ -41,6 +41,9 @@ class Listed:
     source: str
     warnings: tuple[str, ...]
     positions: tuple[str, ...]
+    relation: str
+    limited: bool
+    """Whether each sees rows of their own: proprietary ones belong to proposals."""
 
     @property
     def personal(self) -> bool:
@@ -50,7 +53,7 @@ class Listed:
 
 _LIST: Final = """
 SELECT r.table_name, r.schema_name, coalesce(r.description, '') AS description, r.table_type, r.row_count,
-    r.size_bytes, r.owner_account, r.proposal, r.published_by, r.published_at, r.source, r.warnings, r.positions,
+    r.size_bytes, r.owner_account, r.proposal, r.published_by, r.published_at, r.source, r.warnings, r.positions, r.relation, r.sight,
     (SELECT count(*) FROM tap_schema.columns c WHERE c.table_name = r.table_name) AS columns
 FROM tap_schema.tables r JOIN tap_schema.schemas s USING (schema_name)
 """
@@ -72,6 +75,8 @@ def _listed(row: Any) -> Listed:
         row["source"],
         tuple(row["warnings"]),
         tuple(row["positions"]),
+        row["relation"],
+        row["sight"] is not None,
     )
 
 
@@ -98,6 +103,25 @@ async def columns_of(pool: Pool, name: str) -> list[dict[str, Any]]:
         name,
     )
     return [dict(row) for row in rows]
+
+
+async def some_position(pool: Pool, table: Listed) -> tuple[float, float] | None:
+    """Position of some row of a published table that somebody sees, degrees; None if it has none."""
+    if table.published_by is None or len(table.positions) < 2 or not _RELATION.fullmatch(table.relation):
+        return None
+    rows = await pool.fetch(
+        "SELECT name, coalesce(sql_expression, quote_ident(name)) AS sql FROM tap_schema.columns"
+        " WHERE table_name = $1 AND name = ANY ($2::text[])",
+        table.name,
+        list(table.positions[:2]),
+    )
+    sql = {row["name"]: row["sql"] for row in rows}
+    ra, dec = (sql[name] for name in table.positions[:2])
+    row = await pool.fetchrow(
+        f"SELECT {ra}::float8 AS ra, {dec}::float8 AS dec FROM {table.relation}"  # noqa: S608 - quoted when it was published
+        f" WHERE {ra} BETWEEN 0 AND 360 AND {dec} BETWEEN -90 AND 90 LIMIT 1"
+    )
+    return None if row is None else (row["ra"], row["dec"])
 
 
 async def all_published(pool: Pool) -> list[Listed]:

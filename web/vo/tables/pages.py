@@ -28,6 +28,8 @@ from web.vo.tables.receiving import Upload, receive_form
 from web.vo.tables.service import Rights
 
 _SEE_OTHER: Final = 303
+_FEW: Final = 4
+_SHOWN: Final = 6
 _FORMATS: Final = (("VOTable", "votable"), ("CSV", "csv"), ("FITS", "fits"), ("Parquet", "parquet"))
 
 
@@ -53,25 +55,31 @@ async def table(request: Request) -> Response:
         "table.html",
         table=found,
         columns=columns,
-        example=example_of(found, columns),
+        example=example_of(found, columns, await shelf.some_position(state.pool, found)),
         downloads=[(name, _whole(found.name, kind)) for name, kind in _FORMATS],
         may_drop=service.may_drop(visitor, found),
         maxrec=state.settings.tap_maxrec,
     )
 
 
-def example_of(table: Listed, columns: list[dict[str, Any]]) -> str:
-    """A query to begin with: around a position where there is one, else the first rows."""
-    names = [column["column_name"] for column in columns if column["principal"]] or [
-        column["column_name"] for column in columns
-    ]
-    chosen = ", ".join(names[:6])
+def example_of(table: Listed, columns: list[dict[str, Any]], place: tuple[float, float] | None = None) -> str:
+    """A query to begin with: around a position where there is one, else the first rows.
+
+    Parameters
+    ----------
+    place
+        Position of some row, degrees, so that the query finds something.
+    """
+    names = [column["column_name"] for column in columns if column["principal"]]
+    if len(names) < _FEW:
+        names = [column["column_name"] for column in columns]
+    chosen = ", ".join(names[:_SHOWN])
     if len(table.positions) < 2:
         return f"SELECT TOP 100 {chosen}\nFROM {table.name}"
     ra, dec = (quoted(name) for name in table.positions[:2])
+    at = "35.5, -28.7" if place is None else f"{place[0]:.4f}, {place[1]:.4f}"
     return (
-        f"SELECT TOP 100 {chosen}\nFROM {table.name}\n"
-        f"WHERE DISTANCE(POINT({ra}, {dec}), POINT(35.5, -28.7)) < 0.5"
+        f"SELECT TOP 100 {chosen}\nFROM {table.name}\nWHERE DISTANCE(POINT({ra}, {dec}), POINT({at})) < 0.5"
     )
 
 
@@ -84,7 +92,24 @@ def _whole(name: str, kind: str) -> str:
 async def new(request: Request) -> Response:
     """The form that uploads a table, and what became of uploads."""
     service.require_publisher(visitor_of(request), web_state(request))
-    return await _new_page(request)
+    return await _new_page(request, typed=await _replacing(request))
+
+
+async def _replacing(request: Request) -> dict[str, str]:
+    """What the form begins with when a table's own page leads to it: its name, and who sees it."""
+    state, visitor = web_state(request), visitor_of(request)
+    name = request.query_params.get("name", "")[:101]
+    found = await shelf.table_seen(state.pool, name, visitor.sight, visitor.account_id) if name else None
+    if found is None or not service.may_drop(visitor, found):
+        return {}
+    audience = "personal" if found.personal else "proposal" if found.audience.proposal else "everybody"
+    return {
+        "name": found.name,
+        "audience": audience,
+        "proposal": found.audience.proposal or "",
+        "description": found.description,
+        "replace": "yes",
+    }
 
 
 async def _new_page(
@@ -109,8 +134,6 @@ async def _new_page(
         settings=state.settings,
         largest=service.largest_upload(state, rights),
         base=(state.settings.web_url or str(request.base_url)).rstrip("/"),
-        # A table's own page leads here to have it replaced.
-        here_name=request.query_params.get("name", "")[:101] if request.method == "GET" else "",
         proposals=sorted(visitor.person.proposals) if visitor.person else [],
     )
 

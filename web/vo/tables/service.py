@@ -139,6 +139,9 @@ async def wish_of(
         raise PublishError(f"There is a table {name} already; take another name, or have it replaced.")
     if there is not None and there.published_by is None:
         raise PublishError(f"{name} is one of PAWS Live's own tables; take another name.")
+    if there is not None and not sent.get("audience", ""):
+        # Nobody makes a table public by giving it new rows.
+        audience = there.audience
     return Wish(
         name, source or "upload", actor, audience, check_description(sent.get("description", "")), replace
     )
