@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from adql.errors import AdqlTypeError
+from adql.errors import AdqlLimitError, AdqlTypeError
 from adql.typed import Kind, Meta
 
 _LARGEST_INTEGER: Final = 2**63 - 1
@@ -19,6 +19,9 @@ SQL_TYPES: Final = {
     "double": "double precision",
 }
 """By VOTable's datatype, of single values."""
+
+_LONGEST: Final = 4_000_000
+"""Characters of SQL; of the longest query that is read, one without places gives a tenth of it."""
 
 
 def sql_type(meta: Meta) -> str:
@@ -70,3 +73,18 @@ def number(value: float) -> str:
     if not math.isfinite(exact):
         raise AdqlTypeError("a number is too large for double precision")
     return f"'{exact!r}'::double precision"
+
+
+def bounded(sql: str) -> str:
+    """A piece of SQL that is not too long: functions of places repeat their arguments, at every level.
+
+    Raises
+    ------
+    AdqlLimitError
+        If it is.
+    """
+    if len(sql) > _LONGEST:
+        raise AdqlLimitError(
+            "the query becomes too large", suggestion="name inner values in a derived table or a WITH clause"
+        )
+    return sql

@@ -186,6 +186,7 @@ def _region(expression: Call) -> Shape:
 
 
 def _of_array(sql: str, kind: Kind) -> Shape:
+    literals.bounded(sql)
     match kind:
         case Kind.POINT:
             return Point(f"({sql})[1]", f"({sql})[2]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from adql.postgres import calls, literals
 from adql.typed import (
@@ -21,9 +21,6 @@ from adql.typed import (
 
 if TYPE_CHECKING:
     from adql.postgres.writer import Writer
-
-_INTEGER_TEXT: Final = r"^\s*[-+]?\d{1,18}\s*$"
-_NUMBER_TEXT: Final = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?\s*$"
 
 
 def value(writer: Writer, expression: Expression) -> str:
@@ -70,7 +67,7 @@ def operand(writer: Writer, expression: Expression, null_type: str) -> str:
     """SQL of an expression where PostgreSQL must know the type of NULL."""
     if isinstance(expression, Constant) and expression.value is None:
         return f"NULL::{null_type}"
-    return value(writer, expression)
+    return writer.value(expression)
 
 
 def as_text(writer: Writer, expression: Expression) -> str:
@@ -129,9 +126,9 @@ def _aggregate(writer: Writer, expression: Aggregate) -> str:
 
 def _case(writer: Writer, expression: Case) -> str:
     branches = " ".join(
-        f"WHEN {writer.condition(test)} THEN {value(writer, result)}" for test, result in expression.branches
+        f"WHEN {writer.condition(test)} THEN {writer.value(result)}" for test, result in expression.branches
     )
-    otherwise = f" ELSE {value(writer, expression.otherwise)}" if expression.otherwise is not None else ""
+    otherwise = f" ELSE {writer.value(expression.otherwise)}" if expression.otherwise is not None else ""
     return f"(CASE {branches}{otherwise} END)"
 
 
@@ -147,9 +144,9 @@ def _cast(writer: Writer, expression: Cast) -> str:
     )
     sql = operand(writer, expression.operand, wanted)
     if kind is Kind.STRING and wanted != "timestamp":
-        pattern = _NUMBER_TEXT if wanted in ("real", "double precision") else _INTEGER_TEXT
         # Texts that are no numbers become NULL.
-        return f"(CASE WHEN ({sql})::text ~ {literals.text(pattern)} THEN ({sql})::text::{wanted} END)"
+        read = "adql_number" if wanted in ("real", "double precision") else "adql_whole"
+        return f"{read}(({sql})::text)::{wanted}"
     if kind is Kind.BOOLEAN and wanted not in ("integer", "timestamp"):
         return f"({sql})::integer::{wanted}"
     return f"({sql})::{wanted}"

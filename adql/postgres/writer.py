@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adql.backend import Backend
+from adql.postgres import literals
 
 if TYPE_CHECKING:
     from adql.typed import Condition, Expression, QueryExpression
@@ -20,8 +21,14 @@ class Writer:
     backend: Backend
 
     def value(self, expression: Expression) -> str:
-        """SQL of an expression."""
-        return values.value(self, expression)
+        """SQL of an expression.
+
+        Raises
+        ------
+        AdqlLimitError
+            If it becomes too long: functions of places repeat their arguments.
+        """
+        return literals.bounded(values.value(self, expression))
 
     def condition(self, condition: Condition, *, filters: bool = False) -> str:
         """SQL of a condition.
@@ -31,7 +38,7 @@ class Writer:
         filters
             Whether rows for which it does not hold are dropped: only then can an index serve it.
         """
-        return conditions.condition(self, condition, filters=filters)
+        return literals.bounded(conditions.condition(self, condition, filters=filters))
 
     def query(self, query: QueryExpression) -> str:
         """SQL of a query, whose columns are named by their keys."""

@@ -642,6 +642,17 @@ BEGIN ATOMIC
                 ELSE trunc(x::numeric, n)::double precision END;
 END;
 
+-- A text as a number; null if it is none.
+CREATE FUNCTION adql_whole(x text)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT CASE WHEN x ~ '^\s*[-+]?\d{1,18}\s*$' THEN x::bigint END; END;
+
+CREATE FUNCTION adql_number(x text)
+RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN x ~ '^\s*[-+]?(\d{1,250}\.?\d*|\.\d+)([eE][-+]?\d{1,2})?\s*$' THEN x::double precision END;
+END;
+
 -- Modified Julian date of a time without zone, which is UTC here.
 CREATE FUNCTION adql_mjd(t timestamp without time zone)
 RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
