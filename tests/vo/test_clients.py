@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 import subprocess
 import warnings
@@ -117,13 +118,29 @@ async def test_pyvo_finds_spectra_by_position(address: str) -> None:
         first = pyvo.dal.TAPService(f"{address}/tap").search(SPECTRA)[0]
         service = pyvo.dal.SSAService(f"{address}/ssa")
         found = service.search(pos=(first["s_ra"], first["s_dec"]), diameter=0.01)
-        return first, found, found[0].getdataurl()
+        spectrum = Table.read(found[0].acref, format="votable")
+        links = [{str(link.semantics) for link in one} for one in found.iter_datalinks()]
+        return first, found, spectrum, links
 
-    first, found, url = await apart(work)
-    assert first["obs_publisher_did"] in set(
-        found["PubDID"] if "PubDID" in found.fieldnames else found.getcolumn("pubdid")
-    )
-    assert url.startswith(address)
+    first, found, spectrum, links = await apart(work)
+    assert first["obs_publisher_did"] in set(found.getcolumn("ssa_pubdid"))
+    assert found[0].acref.startswith(f"{address}/vo/spectra/")
+    assert found[0].title
+    assert {"wavelength", "flux", "error"} <= set(spectrum.colnames)
+    assert len(links) == len(found)
+    assert all({"#this", "#preview", "#cutout", "#progenitor"} <= one for one in links)
+
+
+async def test_pyvo_cuts_a_spectrum(address: str) -> None:
+    def work() -> Any:
+        service = pyvo.dal.SSAService(f"{address}/ssa")
+        found = service.search(band=(4.5e-7, 4.6e-7), maxrec=1)
+        links = next(found.iter_datalinks())
+        cutout = next(links.bysemantics("#cutout", include_narrower=False))
+        return Table.read(io.BytesIO(cutout.process(band=(4.5e-7, 4.6e-7)).read()), format="fits")
+
+    part = await apart(work)
+    assert 4500 <= part["wavelength"].min() < part["wavelength"].max() <= 4600
 
 
 async def test_astroquery_asks(address: str) -> None:
