@@ -43,8 +43,8 @@ def tidy(
 ) -> None:
     """Remove what is kept no longer, and save what no file can tell, as `paws backup` does.
 
-    Removes superseded products after PAWS_TIDY_VERSIONS days, logs that nothing names, and what killed runners
-    left. Never removes a current product, nor any product that one was made with. May run beside a live system;
+    Removes superseded products after PAWS_TIDY_VERSIONS days, logs that nothing names, jobs of queries whose time is
+    over, and what killed processes left. Never removes a current product, nor any product that one was made with. May run beside a live system;
     run it every day (infra/systemd has a timer; infra/compose.yaml a service).
     """
     from agents.tidy.main import repeatedly
@@ -68,13 +68,14 @@ def tidy(
             *report.unregistered,
             *report.torn,
             *report.logs,
+            *report.jobs,
         ):
             click.echo(name)
         verb = "would be removed" if dry_run else "removed"
         click.echo(
             f"{verb}: {len(report.versions)} superseded versions, {len(report.work_folders)} work folders, "
             f"{len(report.unregistered)} unregistered folders, {len(report.torn)} half-written files, "
-            f"{len(report.logs)} logs; {report.bytes / 1e9:.2f} GB"
+            f"{len(report.logs)} logs, {len(report.jobs)} jobs of queries; {report.bytes / 1e9:.2f} GB"
         )
 
     async def again() -> None:

@@ -63,3 +63,13 @@ def old_logs(
     for path in sorted((logs_dir / "reductions").glob("*/*.log")):
         if age_of(path, now) > age and path.relative_to(data_dir).as_posix() not in named:
             yield path
+
+
+def left_of_queries(tap_dir: Path, known: Collection[str], now: float) -> Iterator[Path]:
+    """Folders of jobs that nobody knows any more, and temporary files of queries, a day after they were left."""
+    for folder in sorted((tap_dir / "jobs").glob("??/*")):
+        if folder.name not in known and age_of(folder, now) > DAY:
+            yield folder
+    for path in sorted((tap_dir / "spool").glob("*")):
+        if age_of(path, now) > DAY:
+            yield path

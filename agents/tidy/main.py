@@ -23,6 +23,7 @@ from paws.database import DATABASE_TROUBLES, Pool
 from paws.errors import PawsError
 from paws.log import get_logger
 from paws.settings import Settings
+from paws.vo import jobs
 
 log = get_logger(__name__)
 
@@ -39,6 +40,7 @@ class TidyReport:
     unregistered: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)
     bytes: int = 0
     backup: str = ""
 
@@ -66,6 +68,7 @@ async def tidy(
         report.backup = str(saved.folder)
     if settings.tidy_versions > 0:
         await _versions(pool, settings, report, dry_run=dry_run, clock=clock)
+    await _jobs(pool, settings, report, dry_run=dry_run, clock=clock)
     registered, named = await storage.stored_folders(pool), await storage.named_logs(pool)
     await asyncio.to_thread(_files, settings, report, registered, named, dry_run=dry_run)
     log.info(
@@ -125,6 +128,23 @@ async def _versions(
             await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
         report.versions.append(home.relative_to(settings.data_dir).as_posix())
         report.bytes += version.size_bytes
+
+
+async def _jobs(pool: Pool, settings: Settings, report: TidyReport, *, dry_run: bool, clock: Clock) -> None:
+    """Jobs of queries whose time is over, with their results; and what killed processes left of others."""
+    for job_id in await jobs.expired(pool, clock()):
+        folder = jobs.job_folder(settings, job_id)
+        report.jobs.append(job_id)
+        report.bytes += await asyncio.to_thread(_size, folder)
+        if not dry_run:
+            await jobs.destroy(pool, settings, job_id)
+    known = await jobs.known(pool)
+    left = await asyncio.to_thread(list, files.left_of_queries(settings.tap_dir, known, time.time()))
+    for path in left:
+        report.jobs.append(path.relative_to(settings.data_dir).as_posix())
+        report.bytes += await asyncio.to_thread(_size, path)
+        if not dry_run:
+            await asyncio.to_thread(_remove, path)
 
 
 def _files(

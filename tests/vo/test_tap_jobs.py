@@ -87,7 +87,9 @@ async def test_a_job_may_run_from_its_creation_on(vo: House):
 async def test_parameters_are_set_until_it_runs(vo: House):
     lea = as_program(vo, "lea")
     path = await create(lea)
-    await lea.post(f"{path}/parameters", data={"query": "SELECT 7 AS n FROM TAP_SCHEMA.schemas", "MAXREC": "1"})
+    await lea.post(
+        f"{path}/parameters", data={"query": "SELECT 7 AS n FROM TAP_SCHEMA.schemas", "MAXREC": "1"}
+    )
     await lea.post(f"{path}/executionduration", data={"EXECUTIONDURATION": "999999"})
     await lea.post(f"{path}/destruction", data={"DESTRUCTION": "2026-03-14T00:00:00Z"})
     assert (await lea.get(f"{path}/executionduration")).text == "14400"
@@ -165,7 +167,11 @@ async def test_jobs_of_others_are_not_there(vo: House):
     for stranger in (mia, nobody):
         theirs = await stranger.get(path)
         missing = await stranger.get("/tap/async/0123456789abcdef0123456789abcdef")
-        assert (theirs.status_code, theirs.content) == (missing.status_code, missing.content) == (404, theirs.content)
+        assert (
+            (theirs.status_code, theirs.content)
+            == (missing.status_code, missing.content)
+            == (404, theirs.content)
+        )
         assert (await stranger.delete(path)).status_code == 404
         assert path.rsplit("/", 1)[-1] not in (await stranger.get("/tap/async")).text
     assert path.rsplit("/", 1)[-1] in (await lea.get("/tap/async")).text
@@ -181,7 +187,8 @@ async def test_the_list_is_narrowed_down(vo: House):
     async def listed(**parameters: str) -> list[str]:
         answer = await theo.get("/tap/async", params=parameters)
         return [
-            f"/tap/async/{one.get('id')}" for one in ElementTree.fromstring(answer.content).iter(f"{UWS}jobref")
+            f"/tap/async/{one.get('id')}"
+            for one in ElementTree.fromstring(answer.content).iter(f"{UWS}jobref")
         ]
 
     assert await listed() == [second, first]
@@ -284,7 +291,9 @@ async def test_a_process_that_ends_hands_its_jobs_back(vo: House):
     runner = vo.app.state.web.tap.jobs
     await executing(root, path)
     await runner._leave()
-    row = await vo.pool.fetchrow("SELECT phase, attempts FROM tap_job WHERE job_id = $1", path.rsplit("/", 1)[-1])
+    row = await vo.pool.fetchrow(
+        "SELECT phase, attempts FROM tap_job WHERE job_id = $1", path.rsplit("/", 1)[-1]
+    )
     assert (row["phase"], row["attempts"]) in (("QUEUED", 0), ("EXECUTING", 1))
     await root.delete(path)
 

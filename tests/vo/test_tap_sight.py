@@ -25,7 +25,9 @@ TABLES = (
     "paws.fields",
     "paws.observing_log",
 )
-UPLOAD = b"ra,dec\n" + b"".join(f"{ra},{dec}\n".encode() for ra in range(0, 360, 4) for dec in range(-88, 90, 8))
+UPLOAD = b"ra,dec\n" + b"".join(
+    f"{ra},{dec}\n".encode() for ra in range(0, 360, 4) for dec in range(-88, 90, 8)
+)
 
 
 async def number(client: httpx.AsyncClient, query: str) -> int:
@@ -63,7 +65,10 @@ async def test_everybody_counts_their_own_rows(vo: House, table):
 )
 async def test_no_way_of_asking_shows_more(vo: House, query):
     """Theirs are shown to theo, and neither to mia nor to a stranger; what belongs to nobody is on no side."""
-    fields = {name: {row["field"] for row in await rows(as_program(vo, name), query)} for name in ("theo", "mia", None)}
+    fields = {
+        name: {row["field"] for row in await rows(as_program(vo, name), query)}
+        for name in ("theo", "mia", None)
+    }
     if "TAP_SCHEMA.tables" in query:
         assert fields["theo"]
         assert fields["mia"] == fields[None] == set()
@@ -166,7 +171,9 @@ async def test_all_ways_to_sign_in_show_the_same(vo: House):
     assert await number(vo.browser(Authorization=f"Bearer {metrics}"), query) == 0
 
 
-@pytest.mark.parametrize("secret", ["lea:wrong", "nobody:three blue fibres", "lea", ":", "lea:\0", "\xff\xff"])
+@pytest.mark.parametrize(
+    "secret", ["lea:wrong", "nobody:three blue fibres", "lea", ":", "lea:\0", "\xff\xff"]
+)
 async def test_a_wrong_password_is_refused_and_never_ignored(vo: House, secret):
     header = base64.b64encode(secret.encode("latin-1")).decode()
     answer = await vo.browser("198.51.100.9", Authorization=f"Basic {header}").get("/tap/capabilities")
@@ -190,5 +197,7 @@ async def test_pages_for_people_take_no_passwords_with_each_request(vo: House):
 
 
 async def test_rows_are_as_csv_has_them(vo: House):
-    (row,) = csv.DictReader(io.StringIO((await ask(as_program(vo, "lea"), "SELECT TOP 1 field FROM ivoa.obscore")).text))
+    (row,) = csv.DictReader(
+        io.StringIO((await ask(as_program(vo, "lea"), "SELECT TOP 1 field FROM ivoa.obscore")).text)
+    )
     assert row["field"] == THEIR_FIELD

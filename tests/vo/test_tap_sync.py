@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from astropy.io.votable import parse
@@ -31,7 +32,9 @@ async def rows(client: httpx.AsyncClient, query: str, **more: str) -> list[dict[
 def told(answer: httpx.Response) -> str:
     """The reason that an error document gives."""
     assert answer.headers["content-type"] == "application/x-votable+xml"
-    (info,) = [one for one in parse(io.BytesIO(answer.content)).resources[0].infos if one.name == "QUERY_STATUS"]
+    (info,) = [
+        one for one in parse(io.BytesIO(answer.content)).resources[0].infos if one.name == "QUERY_STATUS"
+    ]
     assert info.value == "ERROR"
     return str(info.content)
 
@@ -50,7 +53,12 @@ async def test_a_query_has_an_answer_with_its_metadata(vo: House):
 
 async def test_both_methods_and_all_names_of_parameters_ask_the_same(vo: House):
     lea = as_program(vo, "lea")
-    query = {"Query": "SELECT COUNT(*) AS n FROM ivoa.obscore", "Format": "csv", "request": "doQuery", "lang": "ADQL"}
+    query = {
+        "Query": "SELECT COUNT(*) AS n FROM ivoa.obscore",
+        "Format": "csv",
+        "request": "doQuery",
+        "lang": "ADQL",
+    }
     by_get = await lea.get("/tap/sync", params=query)
     by_form = await lea.post("/tap/sync", data=query)
     by_parts = await lea.post("/tap/sync", data=query, files={"unused": b""})
@@ -128,7 +136,9 @@ async def test_a_query_that_takes_too_long_is_ended(vo: House):
 async def test_a_query_ends_when_nobody_listens(vo: House):
     many = ", ".join(f"ivoa.obscore AS t{number}" for number in range(6))
     client = as_program(vo, "root")
-    request = client.build_request("GET", "/tap/sync", params={**ADQL, "QUERY": f"SELECT COUNT(*) AS n FROM {many}"})
+    request = client.build_request(
+        "GET", "/tap/sync", params={**ADQL, "QUERY": f"SELECT COUNT(*) AS n FROM {many}"}
+    )
 
     async def gone():
         return {"type": "http.disconnect"}
@@ -162,7 +172,13 @@ async def test_a_query_ends_when_nobody_listens(vo: House):
 async def test_answers_are_made_in_all_formats(vo: House):
     lea = as_program(vo, "lea")
     query = "SELECT TOP 5 s_ra, target_name, s_region, fibre FROM ivoa.obscore"
-    starts = {"votable": b"<?xml", "votable/b2": b"<?xml", "tsv": b"s_ra\t", "fits": b"SIMPLE", "parquet": b"PAR1"}
+    starts = {
+        "votable": b"<?xml",
+        "votable/b2": b"<?xml",
+        "tsv": b"s_ra\t",
+        "fits": b"SIMPLE",
+        "parquet": b"PAR1",
+    }
     for name, start in starts.items():
         answer = await lea.get("/tap/sync", params={**ADQL, "QUERY": query, "RESPONSEFORMAT": name})
         assert answer.content.startswith(start), name
@@ -189,7 +205,7 @@ async def test_what_the_database_may_do_for_a_query_is_bounded(vo: House):
             "INSERT INTO tap_job (job_id) VALUES ('x')",
             "CREATE TABLE vo.mine (a int)",
         ):
-            with pytest.raises(Exception, match="permission denied|read-only"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(forbidden)
         limit = await connection.fetchval("SHOW temp_file_limit")
     assert limit == "4000MB"

@@ -65,9 +65,15 @@ async def tables(request: Request) -> Response:
     found = list(await state.tap.queries.catalogue(asker_of(request)))
     around = await _surroundings(request)
     return Response(
-        tableset_document(found, around, columns=detail.lower() == "max"),
+        tableset_document(
+            found,
+            around,
+            columns=detail.lower() == "max",
+            # It names itself where it posts, but not where it gets; every other program does.
+            for_astroquery=request.headers.get("user-agent", "astroquery/").startswith("astroquery/"),
+        ),
         200,
-        _HEADERS,
+        {**_HEADERS, "Vary": "User-Agent"},
         XML,
     )
 

@@ -127,7 +127,9 @@ class QueryDesk:
         transaction = None
         try:
             async with allowance.spending():
-                transaction = await self._begin(connection, base_url, seconds, label, writing=load is not None)
+                transaction = await self._begin(
+                    connection, base_url, seconds, label, writing=load is not None
+                )
                 catalogue = await self._catalogues.catalogue(connection, asker.account_id, asker.sight)
                 if load is not None:
                     catalogue = catalogue.with_tables(await load(connection, self._backend))

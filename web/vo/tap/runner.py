@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -96,11 +97,11 @@ class JobRunner:
                     return
                 task = asyncio.create_task(self._work(job), name=f"job {job.job_id}")
                 self._tasks[job.job_id] = task
-                task.add_done_callback(lambda _done, name=job.job_id: self._done(name))
+                task.add_done_callback(partial(self._done, job.job_id))
         except DATABASE_TROUBLES as error:
             log.warning("jobs wait for the database", error=repr(error))
 
-    def _done(self, job_id: str) -> None:
+    def _done(self, job_id: str, _task: asyncio.Task[None]) -> None:
         self._tasks.pop(job_id, None)
         self._bell.ring(job_id)
         self.wake()

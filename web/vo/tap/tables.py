@@ -18,6 +18,9 @@ NAMESPACES: Final = {
     "xmlns:xsi": XSI,
 }
 
+ESA: Final = "http://esa.int/xml/EsaTapPlus"
+"""Namespace of an attribute that astroquery wants of every column (its issue 1597, "won't fix")."""
+
 
 @dataclass(frozen=True)
 class SchemaFacts:
@@ -88,14 +91,20 @@ def _keys(rows: Iterable[Any]) -> dict[str, list[KeyFacts]]:
     return found
 
 
-def tableset_document(tables: Sequence[Table], around: Surroundings, *, columns: bool = True) -> bytes:
+def tableset_document(
+    tables: Sequence[Table], around: Surroundings, *, columns: bool = True, for_astroquery: bool = False
+) -> bytes:
     """All tables that somebody sees.
 
     Parameters
     ----------
     columns
         Whether their columns are told too.
+    for_astroquery
+        Give columns an attribute of ESA's services: astroquery.utils.tap reads no document without it, and others
+        need not see what the schema of the document does not know.
     """
+    namespaces = {**NAMESPACES, "xmlns:esatapplus": ESA} if for_astroquery else NAMESPACES
     seen = {table.name for table in tables}
     schemas = []
     for schema in around.schemas:
@@ -108,10 +117,13 @@ def tableset_document(tables: Sequence[Table], around: Surroundings, *, columns:
                     element("name", None, schema.name),
                     element("description", None, schema.description) if schema.description else None,
                     element("utype", None, schema.utype) if schema.utype else None,
-                    *(_table("table", None, table, around, seen, columns=columns) for table in inside),
+                    *(
+                        _table("table", None, table, around, seen, columns=columns, esa=for_astroquery)
+                        for table in inside
+                    ),
                 )
             )
-    return document(element("vosi:tableset", NAMESPACES, *schemas))
+    return document(element("vosi:tableset", namespaces, *schemas))
 
 
 def table_document(table: Table, around: Surroundings, seen: Iterable[str]) -> bytes:
@@ -133,6 +145,7 @@ def _table(
     seen: set[str],
     *,
     columns: bool,
+    esa: bool = False,
 ) -> Markup:
     utype = around.utypes.get(table.name)
     return element(
@@ -141,16 +154,16 @@ def _table(
         element("name", None, table.name),
         element("description", None, table.description) if table.description else None,
         element("utype", None, utype) if utype else None,
-        *((_column(column) for column in table.columns) if columns else ()),
+        *((_column(column, esa=esa) for column in table.columns) if columns else ()),
         *((_key(key) for key in around.keys.get(table.name, ()) if key.target in seen) if columns else ()),
     )
 
 
-def _column(column: Column) -> Markup:
+def _column(column: Column, *, esa: bool) -> Markup:
     flags = [name for name, set_ in (("indexed", column.indexed), ("principal", column.principal)) if set_]
     return element(
         "column",
-        {"std": "true" if column.std else "false"},
+        {"std": "true" if column.std else "false", **({"esatapplus:flags": "0"} if esa else {})},
         element("name", None, quoted(column.name)),
         element("description", None, column.description) if column.description else None,
         element("unit", None, column.unit) if column.unit else None,
