@@ -35,7 +35,12 @@ _WALLED: Final = "$1::boolean"
 """Stands in relations with limits, and nowhere else."""
 
 _ALL_COLUMNS: Final = re.compile(r"(?:\b(?:SELECT|ALL|DISTINCT)|\bTOP\s+\d+|[.,(])\s*\*", re.IGNORECASE)
-_CONSTANTS: Final = re.compile(r"'(?:[^']|'')*'|--[^\n]*|(?<![\w)\"])[-+]\s*[\d.]|[\d.][eE][-+]\d")
+_WORDS: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*")
+"""Texts, names in quotes, and comments: what looks like an operator in them is none."""
+_EXPONENT: Final = re.compile(r"([\d.])[eE][-+](?=\d)")
+_SIGN: Final = re.compile(
+    r"([(,=<>]|\b(?:AND|BETWEEN|OR|WHEN|THEN|ELSE)\b)\s*[-+](?=\s*[\d.])", re.IGNORECASE
+)
 _FALLIBLE: Final = re.compile(r"[-+*/]|\b(?:CAST|SUM|AVG|SELECT.*\bSELECT)\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -64,8 +69,8 @@ class Allowance:
 
 def may_fail(query: str) -> bool:
     """Whether a query may fail at single rows: it calculates, converts, or has subqueries. Rather yes than no."""
-    plain = _ALL_COLUMNS.sub(" ", _CONSTANTS.sub(" ", query))
-    return _FALLIBLE.search(plain) is not None
+    plain = _EXPONENT.sub(r"\1e", _WORDS.sub(" x ", query))
+    return _FALLIBLE.search(_ALL_COLUMNS.sub(" ", _SIGN.sub(r"\1 ", plain))) is not None
 
 
 def behind_walls(tables: Iterable[Table]) -> list[Table]:

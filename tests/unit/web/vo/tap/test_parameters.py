@@ -1,0 +1,96 @@
+"""Parameters and files of a request, bounded while they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from web.vo.problems import ServiceError
+from web.vo.tap.parameters import Parameters, read_parameters
+
+LARGEST = 2_000_000
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A server that says what it read, and keeps files in the folder of the test."""
+
+    async def read(request: Request) -> JSONResponse:
+        try:
+            found = await read_parameters(request, tmp_path / "spool", LARGEST, 1000)
+        except ServiceError as error:
+            return JSONResponse({"error": error.detail}, error.status_code)
+        files = {name: path.read_bytes()[:10].decode("latin-1") for name, path in found.files.items()}
+        return JSONResponse({"items": found.items, "files": files})
+
+    app = Starlette(routes=[Route("/", read, methods=["GET", "POST"])])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tap") as found:
+        yield found
+
+
+async def test_names_are_read_in_any_case_and_files_are_kept(client):
+    answer = await client.post(
+        "/?lang=ADQL",
+        data={"Query": "SELECT 'ä'", "upload": "a,param:up"},
+        files={"up": ("x.vot", b"<VOTABLE")},
+    )
+    assert answer.json() == {
+        "items": [["LANG", "ADQL"], ["QUERY", "SELECT 'ä'"], ["UPLOAD", "a,param:up"]],
+        "files": {"up": "<VOTABLE"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"content": b"QUERY=" + b"x" * 2_000_000}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        ({"content": b"QUERY=%ff"}, HTTPStatus.BAD_REQUEST),
+        ({"content": b"&".join(b"a=1" for _ in range(300))}, HTTPStatus.BAD_REQUEST),
+        ({"content": b"QUERY=a%00b"}, HTTPStatus.BAD_REQUEST),
+        ({"files": {"up": ("x", b"x" * 4_000_000)}}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        # A part without a name of a file is held in memory, and may be no larger either.
+        ({"files": {"up": (None, b"x" * 2_500_000)}}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        ({"files": [("up", ("a", b"1")), ("up", ("b", b"2"))]}, HTTPStatus.BAD_REQUEST),
+        ({"json": {"QUERY": "x"}}, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+        (
+            {"content": b"not parts at all", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+            HTTPStatus.BAD_REQUEST,
+        ),
+    ],
+)
+async def test_what_cannot_be_read_or_is_too_much_is_refused(client, sent, status, tmp_path):
+    if "content" in sent and "headers" not in sent:
+        sent = {**sent, "headers": {"content-type": "application/x-www-form-urlencoded"}}
+    answer = await client.post("/", **sent)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+
+
+async def test_an_upload_that_never_ends_is_cut_off(client):
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b'--x\r\nContent-Disposition: form-data; name="up"; filename="a"\r\n\r\n'
+        while True:
+            sent += 100_000
+            yield b"x" * 100_000
+
+    answer = await client.post(
+        "/", content=endless(), headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert answer.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    assert sent < 2 * LARGEST
+
+
+def test_a_parameter_may_be_repeated_if_it_says_the_same():
+    found = Parameters([("LANG", "ADQL"), ("LANG", "ADQL"), ("FORMAT", ""), ("FORMAT", "csv")])
+    assert (found.one("LANG"), found.one("FORMAT"), found.one("MAXREC")) == ("ADQL", "csv", None)
