@@ -18,6 +18,7 @@ from paws.vo.publish.work import work_off
 from tests.support.night_rows import NightRows
 from tests.support.people import CHEAP, MINE, House, csrf_in, house_of, populate, send
 from tests.vo.tables import made_up, wish
+from tests.web.conftest import running
 from web.vo.tables.publisher import PublisherDesk
 
 CSV = b"id,ra,dec\n1,10,-30\n2,20,-31\n"
@@ -274,3 +275,19 @@ async def test_a_table_that_is_replaced_stays_whose_it_is(house: House) -> None:
     assert (await root.get("/api/tables/ours.targets")).json()["seen_by"] == f"members of {MINE}"
     theo = await house.person("theo")
     assert 'value="ours.targets"' not in (await theo.get("/tables/new?name=ours.targets")).text
+
+
+async def test_where_nobody_has_to_sign_in_everybody_publishes_for_everybody(
+    database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PublisherDesk, "run", lambda _self: asyncio.Event().wait())
+    async with running(database) as (_app, client):
+        page = (await client.get("/tables/new")).text
+        assert "everybody" in page
+        assert "you alone" not in page
+        assert (await upload(client, name="stars")).status_code == 422  # no schema, and nobody's own
+        assert (await upload(client, name="gama.stars")).status_code == 303
+        assert await work_off(database) == 1
+        assert "gama.stars" in await names(client)
+        assert (await send(client, "/tables/gama.stars/drop", "/tables/gama.stars")).status_code == 303
+        assert await names(client) == set()

@@ -26,7 +26,7 @@ from paws.vo.publish.wish import Wish, wish_from
 log = get_logger(__name__)
 
 MOST_TRIES: Final = 3
-MOST_WAITING: Final = 20
+MOST_WAITING: Final = 5
 """Uploads of one person that may wait at once."""
 KEPT_DAYS: Final = 7
 """How long what became of an upload is shown."""

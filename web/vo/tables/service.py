@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal
+from typing import Final, Literal
 
 from paws.accounts.audit import Actor
 from paws.accounts.groups import check_proposal
+from paws.operations import room
 from paws.vo.audience import EVERYBODY, Audience
 from paws.vo.publish import queue, shelf
 from paws.vo.publish.errors import PublishError, QuotaError
@@ -20,7 +22,9 @@ from web.problems import NotFoundError, ProblemError
 from web.state import WebState
 
 Audiences = Literal["everybody", "proposal", "personal"]
-_PACKED = 4
+_LEAST_FREE: Final = 2_000_000_000
+"""Bytes that stay free on the disk of uploads: products are written there too."""
+_PACKED: Final = 4
 """Times its quota that a personal table's file may have: text takes more room than numbers do."""
 
 
@@ -101,7 +105,14 @@ async def check_room(state: WebState, visitor: Visitor) -> None:
     ------
     QuotaError
         If as many wait as may.
+    ProblemError
+        503 if there is no room on the disk.
     """
+    disk = await asyncio.to_thread(room, queue.uploads_dir(state.settings))
+    if disk.free < _LEAST_FREE:
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE, "The disk for uploads is full; tell whoever runs this."
+        )
     if await queue.waiting_of(state.pool, visitor.account_id) >= queue.MOST_WAITING:
         raise QuotaError(f"{queue.MOST_WAITING} uploads of yours wait; send more when some are done.")
 
