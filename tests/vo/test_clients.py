@@ -58,7 +58,7 @@ async def test_pyvo_asks_at_once_and_reads_what_there_is(address: str) -> None:
     result, tables, geometry = await apart(work)
     assert len(result) == 5
     assert result.fieldnames == ("obs_publisher_did", "access_url", "access_format", "s_ra", "s_dec")
-    assert {"ivoa.obscore", "tap_schema.tables", "paws.spectra"} <= tables
+    assert {"ivoa.obscore", "TAP_SCHEMA.tables", "paws.spectra"} <= tables
     assert {"CONTAINS", "POINT"} <= geometry
 
 

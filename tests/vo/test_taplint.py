@@ -42,7 +42,7 @@ async def test_taplint_finds_no_fault(vo_site: Site) -> None:
         )
     assert status == 0, output
     found = [
-        (section["code"], report["level"], report["code"], report["text"])
+        (section["code"], report["level"], report["code"], report.get("text", ""))
         for section in json.loads(output)["sections"]
         for report in section["reports"]
     ]
