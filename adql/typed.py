@@ -12,7 +12,7 @@ It says less than `adql.tree`, so that a generator has less to know:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
 
@@ -91,7 +91,7 @@ class ColumnValue:
         What the catalogue says of it; None for columns of derived and common tables.
     """
 
-    source: Source
+    source: Source = field(repr=False)
     key: str
     meta: Meta
     column: Column | None = None
@@ -272,7 +272,7 @@ class CommonSource:
     """A use of a common table."""
 
     alias: str
-    common: CommonTable
+    common: CommonTable = field(repr=False)
 
     @property
     def outputs(self) -> tuple[Output, ...]:

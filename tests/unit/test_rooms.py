@@ -10,11 +10,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MAY_IMPORT = {
     "schemas": set(),
-    "paws": {"schemas"},
+    "adql": set(),
+    "paws": {"schemas", "adql"},
     "quicklook": set(),
     "simulator": set(),
-    "agents": {"schemas", "paws"},
-    "web": {"schemas", "paws"},
+    "agents": {"schemas", "paws", "adql"},
+    "web": {"schemas", "paws", "adql"},
 }
 ENGINES = ROOT / "agents" / "reducer" / "engines"
 """The only place that knows quicklook."""

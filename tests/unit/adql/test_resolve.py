@@ -1,0 +1,485 @@
+"""What names mean, which types values have, and what follows into a result."""
+
+from __future__ import annotations
+
+import pytest
+from astropy.io.votable.ucd import check_ucd
+
+from adql import AdqlError, parse
+from adql.errors import AdqlNameError, AdqlTypeError
+from adql.resolve import resolve
+from adql.typed import (
+    And,
+    Arithmetic,
+    Call,
+    Cast,
+    ColumnValue,
+    CommonSource,
+    Comparison,
+    Constant,
+    Join,
+    Kind,
+    OutputNumber,
+    Query,
+    QuerySource,
+    Select,
+    TableSource,
+)
+
+
+@pytest.fixture
+def resolved(catalogue):
+    def run(text: str) -> Query:
+        try:
+            return resolve(parse(text), catalogue)
+        except AdqlError as error:
+            raise error.located(text) from None
+
+    return run
+
+
+@pytest.fixture
+def outputs(resolved):
+    """The columns of a result, as (name, datatype, unit, UCD)."""
+
+    def run(text: str):
+        return [
+            (one.name, one.meta.datatype, one.meta.unit, one.meta.ucd)
+            for one in resolved(text).expression.outputs
+        ]
+
+    return run
+
+
+def select(query: Query) -> Select:
+    assert isinstance(query.expression.body, Select)
+    return query.expression.body
+
+
+# --- names --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT ra FROM survey.objects",
+        "SELECT RA FROM Objects",
+        'SELECT "ra" FROM "survey".objects',
+        "SELECT objects.ra FROM objects",
+        "SELECT survey.objects.ra FROM objects",
+        "SELECT o.ra FROM paws.survey.objects AS o".replace("paws.", ""),
+        'SELECT "Size" FROM objects',
+        'SELECT "B-V", "HIP" FROM vizier."I/239/hip"',
+        'SELECT hip."B-V" FROM "I/239/hip" AS hip',
+        "SELECT name FROM TAP_UPLOAD.mine",
+        "SELECT o.ra FROM objects AS o WHERE EXISTS (SELECT * FROM spectra WHERE spectra.name = o.name AND snr > ra)",
+        "SELECT x FROM (SELECT ra AS x FROM objects) AS q",
+        'SELECT q."Max Mag" FROM (SELECT MAX(mag) AS "Max Mag" FROM objects) AS q',
+        "WITH a AS (SELECT ra FROM objects), b AS (SELECT ra FROM a) SELECT * FROM a JOIN b USING (ra)",
+        "WITH objects AS (SELECT snr FROM spectra) SELECT snr FROM objects",
+        "SELECT ra + 1 AS x FROM objects ORDER BY x, x * 2, dec",
+        "SELECT FLOOR(mag) AS bin, COUNT(*) FROM objects GROUP BY bin",
+        "SELECT mag, COUNT(*) FROM objects GROUP BY 1",
+        "SELECT ra AS x, ra AS x FROM objects ORDER BY x",
+    ],
+)
+def test_names_are_found(resolved, text):
+    assert resolved(text).expression.outputs
+
+
+UNKNOWN = [
+    ("SELECT rra FROM objects", "there is no column rra", "did you mean ra"),
+    ("SELECT o.rra FROM objects AS o", "the table o has no column rra", "did you mean ra"),
+    ("SELECT ra FROM objekts", "there is no table objekts", "did you mean survey.objects?"),
+    ("SELECT ra FROM nowhere", "there is no table nowhere", "TAP_SCHEMA.tables"),
+    ("SELECT objects.ra FROM objects AS o", "no table of FROM is called objects", "there are o"),
+    ("SELECT p.* FROM objects AS o", "no table of FROM is called p", "there are o"),
+    ("SELECT name FROM objects, spectra", "ambiguous", "objects.name or spectra.name"),
+    ("SELECT x FROM (SELECT ra AS x, dec AS x FROM objects) AS q", "ambiguous", "a name of its own with AS"),
+    ('SELECT Hip FROM "I/239/hip"', "ambiguous", ""),
+    ('SELECT "RA" FROM objects', "there is no column", "did you mean ra"),
+    ('SELECT ra FROM objects WHERE name = "M31"', "there is no column", "single quotes"),
+    ("SELECT ra AS x FROM objects WHERE x > 1", "there is no column x", "name of the select list"),
+    ("SELECT ra FROM objects, objects", "two tables of FROM are called survey.objects", "alias"),
+    ("SELECT a.ra FROM objects AS a, spectra AS a", "two tables of FROM are called a", "alias"),
+    ("SELECT q.snr FROM objects, (SELECT ra FROM spectra) AS q", "there is no column ra", ""),
+    (
+        "WITH a AS (SELECT ra FROM b), b AS (SELECT ra FROM objects) SELECT ra FROM a",
+        "there is no table b",
+        "",
+    ),
+    ("WITH a AS (SELECT ra FROM a) SELECT ra FROM a", "there is no table a", ""),
+    ("WITH a AS (SELECT ra FROM objects), A AS (SELECT ra FROM objects) SELECT ra FROM a", "two queries", ""),
+    ("SELECT my_function(ra) FROM objects", "there is no function my_function", "capabilities"),
+    ("SELECT ivo_has_word(name, 'x') FROM objects", "there is no function", "did you mean ivo_hasword?"),
+    ("SELECT pg_sleep(9) FROM objects", "there is no function pg_sleep", ""),
+    ("SELECT ra FROM pg_catalog.pg_class", "there is no table pg_catalog.pg_class", ""),
+    ("SELECT ra FROM objects ORDER BY 2", "there is no such column", "from 1 to 1"),
+    (
+        "SELECT ra FROM objects UNION SELECT ra FROM objects ORDER BY dec",
+        "ordered by names",
+        "the names are ra",
+    ),
+    ("SELECT ra FROM objects JOIN spectra USING (snr)", "there is no column snr", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), UNKNOWN)
+def test_unknown_and_ambiguous_names_are_refused_with_a_hint(resolved, text, message, hint):
+    with pytest.raises(AdqlNameError) as caught:
+        resolved(text)
+    assert message in caught.value.message
+    assert hint in caught.value.suggestion
+    assert caught.value.line == 1
+
+
+def test_a_star_is_expanded_from_the_catalogue(resolved):
+    columns = select(resolved("SELECT * FROM spectra")).outputs
+    assert [one.name for one in columns] == ["name", "snr", "exposure", "mag"]
+    assert all(isinstance(one.expression, ColumnValue) for one in columns)
+
+
+def test_columns_of_using_are_one_and_stand_first(resolved):
+    query = resolved("SELECT * FROM objects JOIN spectra USING (name)")
+    names = [one.name for one in query.expression.outputs]
+    assert names[:2] == ["name", "ra"]
+    assert names.count("name") == 1
+    assert names[-1] == "mag_2"
+
+
+@pytest.mark.parametrize(("kind", "column"), [("", "left"), ("LEFT", "left"), ("RIGHT", "right")])
+def test_a_column_of_using_is_that_of_the_side_that_is_kept(resolved, kind, column):
+    query = select(resolved(f"SELECT name FROM objects {kind} JOIN spectra USING (name)"))
+    join = query.tables[0]
+    assert isinstance(join, Join)
+    value = query.outputs[0].expression
+    assert isinstance(value, ColumnValue)
+    assert value.source is getattr(join, column)
+    assert isinstance(join.condition, Comparison)
+
+
+def test_a_column_of_a_full_join_is_that_of_either_side(resolved):
+    value = select(resolved("SELECT name FROM objects FULL JOIN spectra USING (name)")).outputs[0].expression
+    assert isinstance(value, Call)
+    assert value.name == "COALESCE"
+
+
+def test_a_natural_join_is_by_all_columns_of_one_name(resolved):
+    join = select(resolved("SELECT ra FROM objects NATURAL JOIN spectra")).tables[0]
+    assert isinstance(join, Join)
+    assert isinstance(join.condition, And)
+    assert len(join.condition.terms) == 2
+
+
+def test_each_use_of_a_table_has_an_alias_of_its_own(resolved):
+    query = resolved(
+        "WITH w AS (SELECT ra FROM objects) SELECT a.ra FROM objects AS a, objects AS b, w, "
+        "(SELECT dec FROM objects) AS q WHERE EXISTS (SELECT * FROM w)"
+    )
+    sources = select(query).tables
+    aliases = [
+        source.alias for source in sources if isinstance(source, TableSource | CommonSource | QuerySource)
+    ]
+    assert len(set(aliases)) == 4
+    assert [table.name for table in query.tables] == ["survey.objects"]
+
+
+def test_no_name_of_a_user_stands_where_the_database_reads_names(resolved):
+    query = select(resolved('SELECT q."x\\"";--" FROM (SELECT ra AS "x\\"";--" FROM objects) AS q'))
+    value = query.outputs[0].expression
+    assert isinstance(value, ColumnValue)
+    assert value.key == "c1"
+
+
+def test_order_by_a_name_of_the_select_list_or_what_it_stands_for_is_by_its_number(resolved):
+    query = resolved("SELECT ra, mag + 1 AS m FROM objects ORDER BY m DESC, mag + 1, dec")
+    assert [isinstance(term.expression, OutputNumber) for term in query.expression.order_by] == [
+        True,
+        True,
+        False,
+    ]
+    assert query.expression.order_by[0].expression == OutputNumber(2)
+
+
+# --- output names -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("selected", "names"),
+    [
+        ("ra, dec", ["ra", "dec"]),
+        ("RA", ["ra"]),
+        ('mag AS "Mag"', ["Mag"]),
+        ("COUNT(*), MAX(mag), SUM(mag * 2)", ["count_all", "max_mag", "sum_value"]),
+        ("UPPER(name), PI(), ra + 1, 'x'", ["upper_name", "pi_value", "column_3", "column_4"]),
+        ("CAST(ra AS REAL)", ["ra"]),
+        ("ra, ra, RA AS Ra, dec AS ra_2", ["ra", "ra_3", "Ra_4", "ra_2"]),
+    ],
+)
+def test_output_columns_have_names_that_no_other_has(outputs, selected, names):
+    assert [one[0] for one in outputs(f"SELECT {selected} FROM objects")] == names
+
+
+# --- types and metadata -------------------------------------------------------------------------------------
+
+DOUBLE = "double"
+FOLLOWS = [
+    ("ra", "double", "deg", "pos.eq.ra;meta.main"),
+    ("mag", "float", "mag", "phot.mag;em.opt.V"),
+    ("-mag", "float", "mag", "phot.mag;em.opt.V"),
+    ("mag + mag", "float", "mag", "phot.mag;em.opt.V"),
+    ("mag + 1", "double", "mag", "phot.mag;em.opt.V"),
+    ("2 * ra", "double", "deg", "pos.eq.ra;meta.main"),
+    ("ra + mag", "double", None, None),
+    ("ra * mag", "double", "deg.mag", None),
+    ("ra * ra", "double", "deg**2", None),
+    ("ra / dec", "double", None, None),
+    ("ra / pmra", "double", "deg/(mas/yr)", None),
+    ("1 / ra", "double", "deg**-1", None),
+    ("visits / 2", "int", None, None),
+    ("visits + 9999999999", "long", None, None),
+    ("visits * 1.0", "double", None, None),
+    ("ABS(mag)", "float", "mag", "phot.mag;em.opt.V"),
+    ("ROUND(mag, 1)", "double", "mag", "phot.mag;em.opt.V"),
+    ("LOG10(mag)", "double", None, None),
+    ("RADIANS(ra)", "double", "rad", None),
+    ("ATAN2(ra, dec)", "double", "rad", None),
+    ("POWER(ra, 2)", "double", "deg**2", None),
+    ("SQRT(POWER(pmra, 2) + POWER(pmra, 2))", "double", "mas/yr", None),
+    ("IN_UNIT(ra, 'arcsec')", "double", "arcsec", "pos.eq.ra;meta.main"),
+    ("IN_UNIT(pmra, 'deg/yr')", "double", "deg/yr", "pos.pm;pos.eq.ra"),
+    ("MOD(visits, 2)", "int", None, None),
+    ("COALESCE(mag, 0)", "double", None, None),
+    ("COALESCE(NULL, name)", "unicodeChar", None, "meta.id;meta.main"),
+    ("UPPER(name)", "unicodeChar", None, "meta.id;meta.main"),
+    ("name || 1", "unicodeChar", None, None),
+    ("CASE WHEN mag > 1 THEN visits ELSE 1.5 END", "double", None, None),
+    ("CAST(ra AS REAL)", "float", "deg", "pos.eq.ra;meta.main"),
+    ("CAST(ra AS VARCHAR)", "char", None, None),
+    ("CAST(seen AS VARCHAR)", "char", None, None),
+    ("DISTANCE(ra, dec, 1, 2)", "double", "deg", "pos.angDistance"),
+    ("DISTANCE(POINT(ra, dec), CENTROID(footprint))", "double", "deg", "pos.angDistance"),
+    ("AREA(footprint)", "double", "deg**2", "phys.angArea"),
+    ("POINT(ra, dec)", "double", "deg", "pos.eq"),
+    ("COORD1(POINT(ra, dec))", "double", "deg", "pos.eq.ra"),
+    ("CONTAINS(POINT(ra, dec), footprint)", "int", None, None),
+    ("1", "int", None, None),
+    ("0x7FFFFFFF", "int", None, None),
+    ("2147483648", "long", None, None),
+    ("99999999999999999999", "double", None, None),
+    ("1.0", "double", None, None),
+    ("'é'", "unicodeChar", None, None),
+]
+
+
+@pytest.mark.parametrize(("value", "datatype", "unit", "ucd"), FOLLOWS)
+def test_type_unit_and_ucd_follow_into_the_result(outputs, value, datatype, unit, ucd):
+    assert [one[1:] for one in outputs(f"SELECT {value} FROM objects")] == [(datatype, unit, ucd)]
+
+
+AGGREGATES = [
+    ("COUNT(*)", "long", None, "meta.number"),
+    ("COUNT(DISTINCT ra)", "long", None, "meta.number"),
+    ("MIN(mag)", "float", "mag", "phot.mag;em.opt.V;stat.min"),
+    ("MAX(seen)", "char", None, "time.epoch;stat.max"),
+    ("AVG(visits)", "double", None, None),
+    ("AVG(ra)", "double", "deg", "pos.eq.ra;stat.mean"),
+    ("SUM(visits)", "long", None, None),
+    ("SUM(mag)", "double", "mag", "phot.mag;em.opt.V;arith.sum"),
+    ("MAX(mag) - MIN(mag)", "float", "mag", None),
+]
+
+
+@pytest.mark.parametrize(("value", "datatype", "unit", "ucd"), AGGREGATES)
+def test_aggregates_keep_unit_and_say_in_the_ucd_what_they_are(outputs, value, datatype, unit, ucd):
+    assert [one[1:] for one in outputs(f"SELECT {value} FROM objects")] == [(datatype, unit, ucd)]
+    assert ucd is None or check_ucd(ucd, check_controlled_vocabulary=True)
+
+
+def test_everything_known_of_a_column_follows_through_queries_within(resolved):
+    (column,) = resolved(
+        "WITH w AS (SELECT mag AS v FROM objects) SELECT x FROM (SELECT v AS x FROM w UNION SELECT v FROM w) AS q"
+    ).expression.outputs
+    meta = column.meta
+    assert (meta.unit, meta.ucd, meta.utype, meta.description) == ("mag", "phot.mag;em.opt.V", "src:mag", "V")
+
+
+def test_the_sides_of_a_union_keep_what_they_agree_on(outputs):
+    assert outputs("SELECT visits AS n FROM objects UNION ALL SELECT ra FROM objects") == [
+        ("n", "double", None, None)
+    ]
+    assert outputs("SELECT mag FROM objects UNION SELECT mag FROM spectra") == [
+        ("mag", "double", "mag", None)
+    ]
+    assert outputs("SELECT NULL AS m FROM objects UNION SELECT mag FROM objects") == [
+        ("m", "float", "mag", "phot.mag;em.opt.V")
+    ]
+
+
+def test_geometries_say_of_which_kind_they_are(resolved):
+    query = resolved(
+        "SELECT POINT(1, 2), CIRCLE(1, 2, 3), BOX(1, 2, 3, 4), POLYGON(1,2, 3,4, 5,6), footprint, "
+        "REGION('Circle ICRS 1 2 3'), REGION('UNION (CIRCLE 1 2 3)') FROM objects"
+    )
+    assert [one.meta.xtype for one in query.expression.outputs] == [
+        "point",
+        "circle",
+        "polygon",
+        "polygon",
+        "circle",
+        "circle",
+        "region",
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "CIRCLE(ra, dec, 1)",
+        "CIRCLE('ICRS', ra, dec, 1)",
+        "CIRCLE('', ra, dec, 1)",
+        "CIRCLE('ICRS GEOCENTER', POINT(NULL, ra, dec), 1)",
+        "CIRCLE(POINT(ra, dec), 1)",
+    ],
+)
+def test_all_forms_of_a_geometry_become_one(resolved, value):
+    query = select(resolved(f"SELECT {value}, CIRCLE(ra, dec, 1) FROM objects"))
+    assert query.outputs[0].expression == query.outputs[1].expression
+
+
+def test_a_polygon_of_columns_is_of_numbers_or_of_points_by_their_type(resolved):
+    numbers = (
+        select(resolved("SELECT POLYGON(ra, dec, ra, dec, mag, mag) FROM objects")).outputs[0].expression
+    )
+    points = (
+        select(resolved("SELECT POLYGON(p, p, p) FROM (SELECT POINT(ra, dec) AS p FROM objects) AS q"))
+        .outputs[0]
+        .expression
+    )
+    assert isinstance(numbers, Call)
+    assert isinstance(points, Call)
+    assert {one.meta.kind for one in (*numbers.arguments, *points.arguments)} == {Kind.POINT}
+    assert len(numbers.arguments) == len(points.arguments) == 3
+
+
+def test_units_are_converted_by_a_factor(resolved):
+    value = select(resolved("SELECT IN_UNIT(ra, 'arcmin') FROM objects")).outputs[0].expression
+    assert isinstance(value, Arithmetic)
+    assert isinstance(value.right, Constant)
+    assert value.right.value == pytest.approx(60)
+
+
+def test_texts_that_meet_times_and_truth_values_become_such(resolved):
+    query = select(
+        resolved("SELECT ra FROM objects WHERE seen >= '2026-11-22T18:30:00' AND visible = 'true'")
+    )
+    time, truth = query.where.terms  # type: ignore[union-attr]  # two conditions
+    assert isinstance(time.right, Cast)
+    assert time.right.target == "TIMESTAMP"
+    assert truth.right == Constant(True, truth.right.meta)
+
+
+def test_a_coordinate_system_near_icrs_is_taken_for_it_with_a_warning(resolved):
+    query = resolved(
+        "SELECT ra FROM objects WHERE 1 = CONTAINS(POINT('FK5', ra, dec), CIRCLE('FK5', 1, 2, 3))"
+    )
+    assert len(query.warnings) == 1
+    assert "taken as ICRS" in query.warnings[0]
+
+
+MISMATCHES = [
+    ("SELECT ra FROM objects WHERE ra = '10'", "a number cannot be compared with a text", "without quotes"),
+    ("SELECT ra FROM objects WHERE name > 3", "cannot be compared", ""),
+    ("SELECT ra FROM objects WHERE name IN (1, 2)", "cannot be compared", ""),
+    ("SELECT ra FROM objects WHERE name BETWEEN 1 AND 2", "cannot be compared", ""),
+    ("SELECT ra FROM objects WHERE seen > name", "cannot be compared", "AS TIMESTAMP"),
+    ("SELECT ra FROM objects WHERE seen > '2026-02-30'", "is no time", "2026-11-22T18:30:00"),
+    ("SELECT ra FROM objects WHERE seen > 'yesterday'", "is no time", ""),
+    ("SELECT ra FROM objects WHERE visible = 'perhaps'", "is no truth value", "'true'"),
+    ("SELECT ra FROM objects WHERE ra LIKE '1%'", "LIKE needs a text", "AS VARCHAR"),
+    ("SELECT ra FROM objects WHERE footprint = 1", "cannot be compared", ""),
+    ("SELECT ra FROM objects WHERE footprint < footprint", "no smaller or larger circle", ""),
+    ("SELECT ra FROM objects WHERE fluxes = fluxes", "no smaller|arrays cannot be compared", ""),
+    ("SELECT name + 1 FROM objects", "a number is needed", "AS DOUBLE PRECISION"),
+    ("SELECT '30' * 2 FROM objects", "a number is needed", ""),
+    ("SELECT seen - 1 FROM objects", "a number is needed to calculate, not a time", ""),
+    ("SELECT footprint || 'x' FROM objects", "cannot be joined", ""),
+    ("SELECT UPPER(ra) FROM objects", "UPPER needs a text as argument 1, not a number", ""),
+    ("SELECT ABS(name) FROM objects", "ABS needs a number as argument 1, not a text", ""),
+    ("SELECT AVG(name) FROM objects", "AVG needs numbers", ""),
+    ("SELECT MAX(footprint) FROM objects", "MAX needs numbers, texts or times", ""),
+    ("SELECT DISTANCE(footprint, POINT(1, 2)) FROM objects", "DISTANCE needs a point", "CENTROID"),
+    ("SELECT CONTAINS(ra, footprint) FROM objects", "CONTAINS needs a", ""),
+    ("SELECT POINT('GALACTIC', 1, 2) FROM objects", "GALACTIC are not known", "ICRS"),
+    ("SELECT CIRCLE(1, 2, -3) FROM objects", "between 0 and 180", ""),
+    ("SELECT ivo_hasword(name) FROM objects", "cannot have 1 arguments", "ivo_hasword(haystack"),
+    ("SELECT CAST(footprint AS INTEGER) FROM objects", "cannot be made", ""),
+    ("SELECT IN_UNIT(ra, 'kg') FROM objects", "measure different things", ""),
+    ("SELECT IN_UNIT(ra, 'bogus') FROM objects", "no unit", "'deg'"),
+    ("SELECT IN_UNIT(visits, 'm') FROM objects", "not known", ""),
+    ("SELECT IN_UNIT(name, 'm') FROM objects", "needs a number", ""),
+    ("SELECT COALESCE(ra, name) FROM objects", "do not go together", ""),
+    ("SELECT CASE WHEN ra > 1 THEN 1 ELSE 'x' END FROM objects", "do not go together", ""),
+    ("SELECT CASE name WHEN 1 THEN 2 END FROM objects", "cannot be compared", ""),
+    ("SELECT 1e999 FROM objects", "too large", ""),
+    ("SELECT ra FROM objects UNION SELECT ra, dec FROM objects", "equally many columns", ""),
+    ("SELECT ra FROM objects UNION SELECT name FROM objects", "column 1 of the two sides", ""),
+    ("SELECT ra FROM objects WHERE ra IN (SELECT ra, dec FROM objects)", "has one column, not 2", ""),
+    ("SELECT ra FROM objects WHERE ra IN (SELECT name FROM objects)", "is no text", ""),
+    ("SELECT ra FROM objects JOIN spectra", "does not say which rows", "USING"),
+    (
+        "SELECT m.name FROM mine AS m NATURAL LEFT JOIN (SELECT ra FROM objects) AS q",
+        "no column in common",
+        "",
+    ),
+    ("SELECT ra, COUNT(*) FROM objects", "ra is neither in GROUP BY", "add it to GROUP BY"),
+    ("SELECT name, MAX(mag) + ra FROM objects GROUP BY name", "ra is neither in GROUP BY", ""),
+    ("SELECT * FROM objects GROUP BY name", "ra is neither in GROUP BY", ""),
+    ("SELECT name FROM objects GROUP BY name HAVING ra > 1", "ra is neither in GROUP BY", ""),
+    ("SELECT name FROM objects GROUP BY name ORDER BY ra", "ra is neither in GROUP BY", ""),
+    ("SELECT x, COUNT(*) FROM (SELECT ra AS x FROM objects) AS q", "x is neither in GROUP BY", ""),
+    ("SELECT COUNT(*) AS n FROM objects GROUP BY n", "is an aggregate", ""),
+    ("SELECT DISTINCT ra FROM objects ORDER BY dec", "ordered only by what it selects", ""),
+    ("SELECT ra FROM objects ORDER BY footprint", "ordered by a circle", ""),
+    ("SELECT ra FROM objects ORDER BY 'x'", "ordered by a constant", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), MISMATCHES)
+def test_what_does_not_go_together_is_refused(resolved, text, message, hint):
+    with pytest.raises(AdqlTypeError) as caught:
+        resolved(text)
+    assert any(one in caught.value.message for one in message.split("|"))
+    assert hint in caught.value.suggestion
+    assert caught.value.line == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT FLOOR(mag), COUNT(*) FROM objects GROUP BY FLOOR(mag) ORDER BY FLOOR(mag) + MAX(ra)",
+        "SELECT FLOOR(mag) + 1, 'x', COUNT(*) FROM objects GROUP BY FLOOR(mag) HAVING FLOOR(mag) > 1",
+        "SELECT o.name FROM objects AS o GROUP BY name HAVING COUNT(*) > 1",
+        "SELECT name FROM objects AS o WHERE EXISTS (SELECT COUNT(*) + o.ra FROM spectra)",
+        "SELECT ivo_string_agg(name, ',') FROM objects",
+        "SELECT MAX(mag), CASE WHEN MIN(ra) > 1 THEN 'east' ELSE 'west' END FROM objects",
+    ],
+)
+def test_grouped_values_and_aggregates_stand_together(resolved, text):
+    assert resolved(text)
+
+
+def test_long_sums_and_deep_queries_are_resolved_without_running_out_of_stack(resolved):
+    assert resolved(
+        "SELECT "
+        + " + ".join(["ra"] * 100)
+        + " AS x FROM objects WHERE "
+        + "ABS(" * 50
+        + "ra"
+        + ")" * 50
+        + " > 1"
+    )
+    nested = "SELECT ra FROM objects"
+    for number in range(14):
+        nested = f"SELECT ra FROM ({nested}) AS q{number} WHERE ra IN (SELECT dec FROM objects)"
+    assert resolved(nested)
