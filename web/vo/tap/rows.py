@@ -37,11 +37,11 @@ _WALLED: Final = "$1::boolean"
 _ALL_COLUMNS: Final = re.compile(r"(?:\b(?:SELECT|ALL|DISTINCT)|\bTOP\s+\d+|[.,(])\s*\*", re.IGNORECASE)
 _WORDS: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*")
 """Texts, names in quotes, and comments: what looks like an operator in them is none."""
-_EXPONENT: Final = re.compile(r"([\d.])[eE][-+](?=\d)")
+_EXPONENT: Final = re.compile(r"(?<![\w.])(\d[\d.]*|\.\d+)[eE][-+](?=\d)")
 _SIGN: Final = re.compile(
     r"([(,=<>]|\b(?:AND|BETWEEN|OR|WHEN|THEN|ELSE)\b)\s*[-+](?=\s*[\d.])", re.IGNORECASE
 )
-_FALLIBLE: Final = re.compile(r"[-+*/]|\b(?:CAST|SUM|AVG|SELECT.*\bSELECT)\b", re.IGNORECASE | re.DOTALL)
+_FALLIBLE: Final = re.compile(r"[-+*/]|\b(?:CASE|CAST|SUM|AVG|IN_UNIT|ivo_\w+|gavo_\w+|SELECT.*\bSELECT)\b", re.IGNORECASE | re.DOTALL)
 
 
 class Allowance:

@@ -39,6 +39,8 @@ def test_plain_questions_do_not_fail_at_rows(query):
         "SELECT a FROM t WHERE a = ANY_OF((SELECT b FROM u))",
         "SELECT s_ra/s_dec AS a FROM ivoa.obscore",
         'SELECT "a--b" * 1e308 AS a FROM t',
+        "SELECT col1e-3 AS a FROM t",
+        "SELECT IN_UNIT(s_ra, 'rad') AS a FROM ivoa.obscore",
         "SELECT 'a--b' || CAST(b AS VARCHAR) AS a FROM t",
         "SELECT 'x' || CASE WHEN s_ra>0 THEN 2*s_ra END AS a FROM ivoa.obscore",
     ],
