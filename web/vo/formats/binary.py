@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paws.vo.interleave import Fixed, Part, Varying, fixed, interleave, varying
-from web.vo.formats.cells import Values, as_real, fitted, plain_texts
+from web.vo.formats.cells import Values, as_real, fitted, one_each, plain_texts
 from web.vo.formats.encoder import Encoder
 from web.vo.formats.values import Kind, Shape
 from web.vo.formats.xml import Ending, head, tail
@@ -52,10 +52,14 @@ def numbers(values: Values, kind: Kind) -> NDArray[Any]:
         codes = {None: _UNKNOWN, False: _FALSE, True: _TRUE}
         return np.fromiter((codes[None if v is None else bool(v)] for v in values), np.uint8, len(values))
     try:
-        return np.array(values, dtype=np.int64).astype(kind.numpy)
+        whole = one_each(np.array(values, dtype=np.int64))
     except TypeError:
         least = _LEAST[kind]
-        return np.array([least if v is None else int(v) for v in values], np.int64).astype(kind.numpy)
+        whole = np.array([least if v is None else int(v) for v in values], np.int64)
+    stored = whole.astype(kind.numpy)
+    if kind is not Kind.LONG and not np.array_equal(stored, whole):
+        raise ValueError(f"a column of type {kind.value} holds a number that is too large for it")
+    return stored
 
 
 def _encoded(values: Values, shape: Shape) -> list[bytes]:

@@ -15,6 +15,7 @@ from web.vo.formats.values import Kind, Row, Shape
 
 Values = Sequence[Any]
 Texts = list[str]
+_WHOLE: Final = frozenset({int, type(None)})
 _SEPARATOR: Final = "\0"
 """Between the texts of a column while they are treated as one: neither PostgreSQL nor XML knows this character."""
 
@@ -66,7 +67,14 @@ def columns_of(rows: Sequence[Row], count: int) -> list[Values]:
 def as_real(values: Values, kind: Kind) -> np.ndarray[Any, np.dtype[Any]]:
     """Numbers of a column in its own precision; NULL becomes NaN, as what is too large becomes infinite."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.array(values, dtype=np.float32 if kind is Kind.FLOAT else np.float64)
+        return one_each(np.array(values, dtype=np.float32 if kind is Kind.FLOAT else np.float64))
+
+
+def one_each(numbers: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
+    """The same numbers, if there is one a row: numpy makes a table of lists, and rows would lose their places."""
+    if numbers.ndim != 1:
+        raise ValueError("a column of numbers holds arrays")
+    return numbers
 
 
 def text_of(value: Any) -> str:
@@ -123,11 +131,10 @@ def _reals(values: Values, kind: Kind, notation: Notation) -> Texts:
 
 
 def _whole(values: Values, notation: Notation) -> Texts:
-    try:
-        joined = orjson.dumps(values).decode()[1:-1]
-    except TypeError:
-        # SUM of whole numbers is NUMERIC in PostgreSQL.
+    if not _WHOLE.issuperset(map(type, values)):
+        # SUM of whole numbers is NUMERIC in PostgreSQL; and what is no number may not pass for one.
         return [notation.null if value is None else str(int(value)) for value in values]
+    joined = orjson.dumps(values).decode()[1:-1]
     if notation.null != "null":
         joined = joined.replace("null", notation.null)
     return joined.split(",")

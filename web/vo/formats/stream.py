@@ -118,8 +118,8 @@ async def write(
                 async for chunk in slices:
                     if not begun:
                         parts.append(encoder.head())
-                        begun = True
                     piece = encoder.rows(columns_of(chunk, len(columns)))
+                    begun = True
                     parts.append(piece)
                     size += len(piece)
                     if size >= _PIECE:

@@ -11,7 +11,7 @@ import tracemalloc
 import pytest
 
 from adql.catalogue import Column
-from paws.errors import InvalidInputError, RetriableError
+from paws.errors import InvalidInputError, PermanentError, RetriableError
 from tests.unit.web.vo.formats.results import COLUMNS, ROWS
 from tests.unit.web.vo.formats.test_votable import parsed, statuses
 from web.vo.formats import ResultInfo, begun, named, write
@@ -73,6 +73,19 @@ async def test_formats_without_a_place_for_errors_break_off(name):
 async def test_a_column_that_no_result_can_hold_is_named():
     with pytest.raises(InvalidInputError, match="Column odd has the datatype 'bit'"):
         await begun(write(named("csv"), [Column("odd", "bit")], None))
+
+
+@pytest.mark.parametrize("name", ["votable", "votable/b2", "json", "csv", "fits", "parquet"])
+@pytest.mark.parametrize("value", ["<b>1</b>", "1,2", [1, 2]])
+async def test_what_is_no_number_does_not_pass_for_one(name, value):
+    with pytest.raises((ValueError, TypeError, PermanentError)):
+        await collected(write(named(name), ONE, failing_never([[(value,)]])))
+
+
+@pytest.mark.parametrize("name", ["votable/b2", "votable/b", "fits", "parquet"])
+async def test_numbers_that_are_too_large_for_their_bytes_are_not_cut(name):
+    with pytest.raises((ValueError, PermanentError)):
+        await collected(write(named(name), [Column("n", "short")], failing_never([[(40_000,), (None,)]])))
 
 
 @pytest.mark.parametrize("name", ["votable", "fits", "parquet", "csv"])
