@@ -13,7 +13,7 @@ from tests.support.workers import ByGroup, in_order
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
-pytest_plugins = ["tests.support.postgres", "tests.support.geometry"]
+pytest_plugins = ["tests.support.postgres", "tests.support.geometry", "tests.support.adql_sky"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from adql import compile_query
 from adql.catalogue import Catalogue, Column, Position, Table
-from tests.support.geometry import GeometryDatabase
+from tests.support.geometry import GeometryDatabase, made_ready
+from tests.support.postgres import DatabaseServer
 
 STARS = 4000
 
@@ -78,14 +82,17 @@ CATALOGUE = Catalogue(
 )
 
 
-def make_sky(database: GeometryDatabase) -> None:
-    """Make the tables and their indexes."""
-    database.execute(_TABLES)
-    database.index_positions("stars")
-    database.index_positions("targets")
-    database.index_regions("fields", "disc")
-    database.index_regions("fields", "outline")
-    database.execute("ANALYZE")
+@pytest.fixture(scope="session", params=["cube", "pgsphere"])
+def sky(request: pytest.FixtureRequest, database_server: DatabaseServer) -> Iterator[GeometryDatabase]:
+    """The tables and their indexes, for each back end; tests leave them as they are."""
+    with made_ready(database_server, request.param, "sky") as database:
+        database.execute(_TABLES)
+        database.index_positions("stars")
+        database.index_positions("targets")
+        database.index_regions("fields", "disc")
+        database.index_regions("fields", "outline")
+        database.execute("ANALYZE")
+        yield database
 
 
 def ask(database: GeometryDatabase, query: str, limit: int | None = None) -> list[tuple[Any, ...]]:

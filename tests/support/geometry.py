@@ -1,10 +1,11 @@
-"""A migrated database for each way of searching positions, for tests of a module."""
+"""A migrated database for each way of searching positions, shared by all tests that only ask."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,18 +57,13 @@ class GeometryDatabase:
         asyncio.run(_with_connection(self.url, make))
 
 
-@pytest.fixture(scope="module", params=["cube", "pgsphere"])
-def geometry_backend(
-    request: pytest.FixtureRequest, database_server: DatabaseServer
-) -> Iterator[GeometryDatabase]:
-    """A database of the module's own for each back end; pgSphere is skipped where it is not installed."""
-    backend: Backend = request.param
-    module = request.module.__name__.rpartition(".")[2]
-    name = f"{backend}_{module}_{os.getpid()}"[:60]
-    maintenance = database_server.url()
-    asyncio.run(_execute(maintenance, f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}'))
+@contextmanager
+def made_ready(server: DatabaseServer, backend: Backend, label: str) -> Iterator[GeometryDatabase]:
+    """A migrated database for a back end, dropped at the end; skips the test where pgSphere is not installed."""
+    name = f"{backend}_{label}_{os.getpid()}"[:60]
+    asyncio.run(_execute(server.url(), f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}'))
     try:
-        url = database_server.url(name)
+        url = server.url(name)
         try:
             asyncio.run(_with_connection(url, lambda connection: prepare(connection, backend)))
         except ConfigurationError as error:
@@ -75,7 +71,16 @@ def geometry_backend(
         with psycopg.connect(url, autocommit=True) as connection:
             yield GeometryDatabase(backend, url, connection)
     finally:
-        asyncio.run(_execute(maintenance, f'DROP DATABASE "{name}" WITH (FORCE)'))
+        asyncio.run(_execute(server.url(), f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture(scope="session", params=["cube", "pgsphere"])
+def geometry_backend(
+    request: pytest.FixtureRequest, database_server: DatabaseServer
+) -> Iterator[GeometryDatabase]:
+    """A database for each back end, for tests that leave it as it was."""
+    with made_ready(database_server, request.param, "plain") as found:
+        yield found
 
 
 async def _with_connection(url: str, work: Any) -> None:

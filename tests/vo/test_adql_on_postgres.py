@@ -14,14 +14,8 @@ from hypothesis import strategies as st
 
 from adql import compile_query
 from adql.postgres import literals
-from tests.support.adql_sky import CATALOGUE, STARS, ask, make_sky
+from tests.support.adql_sky import CATALOGUE, STARS, ask
 from tests.support.geometry import GeometryDatabase
-
-
-@pytest.fixture(scope="module")
-def sky(geometry_backend: GeometryDatabase) -> GeometryDatabase:
-    make_sky(geometry_backend)
-    return geometry_backend
 
 
 def _value(sky: GeometryDatabase, expression: str) -> Any:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.support.adql_sky import ask, make_sky, plan
+from tests.support.adql_sky import ask, plan
 from tests.support.geometry import GeometryDatabase
 
 
-@pytest.fixture(scope="module")
-def sky(geometry_backend: GeometryDatabase) -> GeometryDatabase:
-    make_sky(geometry_backend)
-    # So that a join whose index is of use on one side only shows it: what matters is that it could be used.
-    geometry_backend.execute("SET enable_seqscan = off; SET enable_material = off")
-    return geometry_backend
+@pytest.fixture(scope="module", autouse=True)
+def _index_wherever_it_can_serve(sky: GeometryDatabase) -> Iterator[None]:
+    """The tables are small: what matters is that the index could be used."""
+    sky.execute("SET enable_seqscan = off; SET enable_material = off")
+    yield
+    sky.execute("RESET enable_seqscan; RESET enable_material")
 
 
 CONES = [
