@@ -26,6 +26,7 @@ from paws.commands.tap import tap
 from paws.database import connect, open_pool
 from paws.errors import PawsError
 from paws.settings import Settings
+from paws.vo.audience import Audience
 from paws.vo.names import table_name
 from paws.vo.publish import queue, shelf
 from paws.vo.publish.errors import MetadataError, PublishError
@@ -211,9 +212,9 @@ def test_a_file_of_an_address(
 # --- uploads that wait ------------------------------------------------------------------------------------------------
 
 
-async def upload(settings: Settings, name: str, text: str = CSV, **more: Any) -> str:
+async def upload(settings: Settings, name: str, content: str | bytes = CSV, **more: Any) -> str:
     publication_id, folder = queue.new_folder(settings)
-    (folder / "table").write_text(text)
+    (folder / "table").write_bytes(content if isinstance(content, bytes) else content.encode())
     connection = await connect(settings)
     try:
         await queue.take_on(
@@ -299,6 +300,22 @@ async def test_what_kills_its_process_every_time_fails_in_the_end(database: Sett
         state, message = (await states(connection))["gama.a"]
         assert state == "failed"
         assert "3 times" in message
+    finally:
+        await connection.close()
+
+
+async def test_what_unpacks_to_more_than_a_quota_allows_is_given_up(database: Settings) -> None:
+    connection = await connect(database)
+    try:
+        mia = await connection.fetchval("INSERT INTO account (name) VALUES ('mia') RETURNING account_id")
+        bomb = gzip.compress(b"a,b\n" + b"1,1\n" * 2_000_000)
+        assert len(bomb) < 100_000
+        await upload(database, "user_mia.bomb", bomb, audience=Audience(account=mia))
+        await work_off(database.model_copy(update={"tap_personal_size": 1}))
+        assert await states(connection) == {}, "it is nobody else's to see"
+        row = await connection.fetchrow("SELECT state, message FROM tap_publication")
+        assert row["state"] == "failed"
+        assert "4,000,000 bytes" in row["message"]
     finally:
         await connection.close()
 

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from paws.database import Connection, connect
 from paws.errors import PermanentError
 from paws.settings import Settings
+from paws.vo.audience import Audience
 from paws.vo.publish.errors import PublishError
 from paws.vo.publish.load import MEGABYTE, Progress, publish, unheard
 from paws.vo.publish.metadata import read_metadata
@@ -20,8 +22,10 @@ from paws.vo.reading import open_table
 from paws.vo.reading.limits import Limits
 from paws.vo.tap_schema import PublishedTable
 
-_MOST_UNPACKED = 8
+MOST_UNPACKED: Final = 8
 """Times the size of a file that may come out of its compression."""
+TEXT_FACTOR: Final = 4
+"""Times its quota that the file of a personal table may have: text takes more room than numbers do."""
 
 
 @asynccontextmanager
@@ -38,15 +42,14 @@ async def patient(settings: Settings) -> AsyncIterator[Connection]:
         connection.terminate()
 
 
-def file_limits(settings: Settings) -> Limits:
-    """How large a file may be that is published."""
-    size = settings.tap_publish_size * MEGABYTE
-    return Limits(
-        file_bytes=size,
-        unpacked_bytes=_MOST_UNPACKED * size,
-        rows=settings.tap_publish_rows,
-        columns=MOST_COLUMNS,
-    )
+def file_limits(settings: Settings, audience: Audience) -> Limits:
+    """How large a file may be that is published: for personal tables in proportion to the quota."""
+    size, rows = settings.tap_publish_size * MEGABYTE, settings.tap_publish_rows
+    unpacked = MOST_UNPACKED * size
+    if audience.account is not None:
+        size = unpacked = min(size, TEXT_FACTOR * settings.tap_personal_size * MEGABYTE)
+        rows = min(rows, settings.tap_personal_rows)
+    return Limits(file_bytes=size, unpacked_bytes=unpacked, rows=rows, columns=MOST_COLUMNS)
 
 
 async def publish_file(
@@ -77,7 +80,9 @@ async def publish_file(
     try:
         async with asyncio.timeout(settings.tap_publish_deadline), patient(settings) as connection:
             on_progress("opening", 0)
-            source = await asyncio.to_thread(open_table, path, kind or path.name, file_limits(settings))
+            source = await asyncio.to_thread(
+                open_table, path, kind or path.name, file_limits(settings, wish.audience)
+            )
             try:
                 published = await publish(connection, settings, wish, source, told, on_progress)
             finally:

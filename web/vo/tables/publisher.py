@@ -15,7 +15,7 @@ from typing import Final
 from paws.database import Pool
 from paws.log import get_logger
 from paws.settings import Settings, as_environment
-from paws.vo.publish.queue import anything_waits
+from paws.vo.publish.queue import anything_waits, uploads_dir
 from paws.vo.publish.shelf import tidy
 
 log = get_logger(__name__)
@@ -70,6 +70,8 @@ class PublisherDesk:
             await process.wait()
 
     async def _work(self) -> None:
+        folder = uploads_dir(self._settings)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         foreign = {name: value for name, value in os.environ.items() if not name.startswith("PAWS_")}
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -77,7 +79,13 @@ class PublisherDesk:
             "paws.vo.publish.work",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
-            env={**foreign, **as_environment(self._settings), "OMP_NUM_THREADS": "1"},
+            # What comes out of compression may be too much for a /tmp that is kept in memory.
+            env={
+                **foreign,
+                **as_environment(self._settings),
+                "OMP_NUM_THREADS": "1",
+                "TMPDIR": str(folder.absolute()),
+            },
         )
         try:
             code = await self._process.wait()

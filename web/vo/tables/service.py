@@ -15,6 +15,7 @@ from paws.vo.audience import EVERYBODY, Audience
 from paws.vo.publish import queue, shelf
 from paws.vo.publish.errors import PublishError, QuotaError
 from paws.vo.publish.load import MEGABYTE
+from paws.vo.publish.run import TEXT_FACTOR
 from paws.vo.publish.shelf import Listed, Used
 from paws.vo.publish.wish import Wish, check_description, name_for
 from web.accounts.visitor import Visitor
@@ -24,8 +25,6 @@ from web.state import WebState
 Audiences = Literal["everybody", "proposal", "personal"]
 _LEAST_FREE: Final = 2_000_000_000
 """Bytes that stay free on the disk of uploads: products are written there too."""
-_PACKED: Final = 4
-"""Times its quota that a personal table's file may have: text takes more room than numbers do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def may_drop(visitor: Visitor, table: Listed) -> bool:
 def largest_upload(state: WebState, rights: Rights) -> int:
     """Bytes of a file that somebody may upload."""
     settings = state.settings
-    most = settings.tap_publish_size if rights.for_all else _PACKED * settings.tap_personal_size
+    most = settings.tap_publish_size if rights.for_all else TEXT_FACTOR * settings.tap_personal_size
     return min(most, settings.tap_publish_size) * MEGABYTE
 
 
