@@ -20,7 +20,8 @@ LABEL: Final = "paws tap "
 _CLAIM_LOCK: Final = 0x74617071  # "tapq"
 _COLUMNS: Final = (
     "job_id, account_id, asker, shares, base_url, run_id, parameters, phase, execution_duration, created_at,"
-    " queued_at, started_at, ended_at, destruction, error, media_type, result_bytes, result_rows, worker, attempts"
+    " queued_at, started_at, ended_at, destruction, error, media_type, result_bytes, result_rows, upload_bytes,"
+    " worker, attempts"
 )
 
 
@@ -64,6 +65,7 @@ class Job:
     media_type: str | None = None
     result_bytes: int = 0
     result_rows: int | None = None
+    upload_bytes: int = 0
     worker: str | None = None
     attempts: int = 0
 
@@ -108,16 +110,17 @@ async def add(connection: Connection, job: Job) -> None:
     """Write a new job."""
     await connection.execute(
         "INSERT INTO tap_job (job_id, account_id, asker, shares, base_url, run_id, parameters, execution_duration,"
-        " created_at, destruction) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        " created_at, destruction, upload_bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         *(job.job_id, job.account_id, job.asker, list(job.shares), job.base_url, job.run_id),
         *([list(pair) for pair in job.parameters], job.execution_duration, job.created_at, job.destruction),
+        job.upload_bytes,
     )
 
 
 async def count_of(pool: Pool, asker: str) -> tuple[int, int]:
-    """Jobs that an asker has, and bytes of their results."""
+    """Jobs that an asker has, and bytes of their uploads and results."""
     row = await pool.fetchrow(
-        "SELECT count(*) AS jobs, coalesce(sum(result_bytes), 0)::bigint AS size FROM tap_job WHERE asker = $1",
+        "SELECT count(*) AS jobs, coalesce(sum(result_bytes + upload_bytes), 0)::bigint AS size FROM tap_job WHERE asker = $1",
         asker,
     )
     return row["jobs"], row["size"]
@@ -171,12 +174,15 @@ async def change_phase(pool: Pool, job_id: str, current: Phase, to: Phase, now: 
     return bool(done)
 
 
-async def set_parameters(pool: Pool, job: Job, parameters: Sequence[tuple[str, str]]) -> bool:
-    """Give a pending job other parameters. False when it is pending no more."""
+async def set_parameters(
+    pool: Pool, job: Job, parameters: Sequence[tuple[str, str]], uploaded: int = 0
+) -> bool:
+    """Give a pending job other parameters, and bytes of further uploads. False when it is pending no more."""
     run_id = next((value for name, value in parameters if name == "RUNID" and value), None)
     done = await pool.fetchval(
-        "UPDATE tap_job SET parameters = $2, run_id = $3 WHERE job_id = $1 AND phase = 'PENDING' RETURNING true",
-        *(job.job_id, [list(pair) for pair in parameters], run_id),
+        "UPDATE tap_job SET parameters = $2, run_id = $3, upload_bytes = upload_bytes + $4"
+        " WHERE job_id = $1 AND phase = 'PENDING' RETURNING true",
+        *(job.job_id, [list(pair) for pair in parameters], run_id, uploaded),
     )
     return bool(done)
 

@@ -64,6 +64,7 @@ CREATE TABLE tap_job (
     media_type          text,                           -- of the result
     result_bytes        bigint NOT NULL DEFAULT 0,
     result_rows         bigint,
+    upload_bytes        bigint NOT NULL DEFAULT 0,
     worker              text,                           -- process that runs it
     lease_until         timestamptz,                    -- by the database's clock
     attempts            integer NOT NULL DEFAULT 0

@@ -288,13 +288,20 @@ async def test_what_comes_late_from_a_process_that_was_given_up_changes_nothing(
 async def test_a_process_that_ends_hands_its_jobs_back(vo: House):
     root = as_program(vo, "root")
     path = await create(root, QUERY=ENDLESS)
-    runner = vo.app.state.web.tap.jobs
-    await executing(root, path)
-    await runner._leave()
-    row = await vo.pool.fetchrow(
-        "SELECT phase, attempts FROM tap_job WHERE job_id = $1", path.rsplit("/", 1)[-1]
-    )
-    assert (row["phase"], row["attempts"]) in (("QUEUED", 0), ("EXECUTING", 1))
+    job_id = path.rsplit("/", 1)[-1]
+    # As if it waited for another process: the one of the test would take it at once.
+    await store.change_phase(vo.pool, job_id, Phase.PENDING, Phase.QUEUED, vo.clock())
+    ending = another_process(vo)
+    job = await store.claim(vo.pool, vo.settings, ending.worker, vo.clock())
+    assert (job.job_id, job.attempts) == (job_id, 1)
+    ending._tasks[job_id] = asyncio.create_task(ending._work(job))
+    await _working(vo, path)
+    await vo.pool.execute("UPDATE tap_job SET queued_at = 'infinity' WHERE job_id = $1", job_id)
+    await ending._leave()
+    row = await vo.pool.fetchrow("SELECT phase, worker, attempts FROM tap_job WHERE job_id = $1", job_id)
+    # Handed back, and perhaps taken by the other one already; the try does not count.
+    assert row["worker"] != ending.worker
+    assert row["attempts"] == (1 if row["phase"] == "EXECUTING" else 0)
     await root.delete(path)
 
 
@@ -322,6 +329,16 @@ async def test_nobody_has_more_jobs_than_they_may(vo: House):
     answer = await client.post("/tap/async", data=QUERY)
     assert answer.status_code == 503
     assert "Delete" in answer.text
+
+
+async def test_uploads_that_wait_count(vo: House):
+    client = as_program(vo, address="198.51.100.4")
+    vo.app.state.web.settings = vo.settings.model_copy(update={"tap_user_size": 1})
+    answers = [
+        await client.post("/tap/async", data=QUERY, files={"up": ("up.csv", b"x" * 600_000, "text/csv")})
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [303, 413]
 
 
 async def test_uploads_wait_with_their_job(vo: House, tmp_path: Path):

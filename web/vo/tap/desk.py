@@ -12,6 +12,9 @@ from web.vo.tap.executor import QueryDesk
 from web.vo.tap.runner import JobRunner
 from web.vo.tap.turns import Turns
 
+_RECEIVING, _RECEIVING_EACH, _RECEIVING_WAITING = 8, 4, 20
+"""Uploads that arrive at once: of all, of one user; and those of one user that wait."""
+
 
 class TapDesk:
     """The query service of one process.
@@ -26,6 +29,7 @@ class TapDesk:
         self.settings = settings
         self.queries = QueryDesk(settings)
         self.turns = Turns(settings.tap_sync_at_once, settings.tap_sync_per_user, settings.tap_sync_waiting)
+        self.receiving = Turns(_RECEIVING, _RECEIVING_EACH, _RECEIVING_WAITING)
         self.bell = Bell()
         self.jobs = JobRunner(settings, pool, self.queries, self.bell, clock)
 

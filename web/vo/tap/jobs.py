@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, Response
 
 from paws.vo import jobs as store
 from paws.vo import uws
-from paws.vo.jobs import Job, job_folder, result_file, spool_folder
+from paws.vo.jobs import Job, job_folder, result_file
 from paws.vo.uws import Phase
 from web.accounts.identify import visitor_of
 from web.state import WebState, web_state
@@ -28,7 +28,8 @@ from web.vo.problems import (
 from web.vo.tap.asker import asker_of, base_of
 from web.vo.tap.asking import run_id_of
 from web.vo.tap.job_documents import job_document, list_document, parameters_document, results_document
-from web.vo.tap.parameters import Parameters, read_parameters
+from web.vo.tap.parameters import Parameters
+from web.vo.tap.receiving import receive
 from web.vo.tap.uploads import keep_parts
 from web.vo.xml import moment
 
@@ -55,7 +56,7 @@ async def job(request: Request) -> Response:
     if request.method == "DELETE":
         return await _destroy(state, request, found)
     if request.method == "POST":
-        parameters = await _parameters(request)
+        parameters = await receive(request)
         action = parameters.one("ACTION")
         if action is not None:
             parameters.discard()
@@ -77,7 +78,7 @@ async def part(request: Request) -> Response:
             raise ServiceError(
                 HTTPStatus.METHOD_NOT_ALLOWED, f"{name[:40]!r} cannot be set.", {"Allow": "GET"}
             )
-        await _change(state, found, await _parameters(request))
+        await _change(state, found, await receive(request))
         return _see(request, found)
     if name not in _PARTS:
         raise NoSuchThingError(f"A job has no {name[:40]!r}; it has {', '.join(_PARTS)}.")
@@ -147,14 +148,9 @@ async def _list(request: Request) -> Response:
 async def _create(request: Request) -> Response:
     state, asker = web_state(request), asker_of(request)
     settings = state.settings
-    parameters = await _parameters(request)
+    parameters = await receive(request)
     try:
-        count, _size = await store.count_of(state.pool, asker.key)
-        if count >= settings.tap_jobs_per_user:
-            raise ServiceError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"You have {count} jobs, and may have {settings.tap_jobs_per_user}. Delete some of them.",
-            )
+        await _check_room(state, asker.key, parameters, jobs=1)
         now = state.clock()
         new = Job(
             job_id=secrets.token_hex(16),
@@ -168,6 +164,7 @@ async def _create(request: Request) -> Response:
             execution_duration=_duration(parameters, state) or int(settings.tap_async_timeout),
             created_at=now,
             destruction=_destruction(parameters, state) or now + timedelta(seconds=settings.tap_destruction),
+            upload_bytes=parameters.size,
         )
         keep_parts(job_folder(settings, new.job_id), parameters.files)
         await store.add(state.pool, new)
@@ -177,6 +174,22 @@ async def _create(request: Request) -> Response:
     if phase is not None:
         await _set_phase(state, new, phase)
     return _see(request, new)
+
+
+async def _check_room(state: WebState, asker: str, parameters: Parameters, *, jobs: int) -> None:
+    """Refuse another job, or more uploads, of a user who has as much as they may."""
+    settings = state.settings
+    count, size = await store.count_of(state.pool, asker)
+    if jobs and count + jobs > settings.tap_jobs_per_user:
+        raise ServiceError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"You have {count} jobs, and may have {settings.tap_jobs_per_user}. Delete some of them.",
+        )
+    if parameters.size and size + parameters.size > settings.tap_user_size * 1_000_000:
+        raise ServiceError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"Uploads and results of your jobs would take more than {settings.tap_user_size} MB. Delete some of them.",
+        )
 
 
 async def _change(state: WebState, found: Job, parameters: Parameters) -> None:
@@ -203,11 +216,13 @@ async def _set(state: WebState, found: Job, parameters: Parameters) -> None:
         return
     _refuse(found, given[0][0])
     run_id_of(parameters)
+    await _check_room(state, found.asker, parameters, jobs=0)
+    uploaded = parameters.size
     keep_parts(job_folder(state.settings, found.job_id), parameters.files)
     replaced = {name for name, _value in given} - {"UPLOAD"}
     merged = (*((name, value) for name, value in found.parameters if name not in replaced), *given)
     _check_size(merged)
-    if not await store.set_parameters(state.pool, found, merged):
+    if not await store.set_parameters(state.pool, found, merged, uploaded):
         raise BadRequestError("The job is not PENDING any more.")
 
 
@@ -269,13 +284,6 @@ async def _found(request: Request) -> tuple[WebState, Job]:
     if found is None or not mine:
         raise NoSuchThingError("There is no such job: it was destroyed, or never was.")
     return state, found
-
-
-async def _parameters(request: Request) -> Parameters:
-    settings = web_state(request).settings
-    return await read_parameters(
-        request, spool_folder(settings), settings.tap_upload_size * 1_000_000, settings.tap_query_length
-    )
 
 
 def _kept(parameters: Parameters) -> tuple[tuple[str, str], ...]:

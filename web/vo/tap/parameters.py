@@ -50,6 +50,11 @@ class Parameters:
             raise BadRequestError(f"{name} is given more than once, with different values. Give it once.")
         return values.pop() if values else None
 
+    @property
+    def size(self) -> int:
+        """Bytes of the files."""
+        return sum(path.stat().st_size for path in self.files.values())
+
     def discard(self) -> None:
         """Remove files that nobody took."""
         for path in self.files.values():

@@ -41,7 +41,9 @@ _EXPONENT: Final = re.compile(r"(?<![\w.])(\d[\d.]*|\.\d+)[eE][-+](?=\d)")
 _SIGN: Final = re.compile(
     r"([(,=<>]|\b(?:AND|BETWEEN|OR|WHEN|THEN|ELSE)\b)\s*[-+](?=\s*[\d.])", re.IGNORECASE
 )
-_FALLIBLE: Final = re.compile(r"[-+*/]|\b(?:CASE|CAST|SUM|AVG|IN_UNIT|ivo_\w+|gavo_\w+|SELECT.*\bSELECT)\b", re.IGNORECASE | re.DOTALL)
+_FALLIBLE: Final = re.compile(
+    r"[-+*/]|\b(?:CASE|CAST|SUM|AVG|IN_UNIT|ivo_\w+|gavo_\w+|SELECT.*\bSELECT)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 class Allowance:

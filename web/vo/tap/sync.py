@@ -9,7 +9,6 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from paws.vo.jobs import spool_folder
 from web.state import web_state
 from web.vo.problems import ServiceError
 from web.vo.tap.answering import Circumstances, answer
@@ -17,7 +16,8 @@ from web.vo.tap.asker import asker_of, base_of
 from web.vo.tap.asking import TapQuestion, read_question
 from web.vo.tap.desk import TapDesk
 from web.vo.tap.executor import Asker
-from web.vo.tap.parameters import Parameters, read_parameters
+from web.vo.tap.parameters import Parameters
+from web.vo.tap.receiving import receive
 from web.vo.tap.sending import Streamed
 from web.vo.tap.turns import TooManyError
 from web.vo.tap.uploads import uploaded
@@ -30,9 +30,7 @@ async def sync(request: Request) -> Response:
     """Answer a query."""
     state = web_state(request)
     settings = state.settings
-    parameters = await read_parameters(
-        request, spool_folder(settings), settings.tap_upload_size * 1_000_000, settings.tap_query_length
-    )
+    parameters = await receive(request)
     try:
         question = read_question(parameters, settings, request.headers.get("accept"))
     except ServiceError:
