@@ -112,8 +112,8 @@ def _by_search(body: bytes, prefix: bytes, columns: int) -> bytes:
     if body[: begin - 4].strip() != b"<TR>" or body[end + 5 :].strip() != b"</TR>":
         return b""
     # The first gap is most likely what all of them look like; a plain replacement is much the fastest.
-    body = _cut(body[begin:end], _BETWEEN_ROWS, _ROW)
-    body = _cut(body, _BETWEEN_CELLS, _CELL)
+    body = _cut(body[begin:end], _BETWEEN_ROWS, b"</TR>", _ROW)
+    body = _cut(body, _BETWEEN_CELLS, b"</TD>", _CELL)
     if b"<" in body or body.count(_ROW) != rows - 1 or body.count(_CELL) != rows * (columns - 1):
         return b""
     if b"&" in body:
@@ -126,12 +126,12 @@ def _by_search(body: bytes, prefix: bytes, columns: int) -> bytes:
     return body.replace(_ROW, b"\n") + b"\n"
 
 
-def _cut(body: bytes, gap: re.Pattern[bytes], separator: bytes) -> bytes:
+def _cut(body: bytes, gap: re.Pattern[bytes], tag: bytes, separator: bytes) -> bytes:
     first = gap.search(body)
     if first is None:
         return body
     body = body.replace(first[0], separator)
-    return gap.sub(separator, body) if gap.search(body) else body
+    return gap.sub(separator, body) if tag in body else body
 
 
 class _Rows:
