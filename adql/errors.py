@@ -59,7 +59,7 @@ class AdqlError(ValueError):
             parts.append(f" (at {shown(self.token)})")
         if self.suggestion:
             parts.append(f"; {self.suggestion}")
-        return "".join(parts)
+        return printable("".join(parts))
 
     def _near(self) -> str:
         return f", at {shown(self.token)}" if self.token else ""
@@ -84,4 +84,11 @@ class AdqlLimitError(AdqlError):
 def shown(token: str) -> str:
     """A token fit for a message: on one line, bounded, its control characters escaped."""
     text = token if len(token) <= LONGEST_TOKEN_SHOWN else token[: LONGEST_TOKEN_SHOWN - 3] + "..."
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """A text on one line, its control characters escaped: names and texts of users may hold any."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)

@@ -46,6 +46,9 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Halves of UTF-16 pairs, which no database takes."""
+
 _HINTS: Final = {
     "'": "texts end with a single quote; one inside them is doubled",
     '"': "names end with a double quote; one inside them is doubled",
@@ -84,6 +87,8 @@ def tokenise(text: str) -> list[Token]:
             f"the query has {len(text)} characters; at most {LONGEST_QUERY} are read",
             suggestion="upload long lists as a table and join it (TAP_UPLOAD)",
         )
+    if (lone := _SURROGATE.search(text)) is not None:
+        raise AdqlSyntaxError("this is half a character", lone.start(), suggestion="send the query as UTF-8")
     tokens: list[Token] = []
     position = 0
     length = len(text)

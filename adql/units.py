@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from adql.errors import AdqlTypeError
 
@@ -64,13 +65,13 @@ def conversion(source: str, target: str) -> float:
     from astropy import units
 
     try:
-        wanted = units.Unit(target, format="vounit")
+        wanted = _parsed(target)
     except (ValueError, TypeError) as error:
         raise AdqlTypeError(
             f"{target} is no unit of VOUnits", suggestion="write one such as 'deg' or 'km/s'"
         ) from error
     try:
-        found = units.Unit(source, format="vounit")
+        found = _parsed(source)
     except (ValueError, TypeError) as error:
         raise AdqlTypeError(f"the unit of the value, {source}, cannot be converted") from error
     try:
@@ -79,3 +80,12 @@ def conversion(source: str, target: str) -> float:
         raise AdqlTypeError(
             f"{source} cannot be converted to {target}: they measure different things"
         ) from error
+
+
+def _parsed(text: str) -> Any:
+    from astropy import units
+
+    with warnings.catch_warnings():
+        # The standard advises against units that astronomers use, such as Angstrom.
+        warnings.simplefilter("ignore", units.UnitsWarning)
+        return units.Unit(text, format="vounit")

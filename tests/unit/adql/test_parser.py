@@ -326,3 +326,15 @@ def test_long_queries_are_refused(text):
 def test_long_lists_are_read():
     numbers = ", ".join(map(str, range(10_000)))
     assert isinstance(parse(f"SELECT a FROM t WHERE a IN ({numbers})"), Query)
+
+
+def test_half_a_character_is_refused():
+    with pytest.raises(AdqlSyntaxError, match="half a character"):
+        parse("SELECT a FROM t WHERE b = '\ud800'")
+
+
+def test_errors_are_of_one_line_whatever_names_hold():
+    with pytest.raises(AdqlSyntaxError) as caught:
+        parse('SELECT a FROM "x\n\x01"."b"."c"."d"')
+    assert "\n" not in str(caught.value)
+    assert "\\x0a\\x01" in str(caught.value)
