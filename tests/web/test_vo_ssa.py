@@ -159,6 +159,40 @@ async def test_parameters_nobody_knows_are_ignored(client, site):
     assert len(rows_of(posted)) == 1
 
 
+async def cone(client, **parameters):
+    answer = await client.get("/scs", params=parameters)
+    assert answer.status_code == 200, answer.text
+    # UCDs of the first kind, which this standard wants, are mistakes everywhere else.
+    document = votable.parse(BytesIO(answer.content), verify="ignore")
+    tables = list(document.iter_tables())
+    return document, tables[0] if tables else None
+
+
+async def test_the_cone_search_finds_the_same(client, site):
+    row = rows_of(await ask(client))[0]
+    place = {"RA": row["ra"], "DEC": row["dec"]}
+    _document, table = await cone(client, **place, SR="0.001", VERB="3")
+    expected = rows_of(await ask(client, POS=f"{row['ra']},{row['dec']}", SIZE="0.002"))
+    assert sorted(table.array["ssa_pubdid"]) == sorted(str(one["ssa_pubdid"]) for one in expected)
+    assert [field.name for field in table.fields if field.ucd == "ID_MAIN"] == ["ssa_pubdid"]
+    assert (await client.get(table.array["accref"][0])).status_code == 200
+    sizes = [len((await cone(client, **place, SR="1", VERB=verb))[1].fields) for verb in ("1", "2", "3")]
+    assert sizes == sorted(set(sizes))
+    for empty in ({"SR": "0"}, {"SR": "1", "MAXREC": "0"}):
+        assert len((await cone(client, **place, **empty))[1].array) == 0
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"RA": "1", "DEC": "2"}, {"RA": "1", "DEC": "91", "SR": "1"}, {"RA": "x", "DEC": "1", "SR": "1"},
+     {"RA": "1", "DEC": "1", "SR": "181"}, {"RA": "1", "DEC": "1", "SR": "1", "VERB": "4"}],
+)  # fmt: skip
+async def test_mistakes_of_cone_searches_are_told_as_their_standard_has_it(client, parameters):
+    document, table = await cone(client, **parameters)
+    assert table is None
+    assert {info.name for info in document.resources[0].infos} >= {"Error", "QUERY_STATUS"}
+
+
 async def test_everybody_finds_their_own(house):
     def fields(rows):
         return {str(row["ssa_dstitle"]).split(" ")[2] for row in rows}
@@ -167,3 +201,6 @@ async def test_everybody_finds_their_own(house):
     assert fields(rows_of(await ask(await house.person("theo")))) == {THEIR_FIELD}
     assert fields(rows_of(await ask(await house.person("root")))) == {MY_FIELD, THEIR_FIELD}
     assert rows_of(await ask(house.browser())) == []
+    everywhere = {"RA": "0", "DEC": "-30", "SR": "180"}
+    assert len((await cone(await house.person("mia"), **everywhere))[1].array) > 0
+    assert len((await cone(house.browser(), **everywhere))[1].array) == 0

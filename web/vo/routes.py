@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute
 
 from web.vo.datalink.handlers import datalink_routes
 from web.vo.registry.handlers import registry_routes
+from web.vo.scs.handlers import scs_routes
 from web.vo.soda.handlers import soda_routes
 from web.vo.spectra.handlers import spectra_routes
 from web.vo.ssa.handlers import ssa_routes
@@ -19,6 +20,7 @@ def service_routes() -> list[BaseRoute]:
         *soda_routes(),
         *datalink_routes(),
         *ssa_routes(),
+        *scs_routes(),
         *vosi_routes(),
         *registry_routes(),
     ]

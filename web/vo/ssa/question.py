@@ -178,10 +178,10 @@ def _cone(pos: str | None, size: str | None) -> Cone | None:
         raise BadRequestError(
             f"POS is right ascension and declination in degrees, such as 52.1,-28.3; not {pos[:60]!r}."
         )
-    ra, dec = (_number("POS", part) for part in parts)
+    ra, dec = (read_number("POS", part) for part in parts)
     if not (-360 <= ra <= 360 and -90 <= dec <= 90):
         raise BadRequestError(f"POS {pos[:60]!r} is no place on the sky: degrees are expected.")
-    diameter = DEFAULT_SIZE if size is None else _number("SIZE", size.split(",")[0])
+    diameter = DEFAULT_SIZE if size is None else read_number("SIZE", size.split(",")[0])
     if not 0 <= diameter <= 360:
         raise BadRequestError(f"SIZE is a diameter in degrees, 0 to 360; not {(size or '')[:40]!r}.")
     return Cone(ra % 360.0, dec, min(180.0, max(diameter / 2, _LEAST_RADIUS)))
@@ -259,14 +259,21 @@ def _range(name: str, part: str) -> Range:
     first, slash, last = (piece.strip() for piece in part.partition("/"))
     if not first and not last:
         raise BadRequestError(f"{name} is a value or a range such as 4e-7/5e-7, not {part[:40]!r}.")
-    low = _number(name, first) if first else -math.inf
-    high = _number(name, last) if last else math.inf if slash else low
+    low = read_number(name, first) if first else -math.inf
+    high = read_number(name, last) if last else math.inf if slash else low
     if low > high:
         raise BadRequestError(f"{name} {part[:60]!r} ends before it begins: write the lower value first.")
     return Range(low, high)
 
 
-def _number(name: str, text: str) -> float:
+def read_number(name: str, text: str) -> float:
+    """A finite number.
+
+    Raises
+    ------
+    BadRequestError
+        If the text is none.
+    """
     if not _NUMBER.fullmatch(text.strip()):
         raise BadRequestError(f"{name}: {text[:40]!r} is no number.")
     value = float(text)

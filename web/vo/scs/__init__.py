@@ -1,0 +1,1 @@
+"""Simple Cone Search 1.03: spectra around a position, for the simplest of clients."""
