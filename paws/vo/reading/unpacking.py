@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import mmap
+import os
 import re
 import tempfile
 import zlib
@@ -42,14 +43,15 @@ def opened(path: Path, limits: Limits) -> IO[bytes]:
     try:
         packed = file.read(2) == _GZIP
         file.seek(0)
-        return _unpacked(file, limits) if packed else file
+        return _unpacked(file, path.parent, limits) if packed else file
     except BaseException:
         file.close()
         raise
 
 
-def _unpacked(file: IO[bytes], limits: Limits) -> IO[bytes]:
-    target = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+def _unpacked(file: IO[bytes], folder: Path, limits: Limits) -> IO[bytes]:
+    # Beside the file, where there is room for such files; the system's own folder is often in memory.
+    target = tempfile.TemporaryFile(dir=folder if os.access(folder, os.W_OK) else None)  # noqa: SIM115 - the caller closes it
     size = 0
     try:
         with file, gzip.GzipFile(fileobj=file) as source:
