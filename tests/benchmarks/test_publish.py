@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,9 @@ from astropy.table import Table
 from pyarrow import csv, parquet
 
 from paws.accounts.audit import COMMAND_LINE
+from paws.database import connect
 from paws.settings import Settings
+from paws.vo.geometry import prepare
 from paws.vo.names import table_name
 from paws.vo.publish.run import publish_file
 from paws.vo.publish.wish import Wish
@@ -55,10 +57,27 @@ def write(catalogue: pa.Table, kind: str, folder: Path) -> Path:
     return path
 
 
+async def _prepare(settings: Settings, backend: Literal["cube", "pgsphere"]) -> None:
+    connection = await connect(settings)
+    try:
+        await prepare(connection, backend)
+    finally:
+        await connection.close()
+
+
 @pytest.mark.benchmark
-@pytest.mark.parametrize("kind", ["csv", "parquet", "fits", "votable_binary2", "votable_tabledata"])
-def test_a_million_rows(database: Settings, catalogue: pa.Table, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "backend"),
+    [
+        ("csv", "pgsphere"),
+        *((kind, "cube") for kind in ("csv", "parquet", "fits", "votable_binary2", "votable_tabledata")),
+    ],
+)
+def test_a_million_rows(
+    database: Settings, catalogue: pa.Table, tmp_path: Path, kind: str, backend: Literal["cube", "pgsphere"]
+) -> None:
     path = write(catalogue, kind, tmp_path)
+    asyncio.run(_prepare(database, backend))
     stages: dict[str, float] = {}
 
     def on_progress(stage: str, _rows: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import pytest
@@ -17,6 +17,7 @@ from paws.database import connect
 from paws.settings import Settings
 from paws.vo.audience import Audience
 from paws.vo.catalogue import CatalogueDesk
+from paws.vo.geometry import prepare
 from paws.vo.publish import shelf
 from paws.vo.publish.errors import PublishError, QuotaError, TableBusyError
 from paws.vo.publish.load import _LOCK, publish
@@ -205,13 +206,19 @@ async def test_positions_in_other_units_are_converted_and_indexed(
     assert tuple(row) == pytest.approx((57.29577951308232, 28.64788975654116), rel=1e-12)
 
 
-async def test_positions_beyond_the_sky_do_not_stop_a_table(connection: Any, database: Settings) -> None:
-    rows = [
-        (n, ra, dec, "x")
-        for n, (ra, dec) in enumerate([(-10.0, 99.0), (float("nan"), 1.0), (720.0, float("inf"))])
-    ]
+@pytest.mark.parametrize("backend", ["cube", "pgsphere"])
+async def test_positions_beyond_the_sky_do_not_stop_a_table(
+    connection: Any, database: Settings, backend: Literal["cube", "pgsphere"]
+) -> None:
+    if backend == "pgsphere" and not await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_sphere')"
+    ):
+        pytest.skip("pgSphere is not installed beside the database")
+    await prepare(connection, backend)
+    places = [(-10.0, 99.0), (float("nan"), 1.0), (720.0, float("inf")), (10.0, -1000.0), (1e300, 1e-300)]
+    rows = [(n, ra, dec, "x") for n, (ra, dec) in enumerate(places)]
     made = await publish(connection, database, wish(), made_up(rows=rows))
-    assert made.rows == 3
+    assert made.rows == len(rows)
     assert any("outside" in text for text in made.warnings)
 
 
