@@ -2,7 +2,7 @@
 
 The back end ``pgsphere`` needs the extension pg_sphere, which only a superuser may bring into a database. The back
 end ``cube`` needs nothing but what PostgreSQL comes with: positions are indexed as built-in points, and regions, in
-both back ends, as cubes of unit vectors. Both answer alike; pgSphere is the quicker one in large joins.
+both back ends, as cubes of unit vectors. Both answer alike (see docs/explanation/positions.md).
 """
 
 from __future__ import annotations

@@ -9,17 +9,18 @@
 
 CREATE EXTENSION IF NOT EXISTS cube;
 
--- Separation in degrees. The half angle has the sine sqrt(h) and the cosine sqrt(h'), h' being h towards the
--- antipode: full precision from nothing to 180 degrees. Rounding may make h or h' of -0; hence abs.
+-- Separation in degrees; null where one of both is no position (NaN, infinite). The half angle has the sine sqrt(h) and
+-- the cosine sqrt(h'), h' being h towards the antipode: full precision from nothing to 180 degrees. Rounding may make
+-- h or h' of -0; hence abs.
 CREATE FUNCTION adql_distance(
     a1 double precision, d1 double precision, a2 double precision, d2 double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT 2 * degrees(atan2(
+    SELECT CASE WHEN abs(a1 - a2) + abs(d1 - d2) < 'Infinity' THEN 2 * degrees(atan2(
         sqrt(abs(power(sin(radians(d1 - d2) / 2), 2)
                  + cos(radians(d1)) * cos(radians(d2)) * power(sin(radians(a1 - a2) / 2), 2))),
         sqrt(abs(power(sin(radians(d1 + d2) / 2), 2)
-                 + cos(radians(d1)) * cos(radians(d2)) * power(cos(radians(a1 - a2) / 2), 2)))));
+                 + cos(radians(d1)) * cos(radians(d2)) * power(cos(radians(a1 - a2) / 2), 2))))) END;
 END;
 
 -- Where a position lies in the index of positions: its right ascension within 0 and 360, and its declination. The
@@ -170,10 +171,11 @@ END $$;
 CREATE FUNCTION adql_in_polygon(a double precision, d double precision, v double precision[])
 RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    ca double precision := cos(radians(a));
-    sa double precision := sin(radians(a));
-    cd double precision := cos(radians(d));
-    sd double precision := sin(radians(d));
+    known boolean := abs(a) < 'Infinity' AND abs(d) < 'Infinity';
+    ca double precision := CASE WHEN known THEN cos(radians(a)) END;
+    sa double precision := CASE WHEN known THEN sin(radians(a)) END;
+    cd double precision := CASE WHEN known THEN cos(radians(d)) END;
+    sd double precision := CASE WHEN known THEN sin(radians(d)) END;
     last integer := cardinality(v);
     x0 double precision := ca * v[last - 1] - sa * v[last - 2];
     y0 double precision := cd * v[last] - sd * (ca * v[last - 2] + sa * v[last - 1]);
@@ -181,8 +183,8 @@ DECLARE
     x double precision; y double precision; z double precision; det double precision;
     winding integer := 0;
 BEGIN
-    IF a = 'NaN' OR d = 'NaN' THEN
-        RETURN false;
+    IF NOT known THEN
+        RETURN NULL;
     END IF;
     FOR k IN 2..(last - 2) BY 3 LOOP
         x := ca * v[k + 1] - sa * v[k];
