@@ -77,7 +77,7 @@ def parse_publisher_did(text: str, authority: str) -> SpectrumId:
     IdentifierError
         If it is none, or another publisher's.
     """
-    shown = repr(text[:_SHOWN])
+    shown = ascii(text[:_SHOWN])
     found = _IDENTIFIER.fullmatch(text)
     if found is None or found["path"].lower() != _PATH:
         raise IdentifierError(

@@ -24,7 +24,8 @@ def _column(name: str, ucd: str, description: str) -> Column:
 
 
 COLUMNS: Final = (
-    _column("ID", "meta.id;meta.main", "Identifier that was asked for"),
+    # Whatever was asked for is repeated, whichever letters it has.
+    Column("ID", "unicodeChar", "*", ucd="meta.id;meta.main", description="Identifier that was asked for"),
     _column("access_url", "meta.ref.url", "Where it is"),
     _column("service_def", "meta.ref", "Descriptor of the service to call"),
     _column("error_message", "meta.code.error", "Why there is no link"),
