@@ -108,6 +108,7 @@ def everywhere(rows: NightRows) -> list[str]:
         "/people/audit",
         "/shared",
         "/tables",
+        "/tap",
         "/tables/new",
         "/tables/TAP_SCHEMA.columns",
         "/explorer",

@@ -44,7 +44,7 @@ TABS: Final = (
     Tab("Products", "/products", "p", ("/downloads",)),
     Tab("Explorer", "/explorer", "e"),
     Tab("Tables", "/tables", "t", ("/tap",)),
-    Tab("API", "/api", "i", ("/tap",)),
+    Tab("API", "/api", "i"),
 )
 
 

@@ -44,9 +44,9 @@ EXAMPLES: Final = (
         "Spectra around a position",
         "A cone of six arcminutes. DISTANCE and CONTAINS both use the index of positions.",
         "SELECT target_name, s_ra, s_dec, em_min, em_max, access_url,\n"
-        "  DISTANCE(POINT(s_ra, s_dec), POINT(187.70593, 12.39112)) AS away\n"
+        "  DISTANCE(POINT('ICRS', s_ra, s_dec), POINT('ICRS', 187.70593, 12.39112)) AS away\n"
         "FROM ivoa.obscore\n"
-        "WHERE DISTANCE(POINT(s_ra, s_dec), POINT(187.70593, 12.39112)) < 0.1\nORDER BY away",
+        "WHERE DISTANCE(POINT('ICRS', s_ra, s_dec), POINT('ICRS', 187.70593, 12.39112)) < 0.1\nORDER BY away",
         ("ivoa.obscore",),
     ),
     Example(
