@@ -74,5 +74,7 @@ class TapSettings(BaseSettings):
         default=4000, ge=1, description="MB of temporary files that the database may write for one query"
     )
     tap_lease: float = Field(
-        default=30.0, ge=3, description="Silence after which the jobs of a web process are taken over by others"
+        default=30.0,
+        ge=3,
+        description="Silence after which the jobs of a web process are taken over by others",
     )

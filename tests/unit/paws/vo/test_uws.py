@@ -104,5 +104,5 @@ def test_a_question_waits_while_the_job_is_in_its_phase(phase, seconds, named, w
 
 @pytest.mark.parametrize(("seconds", "named"), [("soon", None), ("1", "SLEEPING")])
 def test_a_wait_that_is_none_is_refused(seconds, named):
-    with pytest.raises(ValueError, match="WAIT|PHASE"):
+    with pytest.raises(ValueError, match=r"WAIT|PHASE"):
         ask_wait(Phase.EXECUTING, seconds, named, 60.0)
