@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -111,6 +112,21 @@ async def test_a_page_of_a_table(house: House) -> None:
     for path in ("/tables/nothing", "/tables/a.b", "/tables/tap_schema.tables%20", "/tables/%00"):
         assert (await root.get(path)).status_code == 404, path
     assert (await root.get("/tables/tap_schema.columns")).status_code == 200
+
+
+async def test_the_example_of_every_table_is_a_query_that_works(house: House) -> None:
+    await put(house, "gama.sources")
+    mia = await house.person("mia")
+    for table in (await mia.get("/api/tables")).json()["items"]:
+        page = (await mia.get(f"/tables/{table['name']}")).text
+        example = html.unescape(page.partition('aria-label="An example">')[2].partition("</pre>")[0])
+        assert example.startswith("SELECT TOP 100 "), table["name"]
+        answer = await mia.get("/tap/sync", params=_asked(example))
+        assert answer.status_code == 200, (example, answer.text)
+        found = answer.text.splitlines()
+        assert found[0].replace('"', "").split(",")[0] in example, (example, answer.text)
+        assert len(found) > 1 or table["published_at"] is None, example
+    assert (await mia.get("/tables/new", params={"name": "a\0b"})).status_code == 200
 
 
 async def test_somebody_publishes_a_table_of_their_own_and_drops_it(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,7 +20,7 @@ from paws.vo.publish.shelf import Listed
 from web.accounts.address import address_of
 from web.accounts.forms import read_form
 from web.accounts.identify import visitor_of
-from web.api.endpoint import path_values
+from web.api.endpoint import PATH_PATTERNS, path_values
 from web.pages.render import page
 from web.problems import ProblemError
 from web.state import web_state
@@ -98,8 +99,10 @@ async def new(request: Request) -> Response:
 async def _replacing(request: Request) -> dict[str, str]:
     """What the form begins with when a table's own page leads to it: its name, and who sees it."""
     state, visitor = web_state(request), visitor_of(request)
-    name = request.query_params.get("name", "")[:101]
-    found = await shelf.table_seen(state.pool, name, visitor.sight, visitor.account_id) if name else None
+    name = request.query_params.get("name", "")
+    if not re.match(PATH_PATTERNS["table"], name):
+        return {}
+    found = await shelf.table_seen(state.pool, name, visitor.sight, visitor.account_id)
     if found is None or not service.may_drop(visitor, found):
         return {}
     audience = "personal" if found.personal else "proposal" if found.audience.proposal else "everybody"
