@@ -41,7 +41,7 @@ def together(left: Expression, right: Expression, position: int, what: str) -> t
     else:
         hint = ""
     raise AdqlTypeError(
-        f"a {left.meta.kind.value} cannot be {what} with a {right.meta.kind.value}", position, suggestion=hint
+        f"{left.meta.kind.named} cannot be {what} with {right.meta.kind.named}", position, suggestion=hint
     )
 
 

@@ -104,7 +104,7 @@ def square_root(arguments: Sequence[Expression]) -> Meta:
 
 def first_known(arguments: Sequence[Expression]) -> Meta:
     """The type of COALESCE: what all arguments have in common."""
-    return metas.widest([argument.meta for argument in arguments])
+    return metas.choice(arguments)
 
 
 def of_region_text(arguments: Sequence[Expression]) -> Meta:

@@ -9,9 +9,9 @@ from typing import Final
 
 from adql.catalogue import Column
 from adql.errors import AdqlTypeError
-from adql.typed import Kind, Meta
+from adql.typed import Constant, Expression, Kind, Meta
 
-_INTEGERS: Final = ("short", "int", "long")
+_INTEGERS: Final = ("unsignedByte", "short", "int", "long")
 _GEOMETRIES: Final = {
     "point": Kind.POINT,
     "circle": Kind.CIRCLE,
@@ -63,7 +63,10 @@ def kind_of(column: Column) -> Kind:
         return Kind.ARRAY
     if column.datatype == "boolean":
         return Kind.BOOLEAN
-    return Kind.INTEGER if column.datatype in (*_INTEGERS, "unsignedByte") else Kind.FLOAT
+    if column.datatype in _INTEGERS:
+        return Kind.INTEGER
+    # Bits and complex numbers can be looked at, not calculated with.
+    return Kind.FLOAT if column.datatype in ("float", "double") else Kind.ARRAY
 
 
 def go_together(left: Kind, right: Kind) -> bool:
@@ -88,7 +91,7 @@ def wider(left: Meta, right: Meta) -> Meta:
     if right.kind is Kind.NULL:
         return left
     if not go_together(left.kind, right.kind):
-        raise AdqlTypeError(f"a {left.kind.value} and a {right.kind.value} do not go together")
+        raise AdqlTypeError(f"{left.kind.named} and {right.kind.named} do not go together")
     base = left if left.kind is right.kind else (left if left.kind in (Kind.FLOAT, Kind.REGION) else right)
     return replace(
         base,
@@ -108,6 +111,16 @@ def widest(metas: Sequence[Meta]) -> Meta:
     for meta in metas[1:]:
         found = wider(found, meta)
     return found
+
+
+def choice(values: Sequence[Expression]) -> Meta:
+    """The type of a value that is one of several; constants among them say nothing against unit and meaning."""
+    found = widest([value.meta for value in values])
+    varying = [value.meta for value in values if not isinstance(value, Constant)]
+    if not varying or len(varying) == len(values):
+        return found
+    known = widest(varying)
+    return replace(found, unit=known.unit, ucd=known.ucd, utype=known.utype, description=known.description)
 
 
 def wider_datatype(left: str, right: str) -> str:

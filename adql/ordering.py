@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from adql import tree
 from adql.catalogue import matches
 from adql.errors import AdqlNameError, AdqlTypeError
-from adql.grouping import has_aggregate
 from adql.scope import Scope, Visible
 from adql.typed import Constant, Expression, Kind, OrderTerm, Output, OutputNumber
 
@@ -57,8 +56,6 @@ def numbered(node: tree.Number, outputs: tuple[Output, ...], clause: str) -> Exp
     ------
     AdqlNameError
         If there is none of that number.
-    AdqlTypeError
-        If it is an aggregate, and grouped by.
     """
     number = output_number(node, outputs)
     if number is None:
@@ -70,8 +67,6 @@ def numbered(node: tree.Number, outputs: tuple[Output, ...], clause: str) -> Exp
         )
     expression = outputs[number - 1].expression
     assert expression is not None, "a SELECT knows what its columns are"
-    if clause == "GROUP BY" and has_aggregate(expression):
-        raise AdqlTypeError(f"column {number} is an aggregate and cannot be grouped by", node.position)
     return expression
 
 
@@ -84,7 +79,7 @@ def check_orderable(value: Expression, position: int) -> None:
         For geometries, arrays and constants.
     """
     if value.meta.kind.geometric or value.meta.kind is Kind.ARRAY:
-        raise AdqlTypeError(f"nothing can be ordered by a {value.meta.kind.value}", position)
+        raise AdqlTypeError(f"nothing can be ordered by {value.meta.kind.named}", position)
     if isinstance(value, Constant):
         raise AdqlTypeError("nothing can be ordered by a constant", position)
 

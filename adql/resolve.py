@@ -22,6 +22,7 @@ from adql.typed import (
     CommonTable,
     Comparison,
     Condition,
+    Constant,
     Expression,
     FromItem,
     Join,
@@ -171,21 +172,23 @@ class Resolver(ValueResolver):
         return outputs, [position for _, _, position in found]
 
     def _group_term(self, node: tree.Expression, scope: Scope, outputs: tuple[Output, ...]) -> Expression:
+        value = self._grouped_by(node, scope, outputs)
+        if has_aggregate(value):
+            raise AdqlTypeError("an aggregate cannot be grouped by", node.position)
+        if isinstance(value, Constant):
+            raise AdqlTypeError("nothing can be grouped by a constant", node.position)
+        return value
+
+    def _grouped_by(self, node: tree.Expression, scope: Scope, outputs: tuple[Output, ...]) -> Expression:
         if isinstance(node, tree.Number):
             return numbered(node, outputs, "GROUP BY")
-        if isinstance(node, tree.ColumnReference) and len(node.parts) == 1:
-            try:
-                return self.expression(node, scope)
-            except AdqlNameError:
-                found = named(node.parts[0], outputs)
-                if found is None or found.expression is None:
-                    raise
-                if has_aggregate(found.expression):
-                    raise AdqlTypeError(
-                        f"{node.parts[0]} is an aggregate and cannot be grouped by", node.position
-                    ) from None
-                return found.expression
-        return self.expression(node, scope)
+        try:
+            return self.expression(node, scope)
+        except AdqlNameError:
+            known = named(node.parts[0], outputs) if isinstance(node, tree.ColumnReference) else None
+            if known is None or known.expression is None:
+                raise
+            return known.expression
 
     def _order_term(
         self, node: tree.OrderTerm, scope: Scope, outputs: tuple[Output, ...], distinct: bool

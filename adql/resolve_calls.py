@@ -102,7 +102,10 @@ def check_arguments(
     if count < most - function.optional or (count > most and not function.repeated):
         form = function.form or function.name
         raise AdqlTypeError(
-            f"{function.name} cannot have {count} arguments", _at(position), function.name, f"write {form}"
+            f"{function.name} cannot have {count} argument{'' if count == 1 else 's'}",
+            _at(position),
+            function.name,
+            f"write {form}",
         )
     return tuple(_argument(function, number, argument, position) for number, argument in enumerate(arguments))
 
@@ -122,7 +125,7 @@ def _argument(function: Function, number: int, argument: Expression, position: i
         sorted({one.value for one in allowed if one is not Kind.INTEGER} or {"whole number"})
     )
     raise AdqlTypeError(
-        f"{function.name} needs a {wanted} as argument {number + 1}, not a {kind.value}",
+        f"{function.name} needs a {wanted} as argument {number + 1}, not {kind.named}",
         _at(position),
         function.name,
         _hint(allowed, kind),
@@ -153,7 +156,7 @@ def in_unit(operand: Expression, unit: str, position: int) -> Expression:
     """
     meta = operand.meta
     if not meta.kind.numeric:
-        raise AdqlTypeError(f"IN_UNIT needs a number, not a {meta.kind.value}", position, "IN_UNIT")
+        raise AdqlTypeError(f"IN_UNIT needs a number, not {meta.kind.named}", position, "IN_UNIT")
     if not meta.unit:
         raise AdqlTypeError(
             "the unit of this value is not known, so that it cannot be converted",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from adql import metas, tree, units
-from adql.coercion import together
+from adql.coercion import check_time, together
 from adql.errors import AdqlTypeError
 from adql.function import Function
 from adql.resolve_calls import (
@@ -155,18 +155,18 @@ class ValueResolver(ABC):
         operand = self.expression(node.operand, scope)
         bounds = []
         for bound in (node.low, node.high):
-            left, right = together(operand, self.expression(bound, scope), bound.position, "compared")
-            if left.meta.kind not in _ORDERED:
-                raise AdqlTypeError(f"nothing lies between two of {left.meta.kind.value}", node.position)
+            operand, right = together(operand, self.expression(bound, scope), bound.position, "compared")
+            if operand.meta.kind not in _ORDERED:
+                raise AdqlTypeError(f"nothing lies between two of {operand.meta.kind.value}", node.position)
             bounds.append(right)
         return Between(operand, bounds[0], bounds[1], node.negated)
 
     def _in_list(self, node: tree.InList, scope: Scope) -> InList:
         operand = self.expression(node.operand, scope)
-        values = [
-            together(operand, self.expression(value, scope), value.position, "compared")[1]
-            for value in node.values
-        ]
+        values = []
+        for written in node.values:
+            operand, value = together(operand, self.expression(written, scope), written.position, "compared")
+            values.append(value)
         return InList(operand, tuple(values), node.negated)
 
     def _in_query(self, node: tree.InQuery, scope: Scope) -> InQuery:
@@ -179,7 +179,7 @@ class ValueResolver(ABC):
         meta = query.outputs[0].meta
         if not metas.go_together(operand.meta.kind, meta.kind):
             raise AdqlTypeError(
-                f"a {operand.meta.kind.value} is no {meta.kind.value}, which the query after IN gives",
+                f"{operand.meta.kind.named} is no {meta.kind.value}, which the query after IN gives",
                 node.position,
             )
         return InQuery(operand, query, node.negated)
@@ -188,7 +188,7 @@ class ValueResolver(ABC):
         value = self.expression(node, scope)
         if value.meta.kind not in (Kind.STRING, Kind.NULL):
             raise AdqlTypeError(
-                f"{what} needs a text, not a {value.meta.kind.value}",
+                f"{what} needs a text, not {value.meta.kind.named}",
                 node.position,
                 suggestion="write CAST(value AS VARCHAR)",
             )
@@ -199,7 +199,7 @@ class ValueResolver(ABC):
         if not value.meta.kind.numeric and value.meta.kind is not Kind.NULL:
             hint = "write CAST(text AS DOUBLE PRECISION)" if value.meta.kind is Kind.STRING else ""
             raise AdqlTypeError(
-                f"a number is needed to calculate, not a {value.meta.kind.value}",
+                f"a number is needed to calculate, not {value.meta.kind.named}",
                 node.position,
                 suggestion=hint,
             )
@@ -228,7 +228,7 @@ class ValueResolver(ABC):
         if kind in (Kind.STRING, Kind.NULL):
             return value
         if kind.geometric or kind is Kind.ARRAY:
-            raise AdqlTypeError(f"a {kind.value} cannot be joined to a text", node.position)
+            raise AdqlTypeError(f"{kind.named} cannot be joined to a text", node.position)
         return Cast(value, "VARCHAR", None, replace(metas.TEXT, datatype="char"))
 
     def _call(self, node: tree.Call, scope: Scope) -> Expression:
@@ -261,7 +261,7 @@ class ValueResolver(ABC):
         summed = node.name in ("AVG", "SUM")
         if (summed and not kind.numeric and kind is not Kind.NULL) or kind not in _ORDERED - {Kind.BOOLEAN}:
             raise AdqlTypeError(
-                f"{node.name} needs {'numbers' if summed else 'numbers, texts or times'}, not a {kind.value}",
+                f"{node.name} needs {'numbers' if summed else 'numbers, texts or times'}, not {kind.named}",
                 node.position,
                 node.name,
             )
@@ -280,9 +280,9 @@ class ValueResolver(ABC):
         target = _cast_meta(operand.meta, node)
         source = operand.meta.kind
         if not _castable(source, target.kind):
-            raise AdqlTypeError(
-                f"a {source.value} cannot be made a {target.kind.value}", node.position, "CAST"
-            )
+            raise AdqlTypeError(f"{source.named} cannot be made {target.kind.named}", node.position, "CAST")
+        if target.kind is Kind.TIMESTAMP and isinstance(operand, Constant) and isinstance(operand.value, str):
+            check_time(operand.value, node.operand.position)
         if source.numeric and target.kind.numeric:
             target = replace(
                 target, unit=operand.meta.unit, ucd=operand.meta.ucd, description=operand.meta.description
@@ -299,7 +299,7 @@ class ValueResolver(ABC):
         otherwise = self.expression(node.otherwise, scope) if node.otherwise is not None else None
         results = [result for _, result in branches] + ([otherwise] if otherwise is not None else [])
         try:
-            meta = metas.widest([result.meta for result in results])
+            meta = metas.choice(results)
         except AdqlTypeError as error:
             error.position, error.token = node.position, "CASE"
             raise

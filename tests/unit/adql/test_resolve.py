@@ -249,7 +249,8 @@ FOLLOWS = [
     ("IN_UNIT(ra, 'arcsec')", "double", "arcsec", "pos.eq.ra;meta.main"),
     ("IN_UNIT(pmra, 'deg/yr')", "double", "deg/yr", "pos.pm;pos.eq.ra"),
     ("MOD(visits, 2)", "int", None, None),
-    ("COALESCE(mag, 0)", "double", None, None),
+    ("COALESCE(mag, 0)", "double", "mag", "phot.mag;em.opt.V"),
+    ("COALESCE(ra, mag)", "double", None, None),
     ("COALESCE(NULL, name)", "unicodeChar", None, "meta.id;meta.main"),
     ("UPPER(name)", "unicodeChar", None, "meta.id;meta.main"),
     ("name || 1", "unicodeChar", None, None),
@@ -379,6 +380,15 @@ def test_texts_that_meet_times_and_truth_values_become_such(resolved):
     assert truth.right == Constant(True, truth.right.meta)
 
 
+def test_a_text_before_between_and_in_becomes_a_time_as_well(resolved):
+    query = select(
+        resolved(
+            "SELECT ra FROM objects WHERE '2026-11-22' BETWEEN seen AND seen OR '2026-11-22' IN (seen, seen)"
+        )
+    )
+    assert all(isinstance(term.operand, Cast) for term in query.where.terms)  # type: ignore[union-attr]  # two conditions
+
+
 def test_a_coordinate_system_near_icrs_is_taken_for_it_with_a_warning(resolved):
     query = resolved(
         "SELECT ra FROM objects WHERE 1 = CONTAINS(POINT('FK5', ra, dec), CIRCLE('FK5', 1, 2, 3))"
@@ -412,7 +422,7 @@ MISMATCHES = [
     ("SELECT CONTAINS(ra, footprint) FROM objects", "CONTAINS needs a", ""),
     ("SELECT POINT('GALACTIC', 1, 2) FROM objects", "GALACTIC are not known", "ICRS"),
     ("SELECT CIRCLE(1, 2, -3) FROM objects", "between 0 and 180", ""),
-    ("SELECT ivo_hasword(name) FROM objects", "cannot have 1 arguments", "ivo_hasword(haystack"),
+    ("SELECT ivo_hasword(name) FROM objects", "cannot have 1 argument", "ivo_hasword(haystack"),
     ("SELECT CAST(footprint AS INTEGER) FROM objects", "cannot be made", ""),
     ("SELECT IN_UNIT(ra, 'kg') FROM objects", "measure different things", ""),
     ("SELECT IN_UNIT(ra, 'bogus') FROM objects", "no unit", "'deg'"),
@@ -438,7 +448,12 @@ MISMATCHES = [
     ("SELECT name FROM objects GROUP BY name HAVING ra > 1", "ra is neither in GROUP BY", ""),
     ("SELECT name FROM objects GROUP BY name ORDER BY ra", "ra is neither in GROUP BY", ""),
     ("SELECT x, COUNT(*) FROM (SELECT ra AS x FROM objects) AS q", "x is neither in GROUP BY", ""),
-    ("SELECT COUNT(*) AS n FROM objects GROUP BY n", "is an aggregate", ""),
+    ("SELECT COUNT(*) AS n FROM objects GROUP BY n", "an aggregate cannot be grouped by", ""),
+    ("SELECT COUNT(*) AS n FROM objects GROUP BY 1", "an aggregate cannot be grouped by", ""),
+    ("SELECT 'x' AS k, COUNT(*) FROM objects GROUP BY k", "grouped by a constant", ""),
+    ("SELECT COUNT(*) FROM objects GROUP BY -1", "grouped by a constant", ""),
+    ("SELECT CAST('2026-02-30' AS TIMESTAMP) FROM objects", "is no time", ""),
+    ("SELECT fluxes + 1 FROM objects", "a number is needed to calculate, not an array", ""),
     ("SELECT DISTINCT ra FROM objects ORDER BY dec", "ordered only by what it selects", ""),
     ("SELECT ra FROM objects ORDER BY footprint", "ordered by a circle", ""),
     ("SELECT ra FROM objects ORDER BY 'x'", "ordered by a constant", ""),
