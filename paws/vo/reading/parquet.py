@@ -20,7 +20,7 @@ from paws.vo.reading.yaml_meta import completed, yaml_columns
 _BATCH: Final = 50_000
 _CONTENT: Final = b"IVOA.VOTable-Parquet.content"
 _ASTROPY: Final = b"table_meta_yaml"
-_BROKEN: Final = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, ValueError, KeyError)
+_BROKEN: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError)
 
 
 def open_parquet(file: IO[bytes], limits: Limits) -> TableSource:
@@ -71,12 +71,13 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _value(values: Any, column: Column, limits: Limits) -> pa.Array:
+    # Places and lengths that a damaged file gives may lie anywhere; what is used afterwards lies within.
+    values.validate(full=True)
     if isinstance(values, pa.DictionaryArray):
         longest = pc.max(pc.binary_length(values.dictionary)).as_py() or 0
         limits.check_cell(longest, column.name)
         lengths = pc.sum(pc.binary_length(values.dictionary).take(values.indices)).as_py() or 0
         limits.check_unpacked(lengths)
-    values.validate(full=True)
     return fitted(values, column)
 
 

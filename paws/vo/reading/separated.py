@@ -44,7 +44,7 @@ def open_separated(file: IO[bytes], limits: Limits) -> TableSource:
         limits.check_columns(len(names))
         # Arrow's buffer keeps the map alive, and the map the file's bytes.
         table = _read(pa.py_buffer(whole).slice(start), len(names), delimiter, limits)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         reason = str(error).splitlines()[0][:200]
         raise TableFileError(f"The file cannot be read as separated values: {reason}") from error
     limits.check_rows(table.num_rows)
@@ -89,27 +89,43 @@ def _header(whole: Any) -> tuple[list[str], int, str, dict[str, dict[str, Any]]]
     head = bytes(whole[place : place + _HEAD])
     if b"\0" in head[:10_000]:
         raise TableFileError("The file is no text, and none of the formats of tables that are read.")
-    line = head.decode(errors="replace")
     ecsv = bool(comments) and comments[0].strip().startswith(_ECSV)
     entries = yaml_columns("\n".join(text.removeprefix(" ") for text in comments[1:])) if ecsv else {}
-    delimiter = _delimiter(line, " " if ecsv else ",")
-    reader = python_csv.reader(StringIO(line, newline=""), delimiter=delimiter)
+    # A letter a byte, whatever the encoding: so places among letters are places in the file.
+    text = head.decode("latin-1")
+    delimiter = _delimiter(text, " " if ecsv else ",")
+    cells, length = _first_line(text, delimiter)
+    if all(_is_number(cell) for cell in cells):
+        # Rows from the first line on, as tables of numbers often are.
+        return [f"col{number}" for number in range(1, len(cells) + 1)], place, delimiter, entries
+    return [_name(cell) for cell in cells], place + length, delimiter, entries
+
+
+def _first_line(text: str, delimiter: str) -> tuple[list[str], int]:
+    """Cells of the first line that has any, and where the next one begins. Quoted cells may hold line ends."""
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for line in StringIO(text, newline=""):
+            read += len(line)
+            yield line
+
     try:
-        cells = next(reader, [])
+        cells = next((cells for cells in python_csv.reader(lines(), delimiter=delimiter) if cells), [])
     except python_csv.Error as error:
         raise TableFileError(f"The line of names cannot be read: {error}.") from error
     if not cells:
         raise TableFileError("The file holds no line of names.")
-    if all(_is_number(cell) for cell in cells):
-        # Rows from the first line on, as tables of numbers often are.
-        return [f"col{number}" for number in range(1, len(cells) + 1)], place, delimiter, entries
-    lines = line.splitlines(keepends=True)[: reader.line_num]
-    length = sum(len(part.encode()) for part in lines)
-    if not ecsv and head[:length].decode(errors="replace") != "".join(lines):
-        raise TableFileError(
-            "The names of the columns are in no encoding that is known; save the file as UTF-8."
-        )
-    return [cell.strip() for cell in cells], place + length, delimiter, entries
+    return cells, read
+
+
+def _name(cell: str) -> str:
+    raw = cell.strip().encode("latin-1")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _delimiter(text: str, usual: str) -> str:

@@ -47,7 +47,7 @@ def text_column(values: pa.Array, field: Field) -> pa.Array:
         if field.datatype in ("boolean", "bit"):
             return _booleans(trimmed)
         return fitted(_numbers(trimmed, field), column)
-    except (ValueError, OverflowError, pa.ArrowInvalid) as problem:
+    except (ValueError, OverflowError, pa.ArrowException) as problem:
         reason = str(problem).splitlines()[0][:200]
         raise TableFileError(
             f"Column {column.name!r} holds a cell that is no {field.datatype}: {reason}."
@@ -69,7 +69,7 @@ def without_null(values: pa.Array, field: Field) -> pa.Array:
         null = pa.scalar(
             _whole(field.null) if pa.types.is_integer(values.type) else float(field.null), values.type
         )
-    except (ValueError, OverflowError, pa.ArrowInvalid):
+    except (ValueError, OverflowError, pa.ArrowException):
         return values
     return pc.if_else(pc.equal(values, null), None, values)
 
@@ -118,7 +118,7 @@ def _arrays(texts: pa.Array, field: Field) -> pa.Array:
     real = _parser(field) is _real
     try:
         return parts.cast(pa.large_list(pa.float64() if real else pa.int64()))
-    except pa.ArrowInvalid:
+    except pa.ArrowException:
         parse = _parser(field)
         numbers = [None if cell is None else [parse(part) for part in cell] for cell in parts.to_pylist()]
         return pa.array(numbers, pa.large_list(pa.float64() if real else pa.int64()))

@@ -195,11 +195,11 @@ def _by_events(body: bytes, columns: int, rows_before: int) -> bytes:
 def _batch(separated: bytes, fields: list[Field], limits: Limits) -> pa.RecordBatch:
     try:
         table = _read(separated, fields, typed=True)
-    except pa.ArrowInvalid:
+    except pa.ArrowException:
         # Some number is written as only VOTable does, or is none: by column, where the error can name it.
         try:
             table = _read(separated, fields, typed=False)
-        except pa.ArrowInvalid as error:
+        except pa.ArrowException as error:
             raise TableFileError(f"The rows of the VOTable cannot be read: {str(error)[:200]}") from error
     columns = [
         text_column(values.combine_chunks(), field)

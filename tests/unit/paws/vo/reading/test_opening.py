@@ -145,8 +145,15 @@ def test_separated_values(tmp_path, text, types, rows):
 
 
 def test_latin_letters_of_old_files(tmp_path):
-    source = opened(tmp_path, "name,n\nGalaxie d'été,1\n".encode("latin-1"))
+    source = opened(tmp_path, "né,n\nGalaxie d'été,1\n".encode("latin-1"))
+    assert source.columns[0].name == "né"
     assert rows_of(source) == [("Galaxie d'été", 1)]
+
+
+def test_names_may_hold_line_ends_of_their_own(tmp_path):
+    source = opened(tmp_path, '\n"né\u0085x\ny",b\n1,2\n'.encode())
+    assert [column.name for column in source.columns] == ["néxy", "b"]
+    assert rows_of(source) == [(1, 2)]
 
 
 def test_types_may_turn_out_in_the_last_line(tmp_path):
