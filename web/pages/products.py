@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from paws.errors import InvalidInputError
+from paws.vo.identifiers import publisher_did
 from web.accounts.identify import visitor_of
 from web.api.endpoint import not_modified, parse, path_values
 from web.api.handlers import PRIVATE, fibre_list, product_detail
@@ -70,6 +71,7 @@ async def product(request: Request) -> Response:
         no_spectra=no_spectra,
         first=_first_fibre(spectra, ask.fibre),
         formats=list(SpectrumFormat),
+        did=publisher_did(state.settings.vo_authority, found.product_id),
         choices=chosen,
         provenance={
             name: value
