@@ -36,6 +36,10 @@ TABLES = {
     " plate, grating, field, run, level, provisional, quality, provenance, created_at",
     "product_frame": "product_id, frame_id",
     "spectrum": "*",
+    "product_spectra": "product_id, checksum, flux_unit, exposures, fibre_table_id",
+    "fibre_table": "*",
+    "fibre": "*",
+    "vo.obscore": "*",
     "observing_log": "frame_id, night, run, arm, ut_start, frame_class, object_name, field, plate, grating,"
     " central_wavelength, exposed, airmass, proposal, level, signal_to_noise, result",
     "notification": "*",
@@ -112,6 +116,8 @@ async def test_everything_comes_back(settings, pool, raw):
     assert len(before["product"]) >= 9
     assert len(before["rejected_file"]) == 1
     assert before["spectrum"]
+    assert {row["run"] for row in before["vo.obscore"]} == {5, 7, None}, "the junked exposure is not there"
+    assert before["fibre"]
     async with pool.acquire() as connection:
         write_marks(marks_path(settings), await gather_marks(connection))
     tree = {
