@@ -214,6 +214,8 @@ async def _declare_tables(connection: Connection, backend: Literal["pgsphere", "
     from paws.vo.geometry import index_positions
     from paws.vo.tap_schema import declare_all
 
+    if not await connection.fetchval("SELECT to_regclass('tap_schema.version') IS NOT NULL"):
+        return  # whoever brings a database only to an early schema has no tables to declare
     for name in await declare_all(connection, DECLARED):
         log.info("tables declared", schema=name)
     wanted = {index for schema in DECLARED for table in schema.tables for index in table.position_indexes}
