@@ -182,6 +182,7 @@ async def metrics(request: Request) -> Response:
         )
     operations = state.metrics.operations
     state.metrics.set_feed(state.hub.clients, state.hub.newest)
+    state.metrics.set_queries(state.tap.turns.working, state.tap.turns.waiting)
     try:
         state.metrics.set_database(await figures(state.pool))
         operations.set_work(await asyncio.wait_for(work(state.pool, state.settings), DEADLINE))

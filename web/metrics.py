@@ -51,6 +51,9 @@ class Metrics:
         self._webhooks = Gauge(
             "paws_webhooks_waiting", "Messages of webhooks not delivered yet", registry=self.registry
         )
+        self._queries = Gauge(
+            "paws_tap_queries", "Synchronous queries by state", ("state",), registry=self.registry
+        )
         self._up = Gauge("paws_database_up", "Whether the database answers", registry=self.registry)
         self.operations = OperationFigures(self.registry)
 
@@ -58,6 +61,10 @@ class Metrics:
         """Note how the hub stands."""
         self._clients.set(clients)
         self._seq.set(seq)
+
+    def set_queries(self, working: int, waiting: int) -> None:
+        """Note how many queries are at work, and how many wait their turn."""
+        _fill(self._queries, [(("working",), working), (("waiting",), waiting)])
 
     def set_database(self, figures: Mapping[str, Any] | None) -> None:
         """Note what the database says, or that it does not answer."""

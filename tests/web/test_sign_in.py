@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from tests.support.people import (
     sign_in,
 )
 from web.accounts.forms import safe_target
+from web.vo.paths import is_vo
 
 
 async def test_sign_in_and_out(house: House) -> None:
@@ -158,16 +160,21 @@ async def test_forms_of_other_sites_are_refused(house: House) -> None:
 async def test_every_form_needs_proof_of_its_page(house: House) -> None:
     client = await house.person("root")
     paths = [
-        route.path.format(night=NIGHT, request_id="0" * 16)
+        re.sub(r"\{\w+(:\w+)?\}", "0" * 16, route.path.replace("{night}", NIGHT))
         for route in house.app.routes
         if isinstance(route, Route) and "POST" in (route.methods or ())
     ]
     # What programs send needs none, but no browser may be made to send it by a page of another site.
-    forms, programs = ([path for path in paths if path.startswith("/api/") is one] for one in (False, True))
+    of_programs = {path: path.startswith("/api/") or is_vo(path) for path in paths}
+    forms, programs = ([path for path in paths if of_programs[path] is one] for one in (False, True))
     assert len(forms) >= 14
     assert programs
     for path in forms:
-        found = await client.post(path, data={"csrf": "0" * 64, "account": "1", "change": "disable"})
+        form = {"csrf": "0" * 64, "account": "1", "change": "disable"}
+        found = await client.post(path, data=form)
+        if found.status_code == 415:
+            # A form that takes files.
+            found = await client.post(path, data=form, files={"table": ("t.csv", b"a\n1\n")})
         assert found.status_code == 403, path
     for path in programs:
         found = await client.post(path, json={}, headers={"Origin": "https://evil.example"})

@@ -13,6 +13,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from paws.accounts import people
+from paws.accounts.audit import Actor, note
 from paws.accounts.passwords import LONGEST, Passwords
 from paws.clock import Clock
 from paws.database import Pool
@@ -92,6 +93,8 @@ class BasicDesk:
                 f"There were too many tries. Wait {WINDOW.total_seconds() // 60:.0f} minutes, or use a token."
             )
         if not await self._passwords.verify(stored, password):
+            async with pool.acquire() as connection:
+                await note(connection, Actor("visitor", address), "sign-in refused", name if stored else "")
             raise BadBasicError("Name and password do not fit.")
         async with pool.acquire() as connection:
             await store.forgive_attempts(connection, "sign in", subject)
