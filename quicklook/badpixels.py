@@ -17,6 +17,15 @@ from quicklook.types import FloatImage
 BAND = 64
 """Rows judged together: some six fibres."""
 
+MARGIN = 2
+"""Pixels beyond the end of a bad column that are masked as well: between fibres its end cannot be seen."""
+
+SPOILT = 4
+"""A fibre with a bad pixel this near to its centre is bad there [pixel]."""
+
+DOUBT = 0.02
+"""Relative difference of good columns, where the end of a bad one is looked for."""
+
 LARGEST_DIFFERENCE = 0.25
 """Relative difference from the surrounding columns beyond which a column is masked."""
 
@@ -39,9 +48,35 @@ def find_bad_columns(flat: FloatImage, read_noise: float) -> NDArray[np.bool_]:
 
 
 def along_fibres(bad: NDArray[np.bool_], centre: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The mask as spectra see it: bad at the fibre's centre; shape of ``centre`` (fibres, columns)."""
-    rows = np.clip(np.rint(centre).astype(np.int64), 0, bad.shape[0] - 1)
-    return np.asarray(bad[rows, np.arange(bad.shape[1])[None, :]])
+    """The mask as spectra see it: bad within a fibre's core; shape of ``centre`` (fibres, columns)."""
+    rows = np.rint(centre).astype(np.int64)
+    result = np.zeros(centre.shape, dtype=np.bool_)
+    columns = np.flatnonzero(bad.any(axis=0))
+    for step in range(-SPOILT, SPOILT + 1):
+        inside = np.clip(rows[:, columns] + step, 0, bad.shape[0] - 1)
+        result[:, columns] |= bad[inside, columns]
+    return result
+
+
+def without_bad(frame: FloatImage, bad: NDArray[np.bool_], centre: NDArray[np.float64], reach: float) -> None:
+    """Make the pixels of bad columns NaN, as far as they are nearer to their fibre than ``reach``; in place.
+
+    Parameters
+    ----------
+    frame : ndarray of float32 (columns, rows)
+    bad : ndarray of bool (fibres, columns)
+        From `along_fibres`.
+    centre : ndarray (fibres, columns)
+    reach : float
+        Pixels.
+    """
+    fibres, columns = np.nonzero(bad)
+    middle = np.rint(centre[fibres, columns]).astype(np.int64)
+    half = int(np.ceil(reach))
+    for step in range(-half, half + 1):
+        rows = middle + step
+        inside = (rows >= 0) & (rows < frame.shape[1])
+        frame[columns[inside], rows[inside]] = np.nan
 
 
 @kernel
@@ -88,7 +123,59 @@ def _bad_columns(flat, noise, band, largest):  # type: ignore[no-untyped-def]  #
         for x in range(nx):
             # A particle can spoil one band; a bad column runs through several.
             beside = (b > 0 and odd[b - 1, x]) or (b < bands - 1 and odd[b + 1, x])
-            if odd[b, x] and beside:
-                for y in range(y0, y1):
-                    bad[y, x] = True
+            if not (odd[b, x] and beside):
+                continue
+            low, high = y0, y1
+            # Where the run of bad bands ends, the column is bad up to some row of this band or of the next.
+            if b == 0 or not odd[b - 1, x]:
+                ratio = _ratio(flat, x, y1, min(y1 + band, ny))
+                low = _end(flat, noise, x, max(y0 - band, 0), y1, ratio, True)
+            if b == bands - 1 or not odd[b + 1, x]:
+                ratio = _ratio(flat, x, max(y0 - band, 0), y0)
+                high = _end(flat, noise, x, y0, min(y1 + band, ny), ratio, False)
+            for y in range(max(low - MARGIN, 0), min(high + MARGIN, ny)):
+                bad[y, x] = True
     return bad
+
+
+@kernel
+def _expected(flat, x, y, around):  # type: ignore[no-untyped-def]  # numba finds the types
+    """What the columns around lead to expect of a pixel; NaN where they are missing."""
+    m = np.int64(0)
+    for k in (-3, -2, 2, 3):
+        if 0 <= x + k < flat.shape[1] and not np.isnan(flat[y, x + k]):
+            around[m] = flat[y, x + k]
+            m += 1
+    return median_of(around, m) if m >= 3 else np.nan
+
+
+@kernel
+def _ratio(flat, x, low, high):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Light of a column between two rows over that of the columns around."""
+    around, own, others = np.empty(4), 0.0, 0.0
+    for y in range(low, high):
+        expected = _expected(flat, x, y, around)
+        if not (np.isnan(expected) or np.isnan(flat[y, x])):
+            own += flat[y, x]
+            others += expected
+    return own / others if others > 0.0 else 0.0
+
+
+@kernel
+def _end(flat, noise, x, low, high, ratio, upwards):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Row at which a bad column begins (``upwards``) or ends: where it ceases to look like those around.
+
+    The most probable row, when each pixel is either as the columns around or differs by the factor ``ratio``.
+    """
+    around = np.empty(4)
+    best, most, total = high if upwards else low, 0.0, 0.0
+    for i in range(high - low):
+        y = high - 1 - i if upwards else low + i
+        expected = _expected(flat, x, y, around)
+        if not (np.isnan(expected) or np.isnan(flat[y, x])):
+            good, bad = flat[y, x] - expected, flat[y, x] - ratio * expected
+            light = max(expected, 0.0)
+            total += (good * good - bad * bad) / (noise * noise + light + (DOUBT * light) ** 2)
+        if total > most:
+            best, most = y if upwards else y + 1, total
+    return best

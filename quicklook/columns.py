@@ -20,6 +20,12 @@ HALF = 14
 
 PIXELS = 2 * HALF + 1
 
+BEYOND = HALF + 1
+"""The first offset beyond the profile [pixel]."""
+
+TAIL_LENGTHS = (3.0, 6.0)
+"""Lengths of the exponentials that the profile's table holds, and that go on beyond it [pixel]."""
+
 PHASES = 20
 """Steps per pixel in the tabulated profile."""
 
@@ -198,24 +204,33 @@ def reweight(noise, background, model, w):  # type: ignore[no-untyped-def]  # nu
 
 
 @kernel
-def spread_halo(light, fraction, length, out):  # type: ignore[no-untyped-def]  # numba finds the types
-    """Set ``out`` to a fraction of the light spread exponentially up and down the column."""
-    ny = light.shape[0]
+def spread_points(centre, fluxes, length, nearest, out):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Set ``out`` to exponentials that rise to the whole flux at each centre, where they are further than ``nearest``.
+
+    Exact at any fraction of a pixel: what reaches the first pixel falls off from there on as the exponential does.
+    """
+    ny = out.shape[0]
     decay = np.exp(-1.0 / length)
-    norm = fraction * (1.0 - decay) / (1.0 + decay)
-    run = 0.0
-    for y in range(ny):
-        run = run * decay + light[y]
-        out[y] = norm * run
+    down = np.zeros(ny)
+    out[:] = 0.0
+    for j in range(centre.shape[0]):
+        y = max(int(np.ceil(centre[j] + nearest)), 0)
+        if y < ny:
+            out[y] += fluxes[j] * np.exp((centre[j] - y) / length)
+        y = min(int(np.ceil(centre[j] - nearest)) - 1, ny - 1)
+        if y >= 0:
+            down[y] += fluxes[j] * np.exp((y - centre[j]) / length)
+    for y in range(1, ny):
+        out[y] += out[y - 1] * decay
     run = 0.0
     for y in range(ny - 1, -1, -1):
-        out[y] += norm * run * decay
-        run = run * decay + light[y]
+        run = run * decay + down[y]
+        out[y] += run
 
 
 @kernel
 def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]  # numba finds the types
-    """Set ``out`` to the light that the inner and the far halo send: ``halo`` is fraction and length of either."""
+    """Set ``out`` to the light that the inner and the far halo send; ``halo`` is `ProfileModel.beyond`."""
     ny = light.shape[0]
     near, far = np.exp(-1.0 / halo[1]), np.exp(-1.0 / halo[3])
     one, two = halo[0] * (1.0 - near) / (1.0 + near), halo[2] * (1.0 - far) / (1.0 + far)
@@ -232,7 +247,21 @@ def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]  # numba fin
 
 
 @kernel
-def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ignore[no-untyped-def]  # numba finds the types
+def add_tails(centre, fluxes, halo, out):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Add to ``out`` what the exponentials of the table send beyond it; ``halo`` is `ProfileModel.beyond`."""
+    if halo[4] == 0.0 and halo[5] == 0.0:
+        return
+    tail = np.empty(out.shape[0])
+    for k in range(2):
+        amount = halo[4] if k == 0 else halo[5]
+        spread_points(centre, fluxes, TAIL_LENGTHS[k], HALF + 0.5, tail)
+        amount *= np.exp(BEYOND / TAIL_LENGTHS[k])
+        for y in range(out.shape[0]):
+            out[y] += amount * tail[y]
+
+
+@kernel
+def fit_column(d, noise, background, centre, profile, first, halo, buffers):  # type: ignore[no-untyped-def]  # numba finds the types
     """Fit all fibres of a column with the variance that the fit itself predicts.
 
     Parameters
@@ -240,8 +269,9 @@ def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ig
     d : pixels, background removed; NaN = bad, on return zero there
     noise : variance that is not photon noise of the fibres, per pixel
     background : scattered light, whose photon noise counts; on return it includes the fibres' halo
+    centre : of the fibres
     profile, first : from `evaluate`
-    halo : fraction and length of the fibres' inner halo, and of the far one
+    halo : what fibres send beyond their profiles, `ProfileModel.beyond`
     buffers : tuple of scratch arrays, see `column_buffers`
 
     Leaves weights, model and flux in the buffers.
@@ -256,8 +286,9 @@ def fit_column(d, noise, background, profile, first, halo, buffers):  # type: ig
             w[y] = 1.0 / (noise[y] + max(background[y], 0.0))
     for i in range(PASSES):
         if i > 0:
-            if halo[0] != 0.0 or halo[2] != 0.0:
+            if halo[0] != 0.0 or halo[2] != 0.0 or halo[4] != 0.0 or halo[5] != 0.0:
                 spread_halos(model, halo, new)
+                add_tails(centre, flux, halo, new)
                 for y in range(ny):
                     background[y] += new[y] - old[y]
                     if w[y] > 0.0:
@@ -339,7 +370,7 @@ def survey_columns(  # type: ignore[no-untyped-def]  # numba finds the types
         for y in range(ny):
             d[y] = image[x, y] - background[y]
             noise[y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
-        fit_column(d, noise, background, profile, first, halo, buffers)
+        fit_column(d, noise, background, centres[:, x], profile, first, halo, buffers)
         if residual.shape[0] > 0:
             for y in range(ny):
                 residual[c, y] = image[x, y] - model[y]

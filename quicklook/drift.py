@@ -132,7 +132,7 @@ def _survey(
     fluxes, shift, weight = (np.empty((len(centre), len(columns))) for _ in range(3))
     survey_columns(
         image, floor, np.ascontiguousarray(columns), np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
-        profile.column_nodes, grid, rows, profile.halo, fluxes, shift, weight, nothing, nothing,
+        profile.column_nodes, grid, rows, profile.beyond, fluxes, shift, weight, nothing, nothing,
     )  # fmt: skip
     return fluxes, shift, weight
 

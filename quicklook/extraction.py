@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from quicklook.badpixels import without_bad
 from quicklook.cosmics import sharp_spikes
 from quicklook.drift import NO_DRIFT, Drift, measure_drift
 from quicklook.errors import InvalidInput
@@ -120,13 +121,17 @@ def extract_with_mask(
     frame = transposed(image.data)
     floor = transposed_floor(image)
     centre = _by_hand(tramlines.centre[lit], options, n_rows)
+    if tramlines.bad is not None:
+        # Missing light is made up from the columns beside; that of a dead column would be taken for darkness.
+        spacing = float(np.median(np.diff(centre[:, n_columns // 2]))) if len(lit) > 1 else tramlines.mwidth
+        without_bad(frame, tramlines.bad[lit], centre, 0.5 * spacing)
     drift = NO_DRIFT
     if options.follow:
         drift = measure_drift(frame, floor, centre, tramlines.profile)
         centre = centre + drift.shift(centre, n_rows)
     bank = profile_bank(tramlines.profile)
     nodes = (tramlines.profile.row_nodes, tramlines.profile.column_nodes)
-    halo = tramlines.profile.halo
+    halo = tramlines.profile.beyond
     grid, grid_rows = no_background(n_rows, n_columns)
     if options.scattered:
         columns = np.unique(np.linspace(0, n_columns - 1, min(SURVEYED, n_columns)).astype(np.int64))
@@ -142,18 +147,18 @@ def extract_with_mask(
     )  # fmt: skip
     if options.scattered:
         flux -= lift * remaining_light(between, weight, centre, n_rows)
+    if tramlines.bad is not None:
+        lost = tramlines.bad[lit]
+        flux[lost], variance[lost] = np.nan, np.nan
     spikes = 0
     if options.cosmics:
         sharp = sharp_spikes(flux, variance)
         flux[sharp], variance[sharp] = np.nan, np.nan
         spikes = int(sharp.sum())
     # The profile is normalised over its table: what a fibre sends beyond belongs to it as well.
-    whole = 1.0 + halo[0] + halo[2]
+    whole = tramlines.profile.whole
     flux *= whole
     variance *= whole**2
-    if tramlines.bad is not None:
-        lost = tramlines.bad[lit]
-        flux[lost], variance[lost] = np.nan, np.nan
     spectra = _spectra(lit, flux, variance, n_columns, image, options, drift, hit, spikes, grid)
     return replace(spectra, centre=centre), replace(image, cosmic=hit.T)
 

@@ -3,7 +3,7 @@
 In a flat the light between the fibres is smooth whatever its origin: wings of the fibres or light scattered from
 all over the chip. An arc tells them apart. Between the fibres, what follows the arc lines from column to column
 belongs to the fibres; what does not is scattered. How the wings fall off the flat knows better
-(`quicklook.wingfit`); the arc corrects it as far as the flat may be wrong.
+(`quicklook.wingkinds`); the arc corrects it as far as the flat may be wrong.
 """
 
 from __future__ import annotations
@@ -19,10 +19,19 @@ from quicklook.errors import InvalidInput
 from quicklook.geometry import N_ROWS
 from quicklook.products import Product
 from quicklook.profiles import profile_bank
-from quicklook.scattered import VALLEY, halo_light, light_between, no_background, robust_fit, spline_basis
+from quicklook.scattered import VALLEY, light_between, no_background, robust_fit, spline_basis, wide_light
 from quicklook.tramlines import transposed, transposed_floor
-from quicklook.types import BoolArray, FloatArray, FloatImage, Image, ProfileModel, Tramlines, Wings
-from quicklook.wingfit import HALO_LENGTHS, HALO_RANGE, N_SHARES
+from quicklook.types import Beyond, BoolArray, FloatArray, FloatImage, Image, ProfileModel, Tramlines, Wings
+from quicklook.wingkinds import (
+    HALO_LENGTHS,
+    HALO_RANGE,
+    KINDS,
+    LENGTHS,
+    N_SHARES,
+    TERMS,
+    light_outside,
+    tails,
+)
 from quicklook.wings import kinds_at, wing_light, with_wings
 
 SAMPLED = 512
@@ -64,9 +73,9 @@ class Halo:
     Attributes
     ----------
     share : ndarray (N_SHARES,)
-        Shares of light in all kinds of wings (`quicklook.wingfit`), the halos last.
+        Shares of light in all kinds of wings (`quicklook.wingkinds`), the halos last.
     error : float
-        Standard error of the light in both halos.
+        Standard error of the light that a fibre sends beyond its profile's table.
     """
 
     share: FloatArray
@@ -79,8 +88,8 @@ class Halo:
 
     @property
     def fraction(self) -> float:
-        """Share of a fibre's light in both halos."""
-        return float(self.share[-len(HALO_LENGTHS) :].sum())
+        """Share of a fibre's light beyond its profile's table, whatever kinds of wings send it there."""
+        return float(light_outside() @ self.share)
 
 
 FRACTION, ERROR = "HALOFRAC", "HALOERR"
@@ -123,13 +132,14 @@ def measure_halo(image: Image, tramlines: Tramlines, centre: FloatArray | None =
     share = np.clip(wings.share + covariance @ right / ARC_DOUBT**2, -LARGEST_WINGS, LARGEST_WINGS)
     halos = slice(-len(HALO_LENGTHS), None)
     share[halos] = np.clip(share[halos], *HALO_RANGE)
-    return Halo(share, float(np.sqrt(covariance[halos, halos].sum())))
+    outside = light_outside()
+    return Halo(share, float(np.sqrt(outside @ covariance @ outside)))
 
 
 def remember_halo(halo: Halo, arc: Product) -> None:
     """Write wings and halo into a reduced arc, for the frames that it calibrates."""
     if halo.known:
-        arc.header[FRACTION] = (round(halo.fraction, 6), "light of a fibre in its halo")
+        arc.header[FRACTION] = (round(halo.fraction, 6), "light of a fibre beyond its profile")
         arc.header[ERROR] = (round(halo.error, 6), "its standard error")
         arc.extras[WINGS] = halo.share
 
@@ -178,13 +188,13 @@ def _between(
     residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
     survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
         frame, floor, columns, lines, profile_bank(profile), profile.row_nodes, profile.column_nodes,
-        *no_background(n_rows, n_columns), profile.halo, *scratch, residual, light,
+        *no_background(n_rows, n_columns), profile.beyond, *scratch, residual, light,
     )  # fmt: skip
     sent = wing_light(scratch[0], columns, lines, profile, wings, n_rows)
-    sent[-2] += halo_light(light, (1.0, profile.inner_length, 0.0, profile.halo_length))
-    sent[-1] += halo_light(light, (0.0, profile.inner_length, 1.0, profile.halo_length))
+    for each, unit in zip(sent, np.eye(KINDS), strict=True):
+        each += wide_light(light, scratch[0], columns, lines, _one_kind(unit, profile))
     # What the survey left in beside the background is the halo.
-    residual -= halo_light(light, profile.halo)
+    residual -= wide_light(light, scratch[0], columns, lines, profile.beyond)
     noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))
     spacing = float(np.median(np.diff(lines[:, n_columns // 2])))
     value, kinds, weight = light_between(
@@ -192,6 +202,14 @@ def _between(
         len(columns), 0.0,
     )  # fmt: skip
     return value, kinds, np.where(_near_gaps(residual, blocks), 0.0, weight)
+
+
+def _one_kind(share: FloatArray, profile: ProfileModel) -> Beyond:
+    """What shares of the kinds of wings, the same all over the chip, send beyond the table."""
+    everywhere = np.zeros(N_SHARES)
+    everywhere[: len(LENGTHS) * TERMS : TERMS] = share[: len(LENGTHS)]
+    inner, far = (float(value) for value in share[len(LENGTHS) :])
+    return inner, profile.inner_length, far, profile.halo_length, *tails(everywhere)
 
 
 def _near_gaps(residual: FloatImage, blocks: int) -> BoolArray:

@@ -17,7 +17,8 @@ from scipy.special import erf
 
 from quicklook.columns import PHASES, PIXELS
 from quicklook.types import FloatArray, FloatImage, ProfileModel, Wings
-from quicklook.wingfit import HALO_LENGTHS, HALO_RANGE, KINDS, N_SHARES, OFFSETS, fit_zones
+from quicklook.wingfit import fit_zones
+from quicklook.wingkinds import HALO_LENGTHS, HALO_RANGE, KINDS, N_SHARES, OFFSETS, tails
 from quicklook.zones import Zones
 
 ZONE_ROWS = 8
@@ -149,6 +150,7 @@ def fit_profile(
             table[place] / total if sound else gaussian_profile(fwhm).table[0, 0], fwhm, aperture
         )
     halo = np.clip(wings.share[-2:], *HALO_RANGE)
+    share = np.r_[wings.share[:-2], halo]
     return ProfileModel(
         zones.refined(table),
         zones.fine_rows,
@@ -159,7 +161,8 @@ def fit_profile(
         HALO_LENGTHS[0],
         float(halo[1]),
         HALO_LENGTHS[1],
-        replace(wings, share=np.r_[wings.share[:-2], halo]),
+        tails(share),
+        replace(wings, share=share),
     )
 
 

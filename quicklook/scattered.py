@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
-from quicklook.columns import spread_halos, survey_columns
+from quicklook.columns import add_tails, spread_halos, survey_columns
 from quicklook.compiled import kernel
 from quicklook.medians import median_of
-from quicklook.types import FloatArray, FloatImage
+from quicklook.types import Beyond, FloatArray, FloatImage
 
 ROW_CELLS = 40
 COLUMN_CELLS = 64
@@ -39,7 +39,7 @@ def scattered_light(
     centre: FloatArray,
     bank: FloatArray,
     nodes: tuple[FloatArray, FloatArray],
-    halo: tuple[float, float, float, float],
+    halo: Beyond,
 ) -> tuple[FloatArray, FloatArray]:
     """Scattered light of a frame: fibres and background fitted in turn on a sample of columns.
 
@@ -57,7 +57,7 @@ def scattered_light(
     nodes : tuple of ndarray
         Row nodes and column nodes of the profile.
     halo : tuple of float
-        Of the profile, `ProfileModel.halo`, which is not part of the smooth background.
+        Of the profile, `ProfileModel.beyond`, which is not part of the smooth background.
 
     Returns
     -------
@@ -74,18 +74,19 @@ def scattered_light(
             frame, floor, columns, centre, bank, *nodes, grid, rows, halo, *scratch, residual, light
         )
         noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))
-        grid, rows = fit_background(residual, light, noise2, columns, centre, n_columns, halo)
+        wide = wide_light(light, scratch[0], columns, centre, halo)
+        grid, rows = fit_background(residual, light, wide, noise2, columns, centre, n_columns)
     return grid, rows
 
 
 def fit_background(
     residual: FloatImage,
     light: FloatImage,
+    wide: FloatImage,
     noise2: float,
     columns: NDArray[np.int64],
     centre: FloatArray,
     n_columns: int,
-    halo: tuple[float, float, float, float],
 ) -> tuple[FloatArray, FloatArray]:
     """Fit a smooth surface to what is left between the fibres.
 
@@ -93,6 +94,8 @@ def fit_background(
     ----------
     residual, light : ndarray of float32 (used columns, rows)
         Pixels minus fibres (background left in), and the fibres' light.
+    wide : ndarray of float32 (used columns, rows)
+        What the fibres send further, which is not part of the smooth background: `wide_light`.
     noise2 : float
         Variance without photons [electron^2].
     columns : ndarray of int
@@ -101,8 +104,6 @@ def fit_background(
         Tramlines.
     n_columns : int
         Columns of the chip.
-    halo : tuple of float
-        Of the profile, `ProfileModel.halo`.
 
     Returns
     -------
@@ -113,7 +114,6 @@ def fit_background(
     n_rows = residual.shape[1]
     spacing = float(np.median(np.diff(centre[:, n_columns // 2])))
     rows_up = np.ascontiguousarray(centre.T)
-    wide = halo_light(light, halo)
     value, (wing,), weight = light_between(
         residual, light, wide[np.newaxis], noise2, columns, rows_up, VALLEY * spacing, n_columns, ROW_CELLS,
         COLUMN_CELLS, PROFILE_DOUBT,
@@ -202,11 +202,12 @@ def spline_basis(position: FloatArray, intervals: int) -> FloatArray:
 
 
 @kernel
-def halo_light(light, halo):  # type: ignore[no-untyped-def]  # numba finds the types
-    """What halos send of the light of all columns, (columns, rows)."""
+def wide_light(light, fluxes, columns, centre, halo):  # type: ignore[no-untyped-def]  # numba finds the types
+    """What fibres send beyond their profiles, (chosen columns, rows); ``halo`` is `ProfileModel.beyond`."""
     result = np.empty_like(light)
     for c in range(light.shape[0]):
         spread_halos(light[c], halo, result[c])
+        add_tails(centre[:, columns[c]], fluxes[:, c], halo, result[c])
     return result
 
 

@@ -17,6 +17,7 @@ from quicklook.columns import (
     HALF,
     PIXELS,
     add_model,
+    add_tails,
     background_at_column,
     bank_at_column,
     evaluate,
@@ -84,8 +85,9 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
             e = equations[s]
             _predict(early, x, expected[s])
             add_model(expected[s], profile[s], first[s], model[s])
-            if halo[0] != 0.0 or halo[2] != 0.0:
+            if halo[0] != 0.0 or halo[2] != 0.0 or halo[4] != 0.0 or halo[5] != 0.0:
                 spread_halos(model[s], halo, spread)
+                add_tails(centres[:, x], expected[s], halo, spread)
                 for y in range(ny):
                     background[s, y] += spread[y]
                     if w[s, y] > 0.0:

@@ -7,6 +7,7 @@ import numpy as np
 from quicklook.errors import InvalidInput
 from quicklook.products import Product
 from quicklook.types import FloatArray, ProfileModel, Wings
+from quicklook.wingkinds import N_SHARES, tails
 
 PROFILE_PARTS = ("PROFILE", "PROFROWS", "PROFCOLS")
 """Extensions that hold `ProfileModel.table`, ``row_nodes`` and ``column_nodes``."""
@@ -50,6 +51,7 @@ def stored_profile(product: Product) -> ProfileModel:
             path=product.path,
         )
     first, step, inner, inner_length, far, far_length = numbers
+    wings = _stored_wings(product)
     return ProfileModel(
         table,
         rows.ravel(),
@@ -60,7 +62,8 @@ def stored_profile(product: Product) -> ProfileModel:
         inner_length=inner_length,
         halo_fraction=far,
         halo_length=far_length,
-        wings=_stored_wings(product),
+        tails=tails(wings.share) if wings is not None and wings.share.size == N_SHARES else (0.0, 0.0),
+        wings=wings,
     )
 
 

@@ -46,6 +46,9 @@ MAP_PARTS = (*NEEDED_PARTS, *WING_PARTS, "BADPIX")
 BEYOND = 200.0
 """Dark fibres' lines may run so far beside the chip [pixel]."""
 
+LARGEST_BAD = 0.02
+"""Columns of which more than this is bad do not tell the profile: their halos are of light that is not seen."""
+
 MOST_SATURATED = 0.5
 """With more of the fibres' light than this saturated, a flat is refused."""
 
@@ -93,7 +96,10 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
             centre = lines.centre
             background = _background(flat, floor, columns, centre, profile)
             survey = _survey(flat, floor, columns, centre, profile, background)
-        profile = fit_profile(flat, floor, centre, columns, survey[0], fwhm, profile, background)
+        whole = (bad.mean(axis=0) < LARGEST_BAD)[columns]
+        profile = fit_profile(
+            flat, floor, centre, columns[whole], survey[0][:, whole], fwhm, profile, background
+        )
         fwhm = float(np.nanmedian(profile_width(profile)))
     columns = np.arange(0, flat.shape[0], 1 if flat.shape[0] < 512 else 2)
     survey = _survey(flat, floor, columns, centre, profile, background)
@@ -190,7 +196,7 @@ def _survey(
     result = [np.empty((len(centre), len(columns))) for _ in range(3)]
     survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
         flat, floor, columns, np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
-        profile.column_nodes, *background, profile.halo, *result, nothing, nothing,
+        profile.column_nodes, *background, profile.beyond, *result, nothing, nothing,
     )  # fmt: skip
     return result[0], result[1], result[2]
 
@@ -207,7 +213,7 @@ def _background(
         centre,
         profile_bank(profile),
         (profile.row_nodes, profile.column_nodes),
-        profile.halo,
+        profile.beyond,
     )
 
 

@@ -14,11 +14,15 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from quicklook.columns import TAIL_LENGTHS
 from quicklook.fibres import FibreTable
 
 FloatImage = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+Beyond = tuple[float, float, float, float, float, float]
+"""Fractions and lengths of two halos, and two tails: `ProfileModel.beyond`."""
 
 Parameters = Mapping[str, object]
 """2dFdr parameter names (upper case) to values, as `quicklook.parameters` makes them."""
@@ -107,6 +111,8 @@ class ProfileModel:
     inner_fraction, inner_length, halo_fraction, halo_length : float
         Light of a fibre, relative to the profile's, in its inner and in its far halo, which fall off exponentially
         along the column and reach beyond the table, and the lengths over which they do [pixel].
+    tails : tuple of float
+        What of a fibre's light the exponentials of the table send to the first pixel beyond it.
     wings : Wings or None
         What the flat knows of the light beyond the core; None where nothing was measured.
     """
@@ -120,12 +126,27 @@ class ProfileModel:
     inner_length: float = 12.0
     halo_fraction: float = 0.0
     halo_length: float = 40.0
+    tails: tuple[float, float] = (0.0, 0.0)
     wings: Wings | None = None
 
     @property
     def halo(self) -> tuple[float, float, float, float]:
-        """Fraction and length of the inner halo, and of the far one, for the kernels."""
+        """Fraction and length of the inner halo, and of the far one."""
         return self.inner_fraction, self.inner_length, self.halo_fraction, self.halo_length
+
+    @property
+    def beyond(self) -> Beyond:
+        """What is sent beyond the table, for the kernels: the halos, and the tails of the exponentials."""
+        return *self.halo, *self.tails
+
+    @property
+    def whole(self) -> float:
+        """Light of a fibre over that of its profile's table."""
+        tails = (
+            2.0 * each / -np.expm1(-1.0 / length)
+            for each, length in zip(self.tails, TAIL_LENGTHS, strict=True)
+        )
+        return float(1.0 + self.inner_fraction + self.halo_fraction + sum(tails))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,83 +12,31 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline
 
-from quicklook.columns import HALF, PHASES, PIXELS, background_at_column, spread_halo
+from quicklook.columns import BEYOND, HALF, PHASES, TAIL_LENGTHS, background_at_column, spread_points
 from quicklook.compiled import kernel
 from quicklook.types import FloatArray, FloatImage, ProfileModel, Wings
+from quicklook.wingkinds import (
+    KINDS,
+    LENGTHS,
+    MIDDLES,
+    N_ENTRIES,
+    N_SHARES,
+    core_splines,
+    entries,
+    exponentials,
+    first_beyond,
+    packed_splines,
+    shares_at,
+    usual_certainty,
+)
 from quicklook.zones import Zones
-
-LENGTHS = (3.0, 6.0)
-"""Lengths of the exponentials in the profile's table [pixel]; what reaches further is the halo's."""
-
-SOFT = 3.0
-"""Offset within which the exponentials are round, not pointed: there the core decides [pixel]."""
-
-REACH = (2.5, 8.5, 9.5)
-"""Reach of the core: in widths, and at least and at most so many pixels."""
-
-HALO_LENGTHS = (12.0, 40.0)
-"""Lengths of the halos, which reach beyond the table [pixel]; what reaches further still is the background's."""
-
-HALO_RANGE = (-0.02, 0.05)
-"""Least and largest share of light in a halo that is believed; one may make up for the other."""
-
-USUAL = 0.01
-"""Usual share of light in one exponential; it decides where no pixel does."""
-
-USUAL_CHANGE = 0.003
-"""Usual change of such a share from the chip's middle to an edge."""
-
-KINDS = len(LENGTHS) + len(HALO_LENGTHS)
-"""Kinds of wings: the exponentials of the table, and the halos."""
-
-TERMS = 6
-"""A share changes over the chip as a parabola in both directions."""
-
-N_SHARES = len(LENGTHS) * TERMS + len(HALO_LENGTHS)
-"""The halos are the same everywhere."""
 
 LOCAL = 3
 """What each zone has beside its core: a constant background, and its changes up and along."""
 
-FINE = 60
-"""Steps per pixel of the tabulated splines."""
-
-N_ENTRIES = PIXELS * PHASES + 1
-
-OFFSETS: FloatArray = -HALF - 0.5 + np.arange(N_ENTRIES) / PHASES
-"""Offsets at which profiles are tabulated [pixel]."""
-
 LEAST_PIXELS = 20
 """Pixels for each unknown that a zone must have."""
-
-
-def shares_at(column: FloatArray, row: FloatArray) -> FloatArray:
-    """How the shares of the kinds of wings follow from the parameters at places of the chip.
-
-    Parameters
-    ----------
-    column, row : ndarray
-        Places, from -1 to 1 over the chip.
-
-    Returns
-    -------
-    ndarray (places, KINDS, N_SHARES)
-    """
-    terms = np.stack([np.ones_like(column), column, row, column**2, column * row, row**2], axis=-1)
-    result = np.zeros((len(terms), KINDS, N_SHARES))
-    for k in range(len(LENGTHS)):
-        result[:, k, k * TERMS : (k + 1) * TERMS] = terms
-    result[:, len(LENGTHS) :, len(LENGTHS) * TERMS :] = np.eye(len(HALO_LENGTHS))
-    return result
-
-
-def usual_certainty() -> FloatArray:
-    """Inverse covariance of the shares before anything is measured."""
-    usual = np.full((len(LENGTHS), TERMS), USUAL_CHANGE)
-    usual[:, 0] = USUAL
-    return np.diag(np.r_[usual.ravel(), np.full(len(HALO_LENGTHS), USUAL)] ** -2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +71,9 @@ def fit_zones(
     """
     basis, reach = core_splines(fwhm)
     family = exponentials()
-    core, wing = _entries(basis), _entries(family)
-    start, packed = _packed(basis)
+    core, wing = entries(basis), entries(family)
+    first = first_beyond() * np.exp(BEYOND / np.array(LENGTHS))
+    start, packed = packed_splines(basis)
     shape = (len(zones.row_nodes), len(zones.column_nodes))
     before = previous.table
     if before.shape[:2] != (len(zones.fine_rows), len(zones.fine_columns)):
@@ -142,7 +91,7 @@ def fit_zones(
         used = np.zeros(shape[0], dtype=np.int64)
         _accumulate(
             image, floor, centre, columns[chosen], np.ascontiguousarray(fluxes[:, chosen]), zones.row_edges, start,
-            packed, family, n_core, reach, before, zones.fine_rows, zones.fine_columns, c, *background,
+            packed, family, first, n_core, reach, before, zones.fine_rows, zones.fine_columns, c, *background,
             previous.halo, matrix, right, used,
         )  # fmt: skip
         kinds = shares_at(np.full(shape[0], column[c]), row)
@@ -152,7 +101,7 @@ def fit_zones(
                 solved[r, c], says, side = told
                 certainty += says
                 right_side += side
-    share: FloatArray = np.linalg.solve(certainty, right_side).astype(np.float64)
+    share = _no_dark(certainty, right_side)
     table = np.array(before[1::2, 1::2])
     response = np.zeros((KINDS, *shape, N_ENTRIES))
     response[: len(LENGTHS)] = wing.T[:, np.newaxis, np.newaxis, :]
@@ -184,46 +133,21 @@ def _solved(
     return _Zone(alone, change, kinds), says, kinds.T @ (right[wings] - change.T @ right[own])
 
 
-def core_splines(fwhm: float) -> tuple[FloatArray, float]:
-    """B-splines of the core in the offset, (fine offsets, splines), and how far they reach [pixel].
+def _no_dark(certainty: FloatArray, right: FloatArray) -> FloatArray:
+    """Most probable shares of which none takes light away in the middle of the chip.
 
-    Knots are dense in the middle and ever wider outwards. Value and slope vanish at the ends, where wings go on alone.
+    Wings that fall off ever more gently are sums of exponentials of positive amounts. Left free, kinds of wings
+    would make up for each other where a misfit of the cores asks for it.
     """
-    reach = float(np.clip(REACH[0] * fwhm, REACH[1], REACH[2]))
-    step = 0.15 * fwhm
-    right = list(np.arange(0.0, min(1.6 * fwhm, 0.75 * reach), step))
-    while right[-1] + 1.5 * step < reach:
-        step *= 1.4
-        right.append(right[-1] + step)
-    right[-1] = reach
-    inner = np.array([-v for v in right[:0:-1]] + right)
-    fine = _fine()
-    knots = np.r_[[inner[0]] * 3, inner, [inner[-1]] * 3]
-    full = BSpline.design_matrix(np.clip(fine, inner[0], inner[-1]), knots, 3).toarray()
-    full[np.abs(fine) > reach] = 0.0
-    return np.ascontiguousarray(full[:, 2:-2]), reach
-
-
-def exponentials() -> FloatArray:
-    """The family of wings in the offset, (fine offsets, lengths), each of unit sum over the profile's table."""
-    distance = np.hypot(_fine(), SOFT) - SOFT
-    family = np.exp(-distance[:, np.newaxis] / np.array(LENGTHS))
-    return np.ascontiguousarray(family / (family.sum(axis=0) / FINE))
-
-
-def _fine() -> FloatArray:
-    return np.linspace(-HALF - 0.5, HALF + 0.5, PIXELS * FINE + 1)
-
-
-def _entries(basis: FloatArray) -> FloatArray:
-    """A basis at the tabulated offsets, (entries, functions)."""
-    return np.stack([np.interp(OFFSETS, _fine(), each) for each in basis.T], axis=1)
-
-
-def _packed(basis: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
-    """First spline that differs from zero at each fine offset, and the four values from there on."""
-    start = np.minimum(np.argmax(basis != 0.0, axis=1), basis.shape[1] - 4)
-    return start, np.take_along_axis(basis, start[:, None] + np.arange(4)[None, :], axis=1)
+    held: list[int] = []
+    while True:
+        free = np.setdiff1d(np.arange(N_SHARES), held)
+        share = np.zeros(N_SHARES)
+        share[free] = np.linalg.solve(certainty[np.ix_(free, free)], right[free])
+        worst = MIDDLES[int(np.argmin(share[MIDDLES]))]
+        if share[worst] >= 0.0:
+            return share
+        held.append(worst)
 
 
 @kernel
@@ -254,7 +178,7 @@ def _profiles_here(before, column_nodes, x, here):  # type: ignore[no-untyped-de
 
 @kernel
 def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
-    image, floor, centre, columns, fluxes, row_edges, start, packed, family, m, reach, before, row_nodes, column_nodes,
+    image, floor, centre, columns, fluxes, row_edges, start, packed, family, tail, m, reach, before, row_nodes, column_nodes,
     own, grid, grid_rows, halo, matrix, right, used,
 ):  # fmt: skip
     """Normal equations of the zones above each other in column ``own`` of zones; upper triangles.
@@ -266,31 +190,27 @@ def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
     n, ny, zones = centre.shape[0], image.shape[1], row_edges.shape[0] - 1
     fine = packed.shape[0] - 1
     per_pixel = fine // (2 * HALF + 1)
-    coarser = per_pixel // PHASES
     lengths = family.shape[1]
     rest = matrix.shape[1] - m
     core, others = np.zeros(m), np.zeros(rest)
-    scattered, light, inner, far = np.zeros(ny), np.zeros(ny), np.zeros(ny), np.zeros(ny)
+    scattered, inner, far = np.zeros(ny), np.zeros(ny), np.zeros(ny)
+    outside = np.zeros((lengths, ny))
     here = np.empty((before.shape[0], before.shape[2]))
     step = row_nodes[1] - row_nodes[0]
     level = _levels(centre, columns, fluxes, row_edges)
+    near_one, far_one = np.tanh(0.5 / halo[1]), np.tanh(0.5 / halo[3])
     for c in range(columns.shape[0]):
         x = columns[c]
         _profiles_here(before, column_nodes, x, here)
         background_at_column(grid, grid_rows, x, scattered)
-        light[:] = 0.0
-        for j in range(n):
-            # The halo is so wide that the light may as well come from a point.
-            y = int(np.floor(centre[j, x]))
-            if 0 <= y < ny - 1:
-                light[y] += (1.0 - centre[j, x] + y) * fluxes[j, c]
-                light[y + 1] += (centre[j, x] - y) * fluxes[j, c]
-        spread_halo(light, 1.0, halo[1], inner)
-        spread_halo(light, 1.0, halo[3], far)
+        spread_points(centre[:, x], fluxes[:, c], halo[1], 0.0, inner)
+        spread_points(centre[:, x], fluxes[:, c], halo[3], 0.0, far)
+        for k in range(lengths):
+            spread_points(centre[:, x], fluxes[:, c], TAIL_LENGTHS[k], HALF + 0.5, outside[k])
         across = (x - column_nodes[2 * own + 1]) / (column_nodes[1] - column_nodes[0])
         j0 = 0
         for z in range(zones):
-            a, b = matrix[z], right[z]
+            a, b, middle = matrix[z], right[z], before[2 * z + 1, 2 * own + 1]
             for y in range(row_edges[z], row_edges[z + 1]):
                 value = image[x, y] - scattered[y]
                 if np.isnan(value):
@@ -299,11 +219,13 @@ def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
                     j0 += 1
                 low, high = m, 0
                 others[:] = 0.0
-                others[lengths], others[lengths + 1] = inner[y], far[y]
+                for k in range(lengths):
+                    others[k] = tail[k] * outside[k, y]
+                others[lengths], others[lengths + 1] = near_one * inner[y], far_one * far[y]
                 others[lengths + 2] = 1e-3 * level[z]
                 others[lengths + 3] = 1e-3 * level[z] * (y - row_nodes[2 * z + 1]) / step
                 others[lengths + 4] = 1e-3 * level[z] * across
-                model = halo[0] * inner[y] + halo[2] * far[y]
+                model = halo[0] * others[lengths] + halo[2] * others[lengths + 1]
                 for j in range(j0, n):
                     offset = y - centre[j, x]
                     if offset < -HALF - 0.5:
@@ -317,13 +239,18 @@ def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
                         low, high = min(low, k0), max(high, k0 + 4)
                     for k in range(lengths):
                         others[k] += f * family[i, k]
-                    entry = i // coarser
+                    at = min((offset + HALF + 0.5) * PHASES, N_ENTRIES - 1.0)
+                    entry = min(int(at), N_ENTRIES - 2)
+                    u = at - entry
                     place = (centre[j, x] - row_nodes[0]) / step
                     lower = min(max(int(place), 0), before.shape[0] - 2)
                     t = place - lower
-                    shape = (1.0 - t) * here[lower, entry] + t * here[lower + 1, entry]
-                    model += f * shape
-                    value -= f * (shape - before[2 * z + 1, 2 * own + 1, entry])
+                    low_e = (1.0 - t) * here[lower, entry] + t * here[lower + 1, entry]
+                    high_e = (1.0 - t) * here[lower, entry + 1] + t * here[lower + 1, entry + 1]
+                    model += f * ((1.0 - u) * low_e + u * high_e)
+                    low_e -= middle[entry]
+                    high_e -= middle[entry + 1]
+                    value -= f * ((1.0 - u) * low_e + u * high_e)
                 noise = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
                 w = 1.0 / (noise + max(scattered[y], 0.0) + max(model, 0.0))
                 used[z] += 1

@@ -11,7 +11,7 @@ from quicklook.columns import PIXELS, add_model, bank_at_column, evaluate
 from quicklook.compiled import kernel
 from quicklook.profiles import profile_bank
 from quicklook.types import FloatArray, FloatImage, ProfileModel, Wings
-from quicklook.wingfit import shares_at
+from quicklook.wingkinds import shares_at, tails
 from quicklook.zones import Zones
 
 
@@ -42,7 +42,9 @@ def with_wings(profile: ProfileModel, share: FloatArray, shape: tuple[int, int])
     table /= table.sum(axis=2, keepdims=True) * profile.offset_step
     wings = replace(profile.wings, share=share)
     inner, far = float(share[-2]), float(share[-1])
-    return replace(profile, table=table, inner_fraction=inner, halo_fraction=far, wings=wings)
+    return replace(
+        profile, table=table, inner_fraction=inner, halo_fraction=far, tails=tails(share), wings=wings
+    )
 
 
 def wing_light(

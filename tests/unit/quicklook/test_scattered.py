@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 from scipy.ndimage import convolve1d
 
-from quicklook.columns import spread_halo, spread_halos
+from quicklook.columns import BEYOND, HALF, add_tails, spread_halos, spread_points
 from quicklook.extraction import extract
-from quicklook.scattered import fit_background, halo_light
+from quicklook.scattered import fit_background, wide_light
 from quicklook.tramlines import find_tramlines
 from tests.unit.quicklook.chip import N_ROWS, as_image, flat_electrons, render
 
 FRACTION, LENGTH = 0.01, 40.0
+
+
+def spread(light, halos):
+    result = np.empty_like(light)
+    spread_halos(light, (*halos, 0.0, 0.0), result)
+    return result
 
 
 def with_halo(image):
@@ -23,8 +29,7 @@ def with_halo(image):
 def test_the_halo_kernel_spreads_the_fraction_it_is_asked_to():
     light = np.zeros(2001)
     light[1000] = 100.0
-    halo = np.empty(2001)
-    spread_halo(light, 0.02, LENGTH, halo)
+    halo = spread(light, (0.0, 12.0, 0.02, LENGTH))
     assert halo.sum() == pytest.approx(2.0, rel=1e-6)
     assert halo[1000 + 40] == pytest.approx(halo[1000] / np.e, rel=1e-6)
     assert np.allclose(halo, halo[::-1])
@@ -38,9 +43,7 @@ def test_a_smooth_background_is_found_between_the_fibres_whatever_the_outliers(c
     residual = (truth + 4 * rng.standard_normal(truth.shape))[columns].astype(np.float32)
     residual[rng.random(residual.shape) < 0.01] += 3000
     light = np.zeros_like(residual)
-    grid, rows = fit_background(
-        residual, light, 16.0, columns, chip.trace[chip.lit], chip.n_columns, (0.0, 12.0, 0.0, LENGTH)
-    )
+    grid, rows = fit_background(residual, light, light, 16.0, columns, chip.trace[chip.lit], chip.n_columns)
     found = np.array([np.interp(np.arange(N_ROWS), rows, column) for column in grid.T])
     assert np.abs(found - truth).max() < 2.0
     assert np.std(found - truth) < 0.4
@@ -50,19 +53,38 @@ def test_what_the_halo_sends_is_not_background(chip):
     columns = np.arange(0, chip.n_columns, 2)
     light = np.full((len(columns), N_ROWS), 2000.0, dtype=np.float32)
     light[:, 1500:1800] *= 0.3
-    halos = (0.004, 12.0, FRACTION, LENGTH)
-    residual = 12 + halo_light(light, halos)
-    grid, _ = fit_background(residual, light, 16.0, columns, chip.trace[chip.lit], chip.n_columns, halos)
+    halos = (0.004, 12.0, FRACTION, LENGTH, 2e-5, 3e-5)
+    lines = chip.trace[chip.lit]
+    wide = wide_light(light, np.full((len(lines), len(columns)), 20000.0), columns, lines, halos)
+    residual = 12 + wide
+    grid, _ = fit_background(residual, light, wide, 16.0, columns, lines, chip.n_columns)
     assert grid == pytest.approx(12.0, abs=0.05)
 
 
 def test_two_halos_are_the_sum_of_either():
     light = np.random.default_rng(2).uniform(0, 100, 500)
-    one, two, both = np.empty(500), np.empty(500), np.empty(500)
-    spread_halo(light, 0.004, 12.0, one)
-    spread_halo(light, -0.002, LENGTH, two)
-    spread_halos(light, (0.004, 12.0, -0.002, LENGTH), both)
-    assert both == pytest.approx(one + two)
+    one, two = (0.004, 12.0, 0.0, LENGTH), (0.0, 12.0, -0.002, LENGTH)
+    both = (0.004, 12.0, -0.002, LENGTH)
+    assert spread(light, both) == pytest.approx(spread(light, one) + spread(light, two))
+
+
+def test_tails_begin_where_the_profile_ends_and_fall_off_as_it_does():
+    tails = np.zeros(301)
+    add_tails(np.array([150.0]), np.array([1000.0]), (0.0, 12.0, 0.0, LENGTH, 2e-5, 3e-5), tails)
+    assert not tails[150 - HALF : 150 + HALF + 1].any()
+    assert tails[150 + BEYOND] == pytest.approx(0.05)
+    assert tails[150 + BEYOND + 6] == pytest.approx(0.02 * np.exp(-2.0) + 0.03 * np.exp(-1.0))
+    assert tails == pytest.approx(tails[::-1])
+
+
+@pytest.mark.parametrize("nearest", [0.0, 14.5])
+def test_light_from_points_is_exact_at_every_fraction_of_a_pixel(nearest):
+    centre, flux = np.array([-3.2, 40.31, 77.77, 120.9]), np.array([5.0, 30.0, 10.0, 20.0])
+    offsets = np.abs(np.arange(110)[:, np.newaxis] - centre)
+    expected = np.where(offsets > nearest, np.exp(-offsets / 6.0), 0.0) @ flux
+    found = np.empty(110)
+    spread_points(centre, flux, 6.0, nearest, found)
+    assert found == pytest.approx(expected)
 
 
 def test_far_wings_under_a_steep_lamp_cost_little_flux(chip):
