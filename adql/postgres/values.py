@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from adql.postgres import calls, literals
 from adql.typed import (
@@ -21,6 +21,9 @@ from adql.typed import (
 
 if TYPE_CHECKING:
     from adql.postgres.writer import Writer
+
+_LARGEST: Final = {"smallint": "32767", "integer": "2147483647", "bigint": "9.2e18"}
+"""What a cast to an integer must not exceed."""
 
 
 def value(writer: Writer, expression: Expression) -> str:
@@ -143,10 +146,15 @@ def _cast(writer: Writer, expression: Cast) -> str:
         target, target.lower()
     )
     sql = operand(writer, expression.operand, wanted)
+    # Texts that are no numbers become NULL, and so do numbers that the type cannot hold.
     if kind is Kind.STRING and wanted != "timestamp":
-        # Texts that are no numbers become NULL.
-        read = "adql_number" if wanted in ("real", "double precision") else "adql_whole"
-        return f"{read}(({sql})::text)::{wanted}"
+        sql = f"{'adql_number' if wanted in ('real', 'double precision') else 'adql_whole'}(({sql})::text)"
+        kind = Kind.FLOAT if wanted in ("real", "double precision") else Kind.INTEGER
+    if kind.numeric and wanted == "real":
+        return f"adql_real({sql})"
+    if kind.numeric and wanted in _LARGEST and not (kind is Kind.INTEGER and wanted == "bigint"):
+        exact = "bigint" if kind is Kind.INTEGER else "double precision"
+        return f"adql_fit(({sql})::{exact}, {_LARGEST[wanted]})::{wanted}"
     if kind is Kind.BOOLEAN and wanted not in ("integer", "timestamp"):
         return f"({sql})::integer::{wanted}"
     return f"({sql})::{wanted}"
@@ -154,9 +162,5 @@ def _cast(writer: Writer, expression: Cast) -> str:
 
 def _cast_to_geometry(writer: Writer, expression: Cast) -> str:
     sql = operand(writer, expression.operand, "double precision[]")
-    if expression.operand.meta.kind is not Kind.STRING:
-        return sql
     # DALI writes geometries as numbers parted by spaces.
-    return (
-        f"string_to_array(btrim(regexp_replace({sql}, '[[:space:],]+', ' ', 'g')), ' ')::double precision[]"
-    )
+    return f"adql_region(({sql})::text)" if expression.operand.meta.kind is Kind.STRING else sql

@@ -644,6 +644,19 @@ BEGIN ATOMIC
                 ELSE trunc(x::numeric, n)::double precision END;
 END;
 
+-- A number, if it is not too large to become an integer of a kind; NaN is.
+CREATE FUNCTION adql_fit(x double precision, most double precision)
+RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT CASE WHEN abs(x) <= most THEN x END; END;
+
+CREATE FUNCTION adql_fit(x bigint, most bigint)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT CASE WHEN x BETWEEN - most AND most THEN x END; END;
+
+CREATE FUNCTION adql_real(x double precision)
+RETURNS real LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT CASE WHEN abs(x) < 1.2e-38 THEN 0 WHEN abs(x) <= 3.4e38 THEN x::real END; END;
+
 -- A text as a number; null if it is none.
 CREATE FUNCTION adql_whole(x text)
 RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
