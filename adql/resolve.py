@@ -11,6 +11,7 @@ from adql.coercion import together
 from adql.errors import AdqlNameError, AdqlTypeError
 from adql.grouping import has_aggregate, ungrouped
 from adql.naming import alone, default_name
+from adql.nulls import retyped
 from adql.ordering import AliasScope, check_orderable, named, numbered, order_of_outputs, output_number
 from adql.resolve_values import ValueResolver
 from adql.scope import Names, PairNames, Scope, TableNames, Visible
@@ -345,7 +346,9 @@ class Resolver(ValueResolver):
                     node.operator,
                 ) from None
             outputs.append(Output(mine.name, f"c{number}", meta))
-        return SetOperation(node.operator, node.all, left, right, tuple(outputs))
+        wanted = [output.meta for output in outputs]
+        sides = retyped(left, wanted), retyped(right, wanted)
+        return SetOperation(node.operator, node.all, *sides, tuple(outputs))
 
     def _operand(self, node: tree.QueryBody, outer: Scope | None) -> QueryExpression:
         if not isinstance(node, tree.QueryExpression):

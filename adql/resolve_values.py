@@ -11,6 +11,7 @@ from adql import metas, tree, units
 from adql.coercion import check_time, together
 from adql.errors import AdqlTypeError
 from adql.function import Function
+from adql.nulls import retyped
 from adql.resolve_calls import (
     called,
     check_arguments,
@@ -182,7 +183,7 @@ class ValueResolver(ABC):
                 f"{operand.meta.kind.named} is no {meta.kind.value}, which the query after IN gives",
                 node.position,
             )
-        return InQuery(operand, query, node.negated)
+        return InQuery(operand, retyped(query, [operand.meta]), node.negated)
 
     def _text(self, node: tree.Expression, scope: Scope, what: str) -> Expression:
         value = self.expression(node, scope)

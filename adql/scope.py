@@ -11,6 +11,7 @@ from functools import cached_property
 from adql import metas
 from adql.catalogue import Column, matches
 from adql.errors import AdqlNameError
+from adql.nulls import settled
 from adql.tree import AllColumns, ColumnReference, Identifier
 from adql.typed import ColumnValue, Expression, Output, Source, TableSource
 from adql.words import quoted
@@ -95,7 +96,7 @@ class TableNames(Names):
             return Visible(
                 member.name, ColumnValue(self.source, member.name, metas.of_column(member), member)
             )
-        return Visible(member.name, ColumnValue(self.source, member.key, member.meta))
+        return Visible(member.name, ColumnValue(self.source, member.key, settled(member).meta))
 
 
 class PairNames(Names):
