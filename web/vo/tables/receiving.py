@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from paws.accounts.secrets import same
@@ -18,10 +17,11 @@ from paws.vo.publish.metadata import LARGEST as LARGEST_METADATA
 from web.accounts.forms import CSRF_FIELD
 from web.accounts.identify import visit_of
 from web.problems import ProblemError
+from web.vo.tables.form import FormReader, broken, too_large
 
-_OVERHEAD: Final = 100_000
+_OVERHEAD: Final = 500_000
 _PIECE: Final = 1_000_000
-_MOST_PARTS: Final = 20
+"""Bytes that are handled at once in a thread, while the next ones arrive."""
 _SILENCE: Final = 60.0
 """Seconds without a byte after which an upload is given up."""
 
@@ -66,32 +66,32 @@ async def receive_form(request: Request, folder: Path, largest: int) -> Upload:
     ProblemError
         413, 415 or 400 if it is too large, of another kind or broken; 403 if no page of ours sent it; 408 if it stops.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind.lower() != b"multipart/form-data":
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A form with a file is multipart/form-data.")
-    stream = _bounded(request, largest + LARGEST_METADATA + _OVERHEAD)
-    parser = MultiPartParser(
-        request.headers, stream, max_files=2, max_fields=_MOST_PARTS, max_part_size=_OVERHEAD
-    )
+    if not 1 <= len(options.get(b"boundary", b"")) <= _LONGEST_BOUNDARY:
+        raise broken("it does not say what parts it")
+    files = {"file": (folder / "table", largest), "metadata": (folder / "metadata", LARGEST_METADATA)}
+    form = FormReader(options[b"boundary"], files, lambda fields: _check_sender(request, fields))
     try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, f"The form cannot be read: {error.message}") from error
-    try:
-        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        _check_sender(request, fields)
-        table, metadata = form.get("file"), form.get("metadata")
-        has_table = await _keep(table, folder / "table", largest)
-        has_metadata = await _keep(metadata, folder / "metadata", LARGEST_METADATA)
+        async for piece in _pieces(request, largest + LARGEST_METADATA + _OVERHEAD):
+            await asyncio.to_thread(form.write, piece)
     finally:
-        await form.close()
-    name = table.filename if isinstance(table, UploadFile) and has_table else None
-    return Upload(fields, told(name) if has_table else "", has_metadata)
+        form.close()
+    _check_sender(request, form.fields)
+    if not form.complete:
+        raise broken("its end is missing")
+    has_table = "file" in form.names
+    return Upload(
+        form.fields, (told(form.names["file"]) or "upload") if has_table else "", "metadata" in form.names
+    )
 
 
-def _check_sender(request: Request, fields: dict[str, str]) -> None:
-    if any("\0" in value for value in fields.values()):
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "The form cannot be read: it holds NUL.")
+_LONGEST_BOUNDARY: Final = 70
+"""Bytes, of RFC 2046."""
+
+
+def _check_sender(request: Request, fields: Mapping[str, str]) -> None:
     expected = visit_of(request).csrf_expected()
     if expected is None or not same(fields.get(CSRF_FIELD, ""), expected):
         raise ProblemError(
@@ -110,17 +110,29 @@ async def receive_body(request: Request, path: Path, largest: int) -> int:
     """
     done = 0
     with path.open("wb") as file:
-        async for piece in _bounded(request, largest):
+        async for piece in _pieces(request, largest):
             done += len(piece)
             await asyncio.to_thread(file.write, piece)
     return done
+
+
+async def _pieces(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
+    """The body of a request in pieces of some size, while it is no larger than it may be."""
+    gathered = bytearray()
+    async for part in _bounded(request, largest):
+        gathered += part
+        if len(gathered) >= _PIECE:
+            yield bytes(gathered)
+            gathered.clear()
+    if gathered:
+        yield bytes(gathered)
 
 
 async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
     """The body of a request while it is no larger than it may be, and goes on coming."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > largest:
-        raise _too_large(largest)
+        raise too_large(largest)
     read, stream = 0, aiter(request.stream())
     while True:
         try:
@@ -134,29 +146,5 @@ async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None
             ) from error
         read += len(piece)
         if read > largest:
-            raise _too_large(largest)
+            raise too_large(largest)
         yield piece
-
-
-def _too_large(largest: int) -> ProblemError:
-    return ProblemError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"More than {largest / 1e6:.0f} MB were sent (PAWS_TAP_PUBLISH_SIZE, or your quota). Send it compressed, or"
-        " fewer columns or rows.",
-    )
-
-
-async def _keep(sent: object, path: Path, largest: int) -> bool:
-    """Keep a file of a form; whether there was one that is not empty."""
-    if not isinstance(sent, UploadFile) or not sent.size:
-        return False
-    if sent.size > largest:
-        raise _too_large(largest)
-    with path.open("wb") as file:
-        while piece := await sent.read(_PIECE):
-            await asyncio.to_thread(_write, file, piece)
-    return True
-
-
-def _write(file: IO[bytes], piece: bytes) -> None:
-    file.write(piece)
