@@ -183,6 +183,11 @@ async def test_what_people_may_not_publish(house: House) -> None:
     assert len(list(queue.uploads_dir(house.settings).iterdir())) == 1
     nobody = house.browser()
     assert (await nobody.get("/tables/new")).status_code == 401
+    none = house.settings.model_copy(update={"tap_personal_size": 0})
+    house.app.state.web.settings = none
+    assert (await mia.get("/tables/new")).status_code == 403
+    assert 'value="personal"' not in (await root.get("/tables/new")).text
+    house.app.state.web.settings = house.settings
     await put(house, "gama.sources")
     answer = await send(mia, "/tables/gama.sources/drop", "/account")
     assert answer.status_code == 403

@@ -75,6 +75,10 @@ def require_publisher(visitor: Visitor, state: WebState) -> Rights:
     if not rights.any:
         if visitor.kind == "nobody":
             raise ProblemError(HTTPStatus.UNAUTHORIZED, "Sign in to publish tables.")
+        if "write" in visitor.scopes:
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN, "Nobody has personal tables here (PAWS_TAP_PERSONAL_SIZE)."
+            )
         raise ProblemError(HTTPStatus.FORBIDDEN, "Publishing tables needs a token with the scope write.")
     return rights
 
