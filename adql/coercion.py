@@ -34,7 +34,9 @@ def together(left: Expression, right: Expression, position: int, what: str) -> t
     if metas.go_together(left.meta.kind, right.meta.kind):
         return left, right
     kinds = {left.meta.kind, right.meta.kind}
-    if Kind.STRING in kinds and any(kind.numeric for kind in kinds):
+    if Kind.STRING in kinds and any(one.meta.kind.numeric and one.meta.unit == "d" for one in (left, right)):
+        hint = "this time is a number of days: write a Modified Julian Date"
+    elif Kind.STRING in kinds and any(kind.numeric for kind in kinds):
         hint = "write numbers without quotes, and texts in single quotes; or use CAST"
     elif Kind.STRING in kinds and Kind.TIMESTAMP in kinds:
         hint = "write CAST(text AS TIMESTAMP)"

@@ -11,7 +11,7 @@ from adql.coercion import constant_as
 from adql.errors import AdqlNameError, AdqlTypeError
 from adql.function import Function
 from adql.functions import FUNCTIONS
-from adql.signatures import nearest_function
+from adql.signatures import FORMS, nearest_function
 from adql.tree import Call as CallNode
 from adql.tree import Expression as Node
 from adql.tree import Null, String
@@ -100,7 +100,7 @@ def check_arguments(
     most = len(function.parameters)
     count = len(arguments)
     if count < most - function.optional or (count > most and not function.repeated):
-        form = function.form or function.name
+        form = function.form or FORMS.get(function.name, function.name)
         raise AdqlTypeError(
             f"{function.name} cannot have {count} argument{'' if count == 1 else 's'}",
             _at(position),

@@ -32,7 +32,7 @@ COUNTS: Final[dict[str, tuple[int, int]]] = {
 GEOMETRIES: Final = frozenset({"POINT", "CIRCLE", "BOX", "POLYGON", "REGION", "CENTROID"})
 """Functions whose value is a geometry: nothing can be calculated with it."""
 
-_FORMS: Final = {
+FORMS: Final = {
     "POINT": "POINT(longitude, latitude)",
     "CIRCLE": "CIRCLE(longitude, latitude, radius) or CIRCLE(point, radius)",
     "BOX": "BOX(longitude, latitude, width, height) or BOX(point, width, height)",
@@ -45,6 +45,7 @@ _FORMS: Final = {
     "RAND": "RAND() or RAND(seed) with a whole number",
     "COALESCE": "COALESCE(value, value, ...) with a value that can be other than NULL",
 }
+"""How functions are written whose arguments need more words than their count."""
 
 
 def check_call(call: Call) -> None:
@@ -69,7 +70,9 @@ def check_call(call: Call) -> None:
 
 def nearest_function(name: str, others: Sequence[str] = ()) -> str:
     """A hint to the function whose name is nearest, or an empty text."""
-    near = difflib.get_close_matches(name.upper(), [*COUNTS, *(other.upper() for other in others)], n=1)
+    near = difflib.get_close_matches(
+        name.upper(), [*COUNTS, *(other.upper() for other in others)], n=1, cutoff=0.7
+    )
     if not near:
         return ""
     known = near[0] if near[0] in COUNTS else next(other for other in others if other.upper() == near[0])
@@ -82,7 +85,7 @@ def without_coordinate_system(arguments: tuple[Expression, ...]) -> tuple[Expres
 
 
 def _wrong(call: Call, message: str) -> AdqlSyntaxError:
-    form = _FORMS.get(call.name, "")
+    form = FORMS.get(call.name, "")
     return AdqlSyntaxError(message, call.position, call.name, f"write {form}" if form else "")
 
 

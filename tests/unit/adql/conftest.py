@@ -22,6 +22,7 @@ def catalogue() -> Catalogue:
             Column("visible", "boolean"),
             Column("Size", "short", unit="arcsec"),
             Column("fluxes", "float", "100"),
+            Column("epoch", "double", unit="d"),
         ),
         "survey.objects",
         (Position("ra", "dec"),),

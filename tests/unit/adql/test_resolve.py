@@ -421,6 +421,8 @@ MISMATCHES = [
     ("SELECT DISTANCE(footprint, POINT(1, 2)) FROM objects", "DISTANCE needs a point", "CENTROID"),
     ("SELECT CONTAINS(ra, footprint) FROM objects", "CONTAINS needs a", ""),
     ("SELECT POINT('GALACTIC', 1, 2) FROM objects", "GALACTIC are not known", "ICRS"),
+    ("SELECT POINT('ICRS', 1) FROM objects", "POINT cannot have 1 argument", "POINT(longitude, latitude)"),
+    ("SELECT ra FROM objects WHERE epoch > '2026-11-22'", "cannot be compared", "Modified Julian Date"),
     ("SELECT CIRCLE(1, 2, -3) FROM objects", "between 0 and 180", ""),
     ("SELECT ivo_hasword(name) FROM objects", "cannot have 1 argument", "ivo_hasword(haystack"),
     ("SELECT CAST(footprint AS INTEGER) FROM objects", "cannot be made", ""),
