@@ -88,4 +88,6 @@ async def _stream(
     finally:
         # A thread cannot be stopped: it ends with the rows that it is at.
         await asyncio.wait([ahead])
+        if not ahead.cancelled():
+            ahead.exception()  # seen: what went wrong first is what is told
     yield TRAILER
