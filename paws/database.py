@@ -163,7 +163,8 @@ async def migrate(
     PermanentError
         If an applied migration differs from the one shipped.
     ConfigurationError
-        If `geometry` asks for an extension that cannot be had.
+        If `geometry` asks for an extension that cannot be had, or the database's user may not do what a migration
+        needs; the text says what an administrator has to run.
     """
     applied: list[str] = []
     await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
@@ -187,7 +188,13 @@ async def migrate(
                 continue
             async with connection.transaction():
                 # Large archives take their time; the deadline of a connection is for questions.
-                await connection.execute(sql, timeout=_MIGRATION_DEADLINE)
+                try:
+                    await connection.execute(sql, timeout=_MIGRATION_DEADLINE)
+                except asyncpg.RaiseError as error:
+                    # What a migration says itself: the database's user may not do what an administrator has to.
+                    raise ConfigurationError(
+                        f"Migration {name}: {error.args[0]}. {error.hint or ''}".strip()
+                    ) from error
                 await connection.execute(
                     "INSERT INTO migration (name, checksum) VALUES ($1, $2)", name, checksum
                 )
