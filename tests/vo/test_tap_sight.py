@@ -118,6 +118,32 @@ async def test_no_error_half_way_tells_either(vo: House):
     assert (await ask(as_program(vo, "theo"), many % THEIR_FIELD)).status_code == 400
 
 
+async def test_no_error_tells_of_a_personal_table(vo: House):
+    await vo.pool.execute(
+        "INSERT INTO tap_schema.schemas (schema_name, owner_account)"
+        " SELECT 'user_lea', account_id FROM account WHERE name = 'lea'"
+    )
+    await vo.pool.execute(
+        "INSERT INTO tap_schema.tables (table_name, schema_name, table_type, relation, owner_account)"
+        " SELECT 'user_lea.secret', 'user_lea', 'table', 'vo.obscore', account_id FROM account WHERE name = 'lea'"
+    )
+    query = (
+        "SELECT table_name FROM TAP_SCHEMA.tables WHERE table_name = 'ivoa.obscore'"
+        " OR 1e300 * CASE WHEN table_name = '%s' THEN 1e300 ELSE 1 END < 0"
+    )
+    try:
+        for name in ("root", "theo", None):
+            there, not_there = [
+                await ask(as_program(vo, name), query % table)
+                for table in ("user_lea.secret", "user_lea.none")
+            ]
+            assert there.status_code == not_there.status_code == 200
+            assert there.text == not_there.text
+        assert (await ask(as_program(vo, "lea"), query % "user_lea.secret")).status_code == 400
+    finally:
+        await vo.pool.execute("DELETE FROM tap_schema.schemas WHERE schema_name = 'user_lea'")
+
+
 async def test_an_upload_finds_what_is_seen(vo: House):
     query = (
         "SELECT COUNT(*) AS n FROM TAP_UPLOAD.sky AS s JOIN ivoa.obscore AS o"

@@ -19,7 +19,7 @@ from paws.log import get_logger
 from paws.settings import Settings
 from paws.vo.catalogue import CatalogueDesk
 from paws.vo.geometry import backend_of
-from web.vo.tap.rows import FIRST, SAVEPOINT, Allowance, behind_walls, may_fail, rows
+from web.vo.tap.rows import FIRST, SAVEPOINT, Allowance, behind_walls, has_limits, may_fail, rows
 
 log = get_logger(__name__)
 
@@ -159,7 +159,7 @@ class QueryDesk:
         async def walled() -> str:
             return (await _compile(query, Catalogue(behind_walls(catalogue)), backend, limit + 1)).sql
 
-        limited = not asker.sight.everything
+        limited = has_limits(compiled.sql)
         found = rows(
             connection,
             compiled.sql,

@@ -31,8 +31,8 @@ FIRST: Final = 500
 """Rows of the first chunk: most answers are no longer."""
 SAVEPOINT: Final = "SAVEPOINT before_rows"
 _BACK: Final = "ROLLBACK TO SAVEPOINT before_rows"
-_WALLED: Final = "$1::boolean"
-"""Stands in relations with limits, and nowhere else."""
+_LIMITS: Final = ("$1::boolean", ".owner_account IS NULL")
+"""What stands in relations with limits: the rule of who sees a row, and that of who sees a personal table."""
 
 _ALL_COLUMNS: Final = re.compile(r"(?:\b(?:SELECT|ALL|DISTINCT)|\bTOP\s+\d+|[.,(])\s*\*", re.IGNORECASE)
 _WORDS: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*")
@@ -75,6 +75,11 @@ def may_fail(query: str) -> bool:
     return _FALLIBLE.search(_ALL_COLUMNS.sub(" ", _SIGN.sub(r"\1 ", plain))) is not None
 
 
+def has_limits(sql: str) -> bool:
+    """Whether the SQL of a relation, or of a query, leaves out rows that somebody may not see."""
+    return any(mark in sql for mark in _LIMITS)
+
+
 def behind_walls(tables: Iterable[Table]) -> list[Table]:
     """Tables whose rows with limits are worked out before a query touches them.
 
@@ -82,7 +87,7 @@ def behind_walls(tables: Iterable[Table]) -> list[Table]:
     """
     return [
         replace(table, relation=f"(SELECT walled.* FROM {table.relation} AS walled OFFSET 0)")  # noqa: S608 - ours
-        if _WALLED in table.relation
+        if has_limits(table.relation)
         else table
         for table in tables
     ]
@@ -134,7 +139,7 @@ async def rows(
     limit
         Most rows of the answer: one more is fetched.
     walled
-        The same query behind walls, for whoever does not see everything; `SAVEPOINT` stands before.
+        Gives the same query behind walls, where some rows are left out; `SAVEPOINT` stands before.
     whole
         Whether it must be carried out to the end first.
     """

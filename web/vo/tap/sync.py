@@ -36,13 +36,20 @@ async def sync(request: Request) -> Response:
     except ServiceError:
         parameters.discard()
         raise
-    pieces = _pieces(state.tap, question, parameters, asker_of(request), base_of(request))
+    pieces = at_once(state.tap, question, parameters, asker_of(request), base_of(request))
     return Streamed(pieces, question.choice.content_type, settings.tap_answer_timeout)
 
 
-async def _pieces(
+async def at_once(
     desk: TapDesk, question: TapQuestion, parameters: Parameters, asker: Asker, base_url: str
 ) -> AsyncGenerator[bytes, None]:
+    """Pieces of the answer to a question, in its asker's turn and with what came along. Files are discarded after.
+
+    Raises
+    ------
+    ServiceError
+        Before the first piece, with words for whoever asked.
+    """
     settings = desk.settings
     under = Circumstances(base_url, settings.tap_sync_timeout, True, "paws tap sync", LARGEST)
     try:
