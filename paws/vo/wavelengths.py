@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FORMULA = "Ciddor 1996, Appl. Opt. 35, 1566: standard air, 15 C, 101325 Pa, 450 ppm CO2"
 _SHORTEST, _LONGEST = 2300.0, 30_000.0
 """Angstrom. The formula is made for these; outside, nothing is changed. As in ``vo.vacuum`` of ``0010_obscore.sql``."""
 
@@ -23,7 +22,7 @@ def refractive_index(vacuum: ArrayLike) -> NDArray[np.float64]:
 
     Notes
     -----
-    Ciddor 1996, equation 1; within 1e-8 from 2300 to 17000 Angstrom.
+    Ciddor 1996 (Appl. Opt. 35, 1566), equation 1: 15 C, 101325 Pa, 450 ppm of carbon dioxide; within 1e-8 from 2300 to 17000 Angstrom.
     """
     squared = (1e4 / np.asarray(vacuum, dtype=np.float64)) ** 2
     return np.asarray(1.0 + 5.792105e-2 / (238.0185 - squared) + 1.67917e-3 / (57.362 - squared))

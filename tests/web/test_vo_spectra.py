@@ -97,6 +97,18 @@ async def test_an_unchanged_spectrum_is_not_sent_again(client, site):
     assert other.status_code == 200
 
 
+async def test_the_same_tag_is_the_same_bytes(client, site, monkeypatch):
+    path = f"/vo/spectra/{site.product()}/{FIBRE}.fits"
+    first = await client.get(path)
+    # astropy would put this time beside the checksums.
+    monkeypatch.setattr(
+        "astropy.io.fits.hdu.base._ValidHDU._get_timestamp", lambda _self: "2001-01-01T00:00:00"
+    )
+    again = await client.get(path)
+    assert again.headers["etag"] == first.headers["etag"]
+    assert again.content == first.content
+
+
 async def test_ranges_and_head_are_answered(client, site):
     path = f"/vo/spectra/{site.product()}/{FIBRE}.fits"
     whole = (await client.get(path)).content

@@ -12,7 +12,6 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from adql.catalogue import Column
-from paws.vo.wavelengths import FORMULA
 from web.spectrum_files import VOTABLE_UNITS, card_room, card_text, flux_unit
 from web.vo.formats.encoder import Encoder
 from web.vo.formats.tabledata import TableData
@@ -35,7 +34,7 @@ def columns_of(samples: Samples) -> list[tuple[Column, NDArray[Any]]]:
     unit = flux_unit(samples.unit)
     kind = "phot.count" if samples.counts else "phot.flux.density;em.wl"
     quality = np.where(np.isfinite(samples.flux), 0, _BAD).astype(np.int16)
-    medium = "air" if samples.medium is Medium.AIR else f"vacuum ({FORMULA})"
+    medium = "air" if samples.medium is Medium.AIR else "vacuum (formula of Ciddor 1996)"
     found: list[tuple[Column, NDArray[Any]]] = [
         (
             Column(
@@ -108,11 +107,12 @@ def columns_of(samples: Samples) -> list[tuple[Column, NDArray[Any]]]:
 def as_fits(samples: Samples, said: Sequence[Said]) -> bytes:
     """As a FITS file with one binary table."""
     told = columns_of(samples)
-    formats = {"double": "D", "float": "E", "short": "I"}
+    formats = {"double": ("D", ">f8"), "float": ("E", ">f4"), "short": ("I", ">i2")}
     hdu = fits.BinTableHDU.from_columns(
         [
-            fits.Column(column.name, formats[column.datatype], unit=column.unit or None, array=values)
+            fits.Column(column.name, letter, unit=column.unit or None, array=values.astype(dtype))
             for column, values in told
+            for letter, dtype in (formats[column.datatype],)
         ],
         name="SPECTRUM",
     )
@@ -124,8 +124,17 @@ def as_fits(samples: Samples, said: Sequence[Said]) -> bytes:
     for header in (primary.header, hdu.header):
         for one in said:
             header[one.keyword] = _card(one)
+    return _whole([primary, hdu])
+
+
+def _whole(hdus: list[Any]) -> bytes:
+    """Bytes of a FITS file with checksums, the same whenever they are made: astropy puts the time beside a checksum."""
+    file = fits.HDUList(hdus)
+    file.update_extend()
+    for hdu in file:
+        hdu.add_checksum(when="of this header and its data")
     out = BytesIO()
-    fits.HDUList([primary, hdu]).writeto(out, checksum=True)
+    file.writeto(out)
     return out.getvalue()
 
 
@@ -141,7 +150,6 @@ def as_votable(samples: Samples, said: Sequence[Said], title: str) -> bytes:
     told = [(_in_votable(column), values) for column, values in columns_of(samples)]
     info = ResultInfo(
         title=title,
-        facts={"SERVICE_PROTOCOL": "SSAP 1.1"} if not samples.part else {},
         params=_params(said),
         table_name="spectrum",
         table_utype=f"{_PREFIX}Spectrum",

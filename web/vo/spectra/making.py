@@ -15,13 +15,13 @@ from web.files import inside
 from web.spectra import read_spectrum
 from web.storage.spectra import SpectrumRecord
 from web.vo.spectra.files import FITS, PNG, VOTABLE, as_fits, as_votable
-from web.vo.spectra.model import describe
+from web.vo.spectra.model import describe, rights_of
 from web.vo.spectra.preview import picture
 from web.vo.spectra.samples import Medium, between, samples_of
 
 SUFFIXES: Final = {FITS: "fits", VOTABLE: "vot", PNG: "png"}
 """Suffix of files, by media type."""
-_EDITION: Final = "3"
+_EDITION: Final = "1"
 """Counts changes of how spectra are written, so that no cache shows the old way."""
 
 
@@ -48,7 +48,7 @@ def etag_of(record: SpectrumRecord, wish: Wish, settings: Settings) -> str:
             (
                 *(settings.vo_authority, settings.vo_collection, settings.vo_creator, settings.vo_publisher),
                 *(settings.vo_contact_name, settings.vo_contact_email, record.version, record.path),
-                *(wish, record.public_on, record.provisional, record.field),
+                *(wish, rights_of(record), record.provisional, record.field),
             ),
         )
     )

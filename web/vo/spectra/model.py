@@ -18,8 +18,6 @@ from web.vo.spectra.samples import Samples
 MODEL: Final = "Spectrum-1.1"
 APERTURE: Final = 2.1 / 3600
 """Degrees on the sky: the diameter of a 2dF fibre."""
-_ANGSTROM: Final = 1e10
-_MOST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def _dataset(record: SpectrumRecord, samples: Samples, settings: Settings) -> It
             "meta.ref.ivoid;meta.curation",
             "publisher's identifier",
         ),
-        ("VORIGHTS", "Curation.Rights", _rights(record), "", "", "who may see it"),
+        ("VORIGHTS", "Curation.Rights", rights_of(record), "", "", "who may see it"),
         (
             "CONTACT",
             "Curation.Contact.Name",
@@ -141,7 +139,8 @@ def _dataset(record: SpectrumRecord, samples: Samples, settings: Settings) -> It
     )
 
 
-def _rights(record: SpectrumRecord) -> str:
+def rights_of(record: SpectrumRecord) -> str:
+    """Who may see it today."""
     return "public" if record.public_on <= datetime.now(UTC).date() else "proprietary"
 
 
@@ -221,11 +220,6 @@ def _axes(samples: Samples) -> Iterable[_Told]:
 
 def _is_known(value: object) -> bool:
     return value is not None and value != "" and not (isinstance(value, float) and not math.isfinite(value))
-
-
-def as_text(text: str) -> str:
-    """A header's text, bounded."""
-    return text[:_MOST]
 
 
 def _as_row(record: SpectrumRecord) -> dict[str, Any]:
