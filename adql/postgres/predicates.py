@@ -6,12 +6,12 @@ it: one that holds for all rows for which the exact one does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from adql.postgres.shapes import Circle, Placed, Point, Polygon, bounding, place
 from adql.postgres.tracing import is_constant, sources
 from adql.tree import ComparisonOperator
-from adql.typed import Arithmetic, Between, Call, Comparison, Constant, Expression, Source
+from adql.typed import Arithmetic, Between, Call, Comparison, Constant, Expression, Source, TableSource
 
 if TYPE_CHECKING:
     from adql.postgres.writer import Writer
@@ -25,6 +25,11 @@ _TURNED: Final[dict[str, ComparisonOperator]] = {
     "<>": "<>",
 }
 _ASKS: Final = ("CONTAINS", "INTERSECTS")
+_MANY: Final = 100_000
+"""Rows that a table of unknown size is taken for."""
+
+Cone: TypeAlias = tuple[Source, str]
+"""A table that is searched by its positions, and the condition that its index knows."""
 
 
 def comparison(writer: Writer, node: Comparison, *, filters: bool) -> str | None:
@@ -120,7 +125,7 @@ def _contained_index(writer: Writer, inner: Placed, outer: Placed) -> list[str]:
 
     Where that is a circle, its centre lies in the same distance of the position, and may have an index as well.
     """
-    found = []
+    found: list[Cone] = []
     middle = inner.shape.centre if isinstance(inner.shape, Circle) else inner.shape
     around = bounding(outer.shape)
     if isinstance(middle, Point):
@@ -134,12 +139,12 @@ def _contained_index(writer: Writer, inner: Placed, outer: Placed) -> list[str]:
                 inner.sources | outer.radius_sources,
                 constant=inner.constant and outer.radius_constant,
             )
-    return found or _bounds(inner, outer)
+    return _or_bounds(found, inner, outer)
 
 
 def _met_index(writer: Writer, first: Placed, second: Placed) -> list[str]:
     """Index conditions of INTERSECTS: the centre of a circle is within both radii of the other's."""
-    found = []
+    found: list[Cone] = []
     for one, other in ((first, second), (second, first)):
         if not isinstance(one.shape, Point | Circle):
             continue
@@ -155,7 +160,7 @@ def _met_index(writer: Writer, first: Placed, second: Placed) -> list[str]:
             other.sources | radius_sources,
             constant=other.constant and radius_constant,
         )
-    return found or _bounds(first, second)
+    return _or_bounds(found, first, second)
 
 
 def _bounds(first: Placed, second: Placed) -> list[str]:
@@ -180,7 +185,7 @@ def _within(writer: Writer, near: Expression, limit: Expression) -> list[str]:
     radius = (
         writer.value(limit) if scale == 1.0 else f"({writer.value(limit)} / '{scale!r}'::double precision)"
     )
-    found = []
+    found: list[Cone] = []
     first, second = (place(writer, argument) for argument in near.arguments)
     for one, other in ((first, second), (second, first)):
         if isinstance(one.shape, Point) and isinstance(other.shape, Point):
@@ -191,7 +196,7 @@ def _within(writer: Writer, near: Expression, limit: Expression) -> list[str]:
                 other.sources | sources(limit),
                 constant=other.constant and is_constant(limit),
             )
-    return found
+    return _chosen(found)
 
 
 def _is_scaled_distance(expression: Expression) -> bool:
@@ -211,10 +216,44 @@ def _scaled_distance(expression: Arithmetic) -> tuple[Call, float] | None:
     return None
 
 
+def _chosen(cones: list[Cone]) -> list[str]:
+    """Of two tables whose positions are compared, the larger one's index alone, where it is known which that is.
+
+    PostgreSQL takes every cone for a thousandth of the sky, however narrow. Left the choice, it goes through a table of
+    a million rows to look each of them up in an upload of a thousand.
+    """
+    if len(cones) == 2:
+        first, second = (_rows(source) for source, _ in cones)
+        if first < second:
+            cones = cones[1:]
+        elif second < first:
+            cones = cones[:1]
+    return [sql for _, sql in cones]
+
+
+def _or_bounds(cones: list[Cone], first: Placed, second: Placed) -> list[str]:
+    """The same where one of the two may be a column of regions with an index of its own."""
+    if len(cones) == 1:
+        searched = _rows(cones[0][0])
+        for one in (first, second):
+            if one.indexed_column is not None and all(searched < _rows(source) for source in one.sources):
+                return _bounds(first, second) or _chosen(cones)
+    return _chosen(cones) or _bounds(first, second)
+
+
+def _rows(source: Source) -> int:
+    """How many rows a table has: of what is not known, more than any upload; none where none can be looked up."""
+    if not isinstance(source, TableSource):
+        return _MANY
+    if "GROUP BY" in source.table.relation:
+        return 0  # it is computed as a whole before anything is compared with it
+    return _MANY if source.table.rows is None else source.table.rows
+
+
 def _cone(
     writer: Writer, point: Point, around: Circle, others: frozenset[Source], *, constant: bool
-) -> list[str]:
-    """The index condition that a position lies in a cone.
+) -> list[Cone]:
+    """The index condition that a position lies in a cone, with the table whose index it is.
 
     Parameters
     ----------
@@ -230,8 +269,8 @@ def _cone(
     if writer.backend == "pgsphere":
         position = f"adql_spoint({point.numbers})"
         # Circles of more than 90 degrees need two of pgSphere's; the second one vanishes where it is not needed.
-        return [f"({position} <@ adql_cap{cone} OR {position} <@ adql_cap_beyond{cone})"]
+        return [(point.table, f"({position} <@ adql_cap{cone} OR {position} <@ adql_cap_beyond{cone})")]
     position = f"adql_place({point.numbers})"
     if constant:
-        return [f"({position} <@ adql_near{cone} OR {position} <@ adql_near_beyond{cone})"]
-    return [f"({position} <@ adql_band{cone})"]
+        return [(point.table, f"({position} <@ adql_near{cone} OR {position} <@ adql_near_beyond{cone})")]
+    return [(point.table, f"({position} <@ adql_band{cone})")]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from adql.errors import AdqlTypeError
 from adql.postgres import literals
+from adql.postgres.tracing import sources
 from adql.typed import (
+    And,
     CommonSource,
+    Comparison,
+    Condition,
     Constant,
     FromItem,
     Join,
@@ -157,10 +162,34 @@ def _from_item(writer: Writer, item: FromItem) -> str:
             left, right = _from_item(writer, item.left), _from_item(writer, item.right)
             if item.condition is None:
                 return f"({left} CROSS JOIN {right})"
+            if item.kind == "FULL":
+                _check_full_join(item.condition)
             on = writer.condition(item.condition, filters=True)
             return f"({left} {item.kind} JOIN {right} ON {on})"
         case _:
             assert_never(item)
+
+
+def _check_full_join(condition: Condition) -> None:
+    """Refuse what PostgreSQL cannot do: it puts both sides of a FULL JOIN together by equal values only.
+
+    Raises
+    ------
+    AdqlTypeError
+        With what to write instead.
+    """
+    terms = condition.terms if isinstance(condition, And) else (condition,)
+    for term in terms:
+        if not (
+            isinstance(term, Comparison)
+            and term.operator == "="
+            and sources(term.left)
+            and sources(term.right)
+        ):
+            raise AdqlTypeError(
+                "a FULL JOIN can only ask for equal values on either side",
+                suggestion="write a LEFT JOIN, UNION ALL, and the rows of the other table that have no partner",
+            )
 
 
 def _relation(table: Table) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from adql import compile_query
+from adql import AdqlError, compile_query
 from adql.postgres import literals
 from tests.support.adql_sky import CATALOGUE, STARS, ask
 from tests.support.geometry import GeometryDatabase
@@ -259,3 +259,25 @@ def test_what_is_no_number_says_so(sky: GeometryDatabase) -> None:
     """Errors that are left are the database's own, and end a query at its begin or with a clear word."""
     with pytest.raises(psycopg.errors.NumericValueOutOfRange):
         ask(sky, "SELECT SUM(id * 4611686018427387904) FROM sky.stars")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "DISTANCE(s.ra, s.dec, t.ra, t.dec) < 1",
+        "s.id = t.id AND DISTANCE(s.ra, s.dec, t.ra, t.dec) < 1",
+        "s.id < t.id",
+        "s.id = 3",
+    ],
+)
+def test_full_joins_by_anything_but_equal_values_are_refused(sky: GeometryDatabase, condition: str) -> None:
+    """PostgreSQL cannot do them; whoever asks is told so before the query runs."""
+    with pytest.raises(AdqlError, match="FULL JOIN"):
+        ask(sky, f"SELECT s.id FROM sky.stars AS s FULL JOIN sky.targets AS t ON {condition}")
+
+
+def test_full_joins_by_equal_values(sky: GeometryDatabase) -> None:
+    query = (
+        "SELECT COUNT(*) FROM sky.stars AS s FULL JOIN sky.targets AS t ON s.id = t.id AND s.flag = t.reach"
+    )
+    assert ask(sky, query) == [(STARS + 2 + 400,)]
