@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from astropy.io.votable.ucd import check_ucd
 
-from adql import AdqlError, parse
+from adql import AdqlError, compile_query, parse
 from adql.errors import AdqlNameError, AdqlTypeError
 from adql.resolve import resolve
 from adql.typed import (
@@ -486,17 +486,31 @@ def test_grouped_values_and_aggregates_stand_together(resolved, text):
     assert resolved(text)
 
 
-def test_long_sums_and_deep_queries_are_resolved_without_running_out_of_stack(resolved):
-    assert resolved(
-        "SELECT "
-        + " + ".join(["ra"] * 100)
-        + " AS x FROM objects WHERE "
-        + "ABS(" * 50
-        + "ra"
-        + ")" * 50
-        + " > 1"
-    )
-    nested = "SELECT ra FROM objects"
-    for number in range(14):
-        nested = f"SELECT ra FROM ({nested}) AS q{number} WHERE ra IN (SELECT dec FROM objects)"
-    assert resolved(nested)
+def _powers(depth: int) -> str:
+    value = "ra"
+    for _ in range(depth):
+        value = f"POWER(-({value} + 1) * 2, 2)"
+    return f"SELECT ra FROM objects WHERE 1 = CONTAINS(POINT({value}, dec), CIRCLE(1, 2, 3))"
+
+
+def _within(depth: int) -> str:
+    text = "SELECT ra FROM objects"
+    for number in range(depth):
+        text = f"SELECT ra FROM ({text}) AS q{number} WHERE ra IN (SELECT dec FROM objects)"
+    return text
+
+
+@pytest.mark.parametrize("backend", ["pgsphere", "cube"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT " + " + ".join(["ra"] * 115) + " AS x FROM objects",
+        "SELECT ABS(" + "ABS(" * 60 + "ra" + ")" * 60 + ") AS x FROM objects",
+        " UNION ".join(["SELECT ra FROM objects"] * 115),
+        _powers(28),
+        _within(16),
+    ],
+    ids=["sum", "calls", "unions", "powers", "subqueries"],
+)
+def test_the_deepest_queries_that_are_read_do_not_run_out_of_stack(catalogue, text, backend):
+    assert compile_query(text, catalogue, backend).sql
