@@ -88,7 +88,7 @@ async def _prepare_pgsphere(connection: Connection, wanted: Wanted) -> Backend:
     ) as error:
         if wanted == "pgsphere":
             raise ConfigurationError(
-                f"PAWS_TAP_GEOMETRY is pgsphere, but: {error}. Install pgSphere beside the database "
+                f"PAWS_TAP_GEOMETRY is pgsphere, but the database says: {error.args[0]}. Install pgSphere beside the database "
                 "(Debian: postgresql-NN-pgsphere) and have a superuser run CREATE EXTENSION pg_sphere in it, "
                 "or set PAWS_TAP_GEOMETRY=auto."
             ) from error
