@@ -12,7 +12,7 @@ import pytest
 
 from adql import Compiled, compile_query
 from adql.backend import Backend
-from adql.catalogue import Column, Table
+from adql.catalogue import Column, Position, Table
 from paws.access.predicate import values_of
 from paws.access.rule import Sight, sees_all, sees_public
 from paws.database import Pool, open_pool
@@ -128,3 +128,34 @@ async def test_the_queries_of_the_manual_work(pool, backend):
     )
     found = [len(await ask(pool, backend, query, uploads=(mine,))) for query in queries]
     assert found == [1, 0, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("join", "searched"),
+    [
+        ("ivoa.obscore AS o ON DISTANCE(m.ra, m.dec, o.s_ra, o.s_dec) < 0.001", {"place t2"}),
+        (
+            "ivoa.obscore AS o ON 1 = CONTAINS(POINT(m.ra, m.dec), CIRCLE(o.s_ra, o.s_dec, 0.001))",
+            {"place t2"},
+        ),
+        (
+            "ivoa.obscore AS o ON 1 = CONTAINS(POINT(o.s_ra, o.s_dec), CIRCLE(m.ra, m.dec, 0.001))",
+            {"place t2"},
+        ),
+        ("ivoa.obscore AS o ON 1 = CONTAINS(POINT(m.ra, m.dec), o.s_region)", {"bounds t2"}),
+        # What is gathered has no index of its own: each of its rows is looked up in the upload.
+        ("paws.targets AS o ON DISTANCE(m.ra, m.dec, o.ra, o.dec) < 0.001", {"place t1"}),
+        ("paws.fibres AS o ON DISTANCE(m.ra, m.dec, o.ra, o.dec) < 0.001", {"place t2"}),
+    ],
+)
+async def test_a_small_upload_is_looked_up_in_the_archive(pool, backend, join, searched):
+    columns = (Column("ra", "double", unit="deg"), Column("dec", "double", unit="deg"))
+    relation = "(SELECT 10 + i * 1e-6::float8 AS ra, -30.0::float8 AS dec FROM generate_series(0, 9) AS i)"
+    mine = Table("TAP_UPLOAD.mine", columns, relation, (Position("ra", "dec"),), rows=10)
+    query = f"SELECT m.ra, o.target_name FROM TAP_UPLOAD.mine AS m JOIN {join}"
+    assert {row[1] for row in await ask(pool, backend, query, uploads=(mine,))} == {"far"}
+    async with pool.acquire() as connection:
+        made = await compiled(connection, backend, query, uploads=(mine,))
+    places = re.findall(r"adql_(?:spoint|place)\((t\d)[^<>]*<@", made.sql)
+    bounds = re.findall(r"adql_bounds\((t\d)\.[^()]*\) &&", made.sql)
+    assert {f"place {alias}" for alias in places} | {f"bounds {alias}" for alias in bounds} == searched
