@@ -21,6 +21,16 @@ REACH = 4.0
 
 OUTLIER = 4.0
 
+LAMP_BESIDE = 250
+"""Pixels on either side of the overlap over which the lamp's light times a sensitivity is taken for a parabola, at most. Over
+fewer the curves are free to bend where nothing holds them, over more they no longer are parabolas."""
+
+LAMP_ERROR = 0.001
+"""Relative error of the lamp's light per pixel, and of the parabolas."""
+
+ROUNDS = 3
+"""Fits, each with the shares that the one before found."""
+
 LARGEST_RESIDUAL = 0.05
 """A lamp whose light the arms share less exactly than this is not believed."""
 
@@ -172,39 +182,55 @@ def lamp_dichroic(blue: FloatArray, red: FloatArray, span: slice, beside: int) -
         return None
     u = np.linspace(-1.0, 1.0, len(pixels), dtype=np.float64)[good]
     basis = np.asarray(np.polynomial.chebyshev.chebvander(u, TERMS - 1), dtype=np.float64)
-    found = _conserved(np.log(b[good]), np.log((b * r)[good]), basis)
+    side = np.where(pixels < span.start, 1, np.where(pixels >= span.stop, -1, 0))[good]
+    found = _conserved(np.log(b[good]), np.log((b * r)[good]), basis, side)
     if found is None:
         return None
     even, residual = found
     return Dichroic(float(np.exp(even)), max(float(np.exp(even)) * residual, 1e-6), ratio + even)
 
 
-def _conserved(blue: FloatArray, red: FloatArray, basis: FloatArray) -> tuple[float, float] | None:
+def _conserved(
+    blue: FloatArray, red: FloatArray, basis: FloatArray, side: NDArray[np.int64]
+) -> tuple[float, float] | None:
     """Logarithm of the arms' relative sensitivity where they share alike, and what the fit leaves, rms.
 
-    Only this number is taken from the curves: beyond it, they would put their own errors into the spectra.
+    Only this number is taken from the curves: beyond it, they would put their own errors into the spectra. ``side`` is
+    1 where red is not seen, -1 where blue is not. What is not seen there is continued, and doubted as a whole: a
+    dichroic may end more steeply than a straight line, or less.
     """
-    start = np.zeros(2 * TERMS)
-    start[0], start[TERMS] = -blue[0], -red[-1]
+    n = basis.shape[1]
+    parameters = np.zeros(2 * n)
+    parameters[0], parameters[n] = -blue[0], -red[-1]
+    ratio = red - blue
+    middle = float(np.median(ratio[side == 0]))
+    hidden = _unseen(np.zeros_like(ratio), ratio - middle, side)
+    for _ in range(ROUNDS):
+        weight = 1.0 / np.hypot(LAMP_ERROR, hidden)
 
-    def logs(parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return blue + basis @ parameters[:TERMS], red + basis @ parameters[TERMS:]
+        def residual(p: FloatArray, weight: FloatArray = weight) -> FloatArray:
+            return np.asarray(np.logaddexp(blue + basis @ p[:n], red + basis @ p[n:]) * weight)
 
-    def residual(parameters: FloatArray) -> FloatArray:
-        return np.logaddexp(*logs(parameters))
+        def slopes(p: FloatArray, weight: FloatArray = weight) -> FloatArray:
+            own, other = blue + basis @ p[:n], red + basis @ p[n:]
+            share = np.exp(own - np.logaddexp(own, other))[:, np.newaxis]
+            return np.hstack([basis * share, basis * (1.0 - share)]) * weight[:, np.newaxis]
 
-    def slopes(parameters: FloatArray) -> FloatArray:
-        own, other = logs(parameters)
-        share = np.exp(own - np.logaddexp(own, other))[:, np.newaxis]
-        return np.hstack([basis * share, basis * (1.0 - share)])
-
-    fit = least_squares(residual, start, jac=slopes, method="lm", max_nfev=200)
-    left = float(np.sqrt(np.mean(fit.fun**2)))
-    own, other = logs(fit.x)
+        fit = least_squares(residual, parameters, jac=slopes, method="lm", max_nfev=200)
+        parameters = fit.x
+        own, other = blue + basis @ parameters[:n], red + basis @ parameters[n:]
+        hidden = _unseen(own, other, side)
+    left = float(np.sqrt(np.sum(fit.fun**2) / np.sum(weight**2)))
     if not fit.success or left > LARGEST_RESIDUAL:
         return None
     even = int(np.argmin(np.abs(own - other)))
     return float((other - red - own + blue)[even]), left
+
+
+def _unseen(blue: FloatArray, red: FloatArray, side: NDArray[np.int64]) -> FloatArray:
+    """Share of the arm that is not seen, from the logarithms of both shares."""
+    share = np.exp(blue - np.logaddexp(blue, red))
+    return np.asarray(np.where(side > 0, 1.0 - share, np.where(side < 0, share, 0.0)))
 
 
 def _continued(inside: FloatArray, start: int, n_pixels: int) -> FloatArray | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quicklook import nanmath
 from quicklook.armscale import Scale, measure_scale, remaining_steps
-from quicklook.dichroic import Summed, find_dichroic, lamp_dichroic
+from quicklook.dichroic import LAMP_BESIDE, Summed, find_dichroic, lamp_dichroic
 from quicklook.errors import InvalidInput
 from quicklook.rebin import scrunch
 from quicklook.types import LinearGrid
@@ -214,7 +214,7 @@ def _corrections(
     dichroic, source = None, "lamp"
     if lamps is not None:
         own, other = (line[0].astype(np.float64) for line in lamps)
-        dichroic = lamp_dichroic(own, other, span, beside)
+        dichroic = lamp_dichroic(own, other, span, min(2 * (span.stop - span.start), LAMP_BESIDE))
     summed = None
     if dichroic is None:
         source, summed = "objects", _summed(blue, red, span, beside, objects)

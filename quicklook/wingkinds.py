@@ -128,7 +128,7 @@ def tails(share: FloatArray) -> tuple[float, float]:
 def light_outside() -> FloatArray:
     """How the light that a fibre sends beyond the table follows from the shares, (N_SHARES,)."""
     of_tails = 2.0 * first_beyond() / -np.expm1(-1.0 / np.array(LENGTHS))
-    return np.r_[np.outer(of_tails, MEAN).ravel(), np.exp(-(HALF + 0.5) / np.array(HALO_LENGTHS))]
+    return np.asarray(np.r_[np.outer(of_tails, MEAN).ravel(), np.exp(-(HALF + 0.5) / np.array(HALO_LENGTHS))])
 
 
 def first_beyond() -> FloatArray:

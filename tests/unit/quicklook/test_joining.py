@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit, ndtr
 
 from quicklook.armscale import measure_scale
 from quicklook.combine import Exposure, combine, match
@@ -252,3 +253,20 @@ def test_a_lamp_that_no_dichroic_shares_tells_nothing():
     assert lamp_dichroic(blue / ripple, red / ripple, slice(300, 500), 150).scale == pytest.approx(
         1.0, abs=0.01
     )
+
+
+@pytest.mark.parametrize("steepness", ["logistic", "error function"])
+def test_the_lamp_tells_the_scale_however_the_dichroic_ends(steepness):
+    x = np.arange(900.0)
+    step = (x - 455.0) / 42.0
+    share = expit(-step) if steepness == "logistic" else ndtr(-0.7 * step)
+    lamp = 1.0 + 0.0012 * x
+    seen_blue, seen_red = (
+        0.11 * np.exp(-(((x - 150.0) / 900.0) ** 2)),
+        0.15 * np.exp(-(((x - 850.0) / 1300.0) ** 2)),
+    )
+    blue, red = lamp * seen_blue * share, lamp * seen_red * (1.0 - share)
+    blue[545:], red[:355] = np.nan, np.nan
+    found = lamp_dichroic(blue, red, slice(360, 540), 250)
+    even = int(np.argmin(np.abs(share - 0.5)))
+    assert found.scale == pytest.approx(seen_blue[even] / seen_red[even], rel=0.01)
