@@ -274,6 +274,10 @@ class Parser(ValueParser):
             self.expect("(")
             using = self._list(lambda: self.identifier("a column"))
             self.expect(")")
+        elif not natural:
+            raise self.unexpected(
+                "ON", "USING", suggestion="say which rows belong together, or join by a comma"
+            )
         return Join(kind, left, right, natural, using=using, position=start.position)
 
     def _table(self) -> FromItem:

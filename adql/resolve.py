@@ -290,12 +290,6 @@ class Resolver(ValueResolver):
             condition = self.condition(node.condition, Scope(names, outer))
             return names, Join(node.kind, left_item, right_item, condition)
         shared = _shared_names(left, right) if node.natural else list(node.using)
-        if not shared and not node.natural:
-            raise AdqlTypeError(
-                "this JOIN does not say which rows belong together",
-                node.right.position,
-                suggestion="add ON condition or USING (column), or join by a comma",
-            )
         merged, conditions = [], []
         for name in shared:
             one, condition = self._merge(name, left, right, node)

@@ -161,7 +161,7 @@ class Trees:
         kind = self.draw(st.sampled_from(["INNER", "LEFT", "RIGHT", "FULL"]))
         left, right = self.table(depth), self.table(depth)
         return self.one_of(
-            lambda: tree.Join(kind, left, right, self.flag()),
+            lambda: tree.Join(kind, left, right, natural=True),
             lambda: tree.Join(kind, left, right, condition=self.condition(0)),
             lambda: tree.Join(kind, left, right, using=self.some(self.identifier, 1, 2)),
         )
