@@ -43,6 +43,7 @@ from web.state import WebState, web_state
 from web.static_files import Assets
 from web.storage.health import DEADLINE, figures
 from web.storage.status import newest_night
+from web.vo.page.handlers import page_routes
 from web.vo.routes import service_routes
 from web.vo.tables.pages import table_routes
 from web.vo.tap.routes import tap_routes
@@ -142,6 +143,7 @@ def _routes(state: WebState) -> list[BaseRoute]:
         *account_routes(),
         *service_routes(),
         *tap_routes(),
+        *page_routes(),
         Route("/metrics", metrics, methods=["GET"]),
         WebSocketRoute("/ws/status", status_socket),
         Mount("/static", Assets(directory=STATIC), name="static"),

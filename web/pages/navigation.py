@@ -43,6 +43,7 @@ TABS: Final = (
     Tab("Requests", "/requests", "r"),
     Tab("Products", "/products", "p", ("/downloads",)),
     Tab("Explorer", "/explorer", "e"),
+    Tab("Query", "/query", "q"),
     Tab("Tables", "/tables", "t", ("/tap",)),
     Tab("API", "/api", "i"),
 )
@@ -86,6 +87,12 @@ KEYS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("x", "select it, or not"),
         ("a", "select the whole page, or nothing of it"),
         ("Shift click", "select all between"),
+    ),
+    "Query": (
+        ("Ctrl Enter", "run the query"),
+        ("Ctrl Space", "what can stand here"),
+        ("↑ ↓", "previous, next row of the result"),
+        ("Enter", "open the link of a row"),
     ),
     "Spectra": (
         ("← →", "previous, next fibre"),

@@ -1,0 +1,1 @@
+"""The query page, for people who do not write clients."""

@@ -1,0 +1,69 @@
+"""What is wrong with a query, with the place in it and the likely fix, as the page's scripts read it. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from adql import Backend, compile_query
+from adql.catalogue import Catalogue
+from adql.errors import AdqlError
+
+_MEANT: Final = re.compile(r"did you mean (.+?)\?")
+_UPLOADS: Final = re.compile(r"\bTAP_UPLOAD\b", re.IGNORECASE)
+
+
+def checked(query: str, catalogue: Catalogue, backend: Backend) -> dict[str, Any]:
+    """Whether a query can be run: its columns and warnings, or what is wrong.
+
+    Queries of uploaded tables are not checked: what is in the table is not known before it comes.
+    """
+    if _UPLOADS.search(query):
+        return {"fine": True, "columns": [], "warnings": []}
+    try:
+        compiled = compile_query(query, catalogue, backend)
+    except AdqlError as error:
+        return {"fine": False, **told(error, query)}
+    return {
+        "fine": True,
+        "columns": [column.name for column in compiled.columns],
+        "warnings": list(compiled.warnings),
+    }
+
+
+def told(error: AdqlError, query: str) -> dict[str, Any]:
+    """An error: its words, its place, and what to put there instead where that is one thing.
+
+    Place and length are counted in UTF-16 units, as scripts count the letters of a text.
+    """
+    place = error.position
+    there = place is not None and bool(error.token) and query.startswith(error.token, place)
+    return {
+        "text": str(error),
+        "message": error.message,
+        "suggestion": error.suggestion,
+        "position": None if place is None else _units(query[:place]),
+        "length": _units(error.token) if there else 0,
+        "replacement": _one_thing(error.suggestion) if there else None,
+    }
+
+
+def mended(query: str, error: dict[str, Any]) -> str | None:
+    """A query with what was meant in the place of what was written; None where that is not known."""
+    if error.get("replacement") is None:
+        return None
+    units = query.encode("utf-16-le", "surrogatepass")
+    start, end = 2 * error["position"], 2 * (error["position"] + error["length"])
+    put = str(error["replacement"]).encode("utf-16-le", "surrogatepass")
+    return (units[:start] + put + units[end:]).decode("utf-16-le", "surrogatepass")
+
+
+def _one_thing(suggestion: str) -> str | None:
+    meant = _MEANT.search(suggestion)
+    if meant is None or " or " in meant.group(1) or "," in meant.group(1):
+        return None
+    return meant.group(1)
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
