@@ -6,11 +6,19 @@ import asyncio
 import json
 import shutil
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from paws.database import connect, migrate
+from paws.errors import ConfigurationError
+from paws.settings import Settings
+from paws.vo.geometry import backend_of
+from tests.support.postgres import DatabaseServer, _execute
+from tests.vo.conftest import DATABASE
 from tests.web.conftest import Site, serving
 
 DEADLINE = 240.0
@@ -34,9 +42,41 @@ async def stilts(*arguments: str) -> tuple[int, str]:
     return process.returncode or 0, output.decode()
 
 
+@pytest.fixture
+async def with_pgsphere(vo_site: Site, database_server: DatabaseServer) -> AsyncIterator[Settings]:
+    """The same night in a database that searches positions with pgSphere."""
+    name = "vo_night_pgsphere"
+    await _execute(database_server, f"CREATE DATABASE {name} TEMPLATE {DATABASE}")
+    settings = vo_site.settings.model_copy(
+        update={"database_url": SecretStr(database_server.url(name)), "tap_geometry": "pgsphere"}
+    )
+    try:
+        connection = await connect(settings)
+        try:
+            await migrate(connection, "pgsphere")
+            assert await backend_of(connection, settings) == "pgsphere"
+        except ConfigurationError as error:
+            pytest.skip(f"pgSphere is not installed: {error}")
+        finally:
+            await connection.close()
+        yield settings
+    finally:
+        await _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.mark.slow
 async def test_taplint_finds_no_fault(vo_site: Site) -> None:
-    async with serving(vo_site.settings) as (host, _app):
+    await assert_clean(vo_site.settings)
+
+
+@pytest.mark.slow
+async def test_taplint_finds_no_fault_with_pgsphere(with_pgsphere: Settings) -> None:
+    await assert_clean(with_pgsphere)
+
+
+async def assert_clean(settings: Settings) -> None:
+    """Neither errors nor failures, and few warnings; ObsLocTAP, which is for plans of telescopes, is not offered."""
+    async with serving(settings) as (host, _app):
         status, output = await stilts(
             "taplint", f"tapurl=http://{host}/tap", "format=json", "report=EWF", "maxtable=40"
         )

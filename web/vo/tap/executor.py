@@ -219,6 +219,8 @@ class QueryDesk:
             statement_cache_size=20,
             server_settings={
                 "jit": "off",
+                # A query has one core: starting helpers costs more than most take, and the reducer wants the others.
+                "max_parallel_workers_per_gather": "0",
                 "standard_conforming_strings": "on",
                 "search_path": "public, pg_catalog",
                 "idle_in_transaction_session_timeout": str(int(settings.tap_answer_timeout * 1000)),
