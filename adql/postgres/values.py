@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _LARGEST: Final = {"smallint": "32767", "integer": "2147483647", "bigint": "9.2e18"}
 """What a cast to an integer must not exceed."""
 
+_LONGEST: Final = 2**31 - 1
+"""Characters that PostgreSQL can count."""
+
 
 def value(writer: Writer, expression: Expression) -> str:
     """SQL of an expression."""
@@ -139,7 +142,9 @@ def _cast(writer: Writer, expression: Cast) -> str:
     kind, target = expression.operand.meta.kind, expression.target
     if target in ("CHAR", "VARCHAR"):
         text = as_text(writer, expression.operand)
-        return f"left({text}, {expression.length})" if expression.length is not None else f"({text})::text"
+        if expression.length is None:
+            return f"({text})::text"
+        return f"left({text}, {min(expression.length, _LONGEST)})"
     if target in ("POINT", "CIRCLE", "POLYGON"):
         return _cast_to_geometry(writer, expression)
     wanted = {"SMALLINT": "smallint", "INTEGER": "integer", "BIGINT": "bigint", "REAL": "real"}.get(

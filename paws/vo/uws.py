@@ -90,7 +90,13 @@ def read_moment(text: str) -> datetime:
     if found is None:
         raise ValueError("a moment looks like 2026-11-22T18:00:00Z")
     moment = datetime.fromisoformat(text.strip())
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        # The first and the last hours of the calendar, in zones that lie beyond it.
+        raise ValueError("a moment is of the years 1 to 9999") from None
 
 
 def bounded_destruction(wanted: datetime, now: datetime, longest: float) -> datetime:
@@ -140,4 +146,5 @@ def ask_wait(current: Phase, seconds: str | None, phase: str | None, longest: fl
         raise ValueError(f"PHASE is none of {', '.join(ALL_PHASES)}")
     if current.is_final or wanted == 0 or (phase is not None and phase.upper() != current.value):
         return None
-    return Wait(longest if wanted < 0 else min(float(wanted), longest), current)
+    # Compared as it is: a whole number may be larger than any float.
+    return Wait(longest if wanted < 0 or wanted > longest else float(wanted), current)

@@ -108,6 +108,7 @@ EXPRESSIONS: list[tuple[str, Any]] = [
     ("CAST('10 north' AS POINT)", None),
     ("CAST(id AS VARCHAR)", "7"),
     ("CAST('abcdef' AS CHAR(3))", "abc"),
+    ("CAST('abcdef' AS CHAR(99999999999))", "abcdef"),
     ("CAST('2026-11-22T18:00:00' AS TIMESTAMP)", datetime(2026, 11, 22, 18)),
     ("CAST(seen AS VARCHAR(19))", "2026-11-22T19:00:00"),
     ("CAST('10 20' AS POINT)", [10.0, 20.0]),

@@ -107,9 +107,20 @@ def _checked(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     if len(found) > _MOST:
         raise BadRequestError(f"There are more than {_MOST} parameters.")
     # PostgreSQL's text has no NUL.
-    if any("\0" in value for _name, value in found):
+    if any("\0" in name or "\0" in value for name, value in found):
         raise BadRequestError("A parameter holds the character NUL.")
+    if not all(_is_text(name) and _is_text(value) for name, value in found):
+        raise BadRequestError("A parameter holds half a character (a lone surrogate). Send UTF-8.")
     return found
+
+
+def _is_text(value: str) -> bool:
+    """Whether a text can be written: parts of a form in encodings of their own may decode to what is none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 async def _read_form(request: Request, largest: int) -> list[tuple[str, str]]:
@@ -161,6 +172,7 @@ async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None
 
 async def _keep(name: str, sent: UploadFile, parameters: Parameters, folder: Path) -> None:
     """Keep a file that came with a form, under a name of ours."""
+    _checked([(name, "")])
     if name in parameters.files:
         raise BadRequestError(f"Two parts of the form are called {name[:60]!r}.")
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)

@@ -55,6 +55,21 @@ async def test_names_are_read_in_any_case_and_files_are_kept(client):
         ({"content": b"QUERY=%ff"}, HTTPStatus.BAD_REQUEST),
         ({"content": b"&".join(b"a=1" for _ in range(300))}, HTTPStatus.BAD_REQUEST),
         ({"content": b"QUERY=a%00b"}, HTTPStatus.BAD_REQUEST),
+        ({"content": b"QU%00ERY=a"}, HTTPStatus.BAD_REQUEST),
+        (
+            {
+                "content": b'--x\r\nContent-Disposition: form-data; name="QUERY"\r\n\r\n\\ud800\r\n--x--\r\n',
+                "headers": {"content-type": "multipart/form-data; boundary=x; charset=unicode_escape"},
+            },
+            HTTPStatus.BAD_REQUEST,
+        ),
+        (
+            {
+                "content": b'--x\r\nContent-Disposition: form-data; name="\\ud800"; filename="a"\r\n\r\n1\r\n--x--\r\n',
+                "headers": {"content-type": "multipart/form-data; boundary=x; charset=unicode_escape"},
+            },
+            HTTPStatus.BAD_REQUEST,
+        ),
         ({"files": {"up": ("x", b"x" * 4_000_000)}}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
         # A part without a name of a file is held in memory, and may be no larger either.
         ({"files": {"up": (None, b"x" * 2_500_000)}}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
