@@ -39,6 +39,7 @@ from adql.tree import (
     Unary,
     When,
 )
+from adql.words import literal
 
 _STRENGTH = {"||": 1, "+": 2, "-": 2, "*": 3, "/": 3}
 _SIGNED = 4
@@ -49,11 +50,6 @@ def render(query: Query) -> str:
     """A query as text, on one line."""
     common = ", ".join(f"{one.name} AS ({_query(one.query)})" for one in query.common_tables)
     return f"WITH {common} {_query(query.expression)}" if common else _query(query.expression)
-
-
-def render_expression(node: Expression) -> str:
-    """A value as text."""
-    return _expression(node)
 
 
 def _query(node: QueryExpression) -> str:
@@ -176,7 +172,7 @@ def _value(node: Expression) -> tuple[str, int]:
         case Number():
             return node.text, _PRIMARY
         case String():
-            return _literal(node.value), _PRIMARY
+            return literal(node.value), _PRIMARY
         case Boolean():
             return ("TRUE" if node.value else "FALSE"), _PRIMARY
         case Null():
@@ -210,7 +206,3 @@ def _test(branch: When, node: Case) -> str:
     if node.operand is None:
         return _condition(branch.test)  # type: ignore[arg-type]  # a condition
     return _expression(branch.test)  # type: ignore[arg-type]  # a value
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -29,7 +29,7 @@ from adql.tree import (
     Unary,
 )
 
-OR, AND, NOT, COMPARISON, CONCATENATION, SUM, PRODUCT = range(1, 8)
+OR, AND, COMPARISON, CONCATENATION, SUM, PRODUCT = range(1, 7)
 _BINDING: Final = {
     "OR": OR,
     "AND": AND,

@@ -49,3 +49,8 @@ def is_regular(name: str) -> bool:
 def quoted(name: str) -> str:
     """A name as it is written in ADQL: as it is where that may be, else in double quotes."""
     return name if is_regular(name) else f'"{name.replace(chr(34), chr(34) * 2)}"'
+
+
+def literal(text: str) -> str:
+    """A text as it is written in ADQL: in single quotes, those inside doubled."""
+    return "'" + text.replace("'", "''") + "'"

@@ -67,16 +67,6 @@ def double(name: str) -> Form:
     return form
 
 
-def integer(name: str) -> Form:
-    """A function whose first argument is a count, which PostgreSQL wants as integer."""
-
-    def form(writer: Writer, node: Call) -> str:
-        first, *rest = arguments(writer, node)
-        return f"{name}({', '.join([f'({first})::integer', *rest])})"
-
-    return form
-
-
 def _rounded(name: str) -> Form:
     def form(writer: Writer, node: Call) -> str:
         value, *places = arguments(writer, node)

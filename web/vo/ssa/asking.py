@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from adql.catalogue import Column
+from adql.words import literal
 from paws.vo.declared.ssap import SSAP
 from web.vo.ssa.question import Range, SsaQuestion
 
@@ -38,13 +39,13 @@ def _conditions(question: SsaQuestion) -> Iterable[str]:
         cone = question.cone
         yield f"1 = CONTAINS(POINT(ra, dec), CIRCLE({cone.ra!r}, {cone.dec!r}, {cone.radius!r}))"
     bands = [_overlap("ssa_specstart", "ssa_specend", band) for band in question.bands]
-    bands += [f"arm = {_literal(arm)}" for arm in question.arms]
+    bands += [f"arm = {literal(arm)}" for arm in question.arms]
     if bands:
         yield _any(bands)
     if question.times:
         yield _any(_overlap("ssa_timestart", "ssa_timestop", time) for time in question.times)
     for column, words in question.texts:
-        yield _any(f"{column} = {_literal(word)}" for word in words)
+        yield _any(f"{column} = {literal(word)}" for word in words)
     for column, ranges in question.figures:
         yield _any(_within(column, one) for one in ranges)
 
@@ -69,7 +70,3 @@ def _within(column: str, wanted: Range) -> str:
 
 def _any(parts: Iterable[str]) -> str:
     return "(" + " OR ".join(f"({part})" for part in parts) + ")"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
