@@ -18,6 +18,7 @@ from paws.database import Connection
 from paws.errors import ConfigurationError
 from paws.log import get_logger
 from paws.settings import Settings
+from paws.vo.names import quoted
 
 Wanted = Literal["auto", "pgsphere", "cube"]
 
@@ -105,7 +106,7 @@ async def index_positions(connection: Connection, backend: Backend, relation: st
     ra, dec
         Names of its columns of numbers in degrees, without quotes.
     """
-    await _index(connection, relation, f"{_PLACES[backend]}({_quoted(ra)}, {_quoted(dec)})")
+    await _index(connection, relation, f"{_PLACES[backend]}({quoted(ra)}, {quoted(dec)})")
 
 
 async def index_regions(connection: Connection, relation: str, column: str) -> None:
@@ -113,7 +114,7 @@ async def index_regions(connection: Connection, relation: str, column: str) -> N
 
     Queries use it where the column's `adql.catalogue.Column.indexed` is set.
     """
-    await _index(connection, relation, f"adql_bounds({_quoted(column)})")
+    await _index(connection, relation, f"adql_bounds({quoted(column)})")
 
 
 async def _index(connection: Connection, relation: str, expression: str) -> None:
@@ -150,7 +151,3 @@ async def _complete_indexes(connection: Connection, backend: Backend) -> None:
         found = _PLACE.fullmatch(row["expression"])
         if found is not None:
             await _index(connection, row["relation"], f"{_PLACES[backend]}({found[1]})")
-
-
-def _quoted(name: str) -> str:
-    return f'"{name.replace(chr(34), chr(34) * 2)}"'

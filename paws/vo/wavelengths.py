@@ -28,13 +28,6 @@ def refractive_index(vacuum: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(1.0 + 5.792105e-2 / (238.0185 - squared) + 1.67917e-3 / (57.362 - squared))
 
 
-def air_of(vacuum: ArrayLike) -> NDArray[np.float64]:
-    """Wavelength in air of a wavelength in vacuum, Angstrom; the same where the formula does not hold."""
-    value = np.asarray(vacuum, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(_within(value), value / refractive_index(value), value)
-
-
 def vacuum_of(air: ArrayLike) -> NDArray[np.float64]:
     """Wavelength in vacuum of a wavelength in air, Angstrom; the same where the formula does not hold.
 
@@ -48,8 +41,4 @@ def vacuum_of(air: ArrayLike) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         for _turn in range(3):
             result = value * refractive_index(result)
-        return np.where(_within(value), result, value)
-
-
-def _within(value: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return (value >= _SHORTEST) & (value <= _LONGEST)
+        return np.where((value >= _SHORTEST) & (value <= _LONGEST), result, value)

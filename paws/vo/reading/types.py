@@ -10,16 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adql.catalogue import Column
+from adql.postgres.literals import SQL_TYPES
 from paws.vo.reading.limits import TableFileError
 
-_POSTGRES: Final = {
-    "boolean": "boolean",
-    "short": "smallint",
-    "int": "integer",
-    "long": "bigint",
-    "float": "real",
-    "double": "double precision",
-}
 _ARROW: Final = {
     "boolean": pa.bool_(),
     "short": pa.int16(),
@@ -70,7 +63,7 @@ def postgres_type(column: Column) -> str:
         return "timestamp"
     if is_text(column):
         return "text"
-    base = _POSTGRES[column.datatype]
+    base = SQL_TYPES[column.datatype]
     return f"{base}[]" if is_array(column) else base
 
 

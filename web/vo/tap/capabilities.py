@@ -18,7 +18,6 @@ NAMESPACES: Final = {
     "xmlns:xsi": XSI,
 }
 BASIC: Final = "ivo://ivoa.net/sso#BasicAA"
-TOKEN: Final = "ivo://ivoa.net/sso#OAuth"  # noqa: S105 - an identifier of the standard, no secret
 _MODELS: Final = {"ivoa.obscore": ("ivo://ivoa.net/std/ObsCore#core-1.1", "ObsCore-1.1")}
 """Data models, by the table that holds one."""
 _UNKNOWN: Final = frozenset({"ivo://ivoa.net/std/TAPRegExt#features-adql-conditional"})
