@@ -43,30 +43,9 @@ def identifier_in(parameters: Parameters, authority: str) -> SpectrumId:
         raise BadRequestError(f"ID: {error.message}") from error
 
 
-def base_of(request: Request) -> str:
-    """Address of this installation, without a slash: as the settings say, or as the request reached us."""
-    return (web_state(request).settings.web_url or str(request.base_url)).rstrip("/")
-
-
 def open_headers(request: Request) -> dict[str, str]:
     """Headers that let pages of other sites read an answer.
 
     Not where access is open: there, whatever site somebody at that machine visits could read everything.
     """
     return dict(OPEN_HEADERS) if web_state(request).settings.access != "open" else {}
-
-
-def maxrec(parameters: Parameters, default: int, most: int) -> int:
-    """Rows that are wanted at most (MAXREC).
-
-    Raises
-    ------
-    BadRequestError
-        If it is no number.
-    """
-    text = (parameters.one("MAXREC") or "").strip()
-    if not text:
-        return default
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise BadRequestError(f"MAXREC is a whole number of rows, not {text[:40]!r}.")
-    return min(int(text), most)

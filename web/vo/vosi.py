@@ -12,10 +12,11 @@ from starlette.routing import Route
 from paws.settings import Settings
 from web.state import web_state
 from web.vo.datalink.descriptors import LINKS_PATH, LINKS_STANDARD, LINKS_TYPE, SODA_PATH, SODA_STANDARD
-from web.vo.service import base_of, open_headers
+from web.vo.service import open_headers
 from web.vo.spectra.files import FITS, PNG, VOTABLE
 from web.vo.ssa.question import DEFAULT_SIZE, MAXREC, MOST_RECORDS
 from web.vo.tap.about import availability
+from web.vo.tap.asker import base_of
 from web.vo.tap.capabilities import BASIC, vosi_capability
 from web.vo.xml import XSI, Markup, document, element
 

@@ -27,8 +27,9 @@ from web.vo.datalink.descriptors import LINKS_PATH, LINKS_STANDARD, LINKS_TYPE, 
 from web.vo.datalink.links import COLUMNS, NOT_FOUND, Link, Surroundings, failed, links_of
 from web.vo.formats import ResultInfo, Writer, begun, choose, write
 from web.vo.problems import BadRequestError, NoSuchThingError
-from web.vo.service import base_of, maxrec, open_headers, parameters_of
+from web.vo.service import open_headers, parameters_of
 from web.vo.spectra.files import FITS
+from web.vo.tap.asker import base_of
 from web.vo.tap.parameters import Parameters
 
 MOST_LINKS: Final = 20_000
@@ -84,7 +85,7 @@ async def links(request: Request) -> Response:
         choice = choose(parameters.one("RESPONSEFORMAT") or None)
     except InvalidInputError as error:
         raise BadRequestError(error.message) from error
-    limit = maxrec(parameters, MOST_LINKS, MOST_LINKS)
+    limit = parameters.most_rows(MOST_LINKS, MOST_LINKS)
     asked = read_identifiers(parameters, state.settings.vo_authority)
     base = base_of(request)
     rows, descriptors = await _rows(state, asked, visitor_of(request).sight, base)

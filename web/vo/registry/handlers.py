@@ -17,7 +17,8 @@ from web.state import WebState, web_state
 from web.vo.problems import BadRequestError
 from web.vo.registry.oai import Repository, answer
 from web.vo.registry.records import NAMESPACES, Record, TapParts, contact_address, records_of
-from web.vo.service import base_of, open_headers
+from web.vo.service import open_headers
+from web.vo.tap.asker import base_of
 from web.vo.tap.capabilities import capabilities_document
 from web.vo.tap.executor import Asker
 from web.vo.tap.tables import surroundings, tableset_document

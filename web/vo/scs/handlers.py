@@ -17,12 +17,13 @@ from web.accounts.identify import visitor_of
 from web.state import web_state
 from web.vo.formats import DEFAULT, ResultInfo, begun, error_document, write
 from web.vo.problems import MEDIA_TYPE, BadRequestError
-from web.vo.service import base_of, maxrec, open_headers, parameters_of
+from web.vo.service import open_headers, parameters_of
 from web.vo.spectra.files import VOTABLE
 from web.vo.spectra.handlers import spectrum_address
 from web.vo.ssa.asking import TABLE, query_of
 from web.vo.ssa.question import Cone, SsaQuestion, read_number
 from web.vo.ssa.running import run
+from web.vo.tap.asker import base_of
 from web.vo.tap.parameters import Parameters
 
 PATH: Final = "/scs"
@@ -92,7 +93,7 @@ def read_cone(parameters: Parameters) -> tuple[SsaQuestion, tuple[str, ...]]:
     verb = (parameters.one("VERB") or "2").strip()
     if verb not in _OF_VERB:
         raise BadRequestError("VERB is 1, 2 or 3.")
-    limit = maxrec(parameters, MAXREC, MOST_RECORDS)
+    limit = parameters.most_rows(MAXREC, MOST_RECORDS)
     return SsaQuestion(cone=Cone(ra % 360.0, dec, radius), limit=limit), _OF_VERB[verb]
 
 

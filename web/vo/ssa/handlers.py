@@ -17,13 +17,14 @@ from web.state import web_state
 from web.vo.datalink.descriptors import descriptors_for
 from web.vo.formats import DEFAULT, ResultInfo, begun, error_document, write
 from web.vo.problems import MEDIA_TYPE, BadRequestError
-from web.vo.service import base_of, open_headers, parameters_of
+from web.vo.service import open_headers, parameters_of
 from web.vo.spectra.files import FITS, PNG, VOTABLE
 from web.vo.spectra.handlers import spectrum_address
 from web.vo.ssa.asking import ANSWERED, ASKED, KEYS, query_of
 from web.vo.ssa.metadata import input_params
 from web.vo.ssa.question import SsaQuestion, read_question
 from web.vo.ssa.running import run
+from web.vo.tap.asker import base_of
 
 PATH: Final = "/ssa"
 _FACTS: Final = {"SERVICE_PROTOCOL": "1.1"}

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from web.vo.problems import BadRequestError
-from web.vo.service import maxrec
 from web.vo.spectra.files import FITS, PNG, VOTABLE
 from web.vo.tap.parameters import Parameters
 
@@ -151,7 +150,7 @@ def read_question(parameters: Parameters) -> SsaQuestion:
 
 
 def _limit(parameters: Parameters) -> int:
-    most = maxrec(parameters, MAXREC, MOST_RECORDS)
+    most = parameters.most_rows(MAXREC, MOST_RECORDS)
     top = (parameters.one("TOP") or "").strip()
     return min(most, int(top)) if top.isascii() and top.isdecimal() and len(top) < 10 else most
 

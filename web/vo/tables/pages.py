@@ -27,6 +27,7 @@ from web.state import web_state
 from web.vo.tables import service
 from web.vo.tables.receiving import Upload, receive_form
 from web.vo.tables.service import Rights
+from web.vo.tap.asker import base_of
 
 _SEE_OTHER: Final = 303
 _FEW: Final = 4
@@ -136,7 +137,7 @@ async def _new_page(
         schema=schema,
         settings=state.settings,
         largest=service.largest_upload(state, rights),
-        base=(state.settings.web_url or str(request.base_url)).rstrip("/"),
+        base=base_of(request),
         proposals=sorted(visitor.person.proposals) if visitor.person else [],
     )
 

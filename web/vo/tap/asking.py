@@ -82,7 +82,7 @@ def read_question(parameters: Parameters, settings: Settings, accept: str | None
     return TapQuestion(
         query,
         _format(parameters, accept),
-        _limit(parameters.one("MAXREC"), settings),
+        parameters.most_rows(settings.tap_maxrec, settings.tap_maxrec_max),
         _uploads(parameters.all("UPLOAD"), settings),
         run_id_of(parameters),
     )
@@ -108,14 +108,6 @@ def _format(parameters: Parameters, accept: str | None) -> Choice:
         return choose(asked, accept)
     except InvalidInputError as error:
         raise BadRequestError(error.message) from error
-
-
-def _limit(text: str | None, settings: Settings) -> int:
-    if text is None:
-        return min(settings.tap_maxrec, settings.tap_maxrec_max)
-    if not re.fullmatch(r"\s*\+?[0-9]{1,18}\s*", text, re.ASCII):
-        raise BadRequestError(f"MAXREC is a whole number of rows, not {text[:40]!r}.")
-    return min(int(text), settings.tap_maxrec_max)
 
 
 def _uploads(values: list[str], settings: Settings) -> tuple[UploadAsk, ...]:

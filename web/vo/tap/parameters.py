@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ _OVERHEAD: Final = 1_000_000
 _PIECE: Final = 1_000_000
 _FIELD: Final = 8_000_000
 """Bytes of a part that does not call itself a file: it is held in memory."""
+_WHOLE: Final = re.compile(r"\s*\+?[0-9]{1,18}\s*", re.ASCII)
 
 
 @dataclass
@@ -49,6 +51,21 @@ class Parameters:
         if len(values) > 1:
             raise BadRequestError(f"{name} is given more than once, with different values. Give it once.")
         return values.pop() if values else None
+
+    def most_rows(self, default: int, most: int) -> int:
+        """Rows that are wanted at the most (MAXREC), no more than `most` of them.
+
+        Raises
+        ------
+        BadRequestError
+            If it is no number.
+        """
+        text = self.one("MAXREC")
+        if text is None:
+            return min(default, most)
+        if not _WHOLE.fullmatch(text):
+            raise BadRequestError(f"MAXREC is a whole number of rows, not {text[:40]!r}.")
+        return min(int(text), most)
 
     @property
     def size(self) -> int:
