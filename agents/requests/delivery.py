@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -15,6 +14,7 @@ from agents.requests.storage import Delivery
 from agents.runtime import AgentContext
 from paws.clock import utc_now
 from paws.log import get_logger
+from paws.requests.outward import Resolve, client, request, resolve
 from paws.requests.webhooks import (
     Network,
     Target,
@@ -32,14 +32,6 @@ DEADLINE: Final = 10.0
 """Longest time for one message, its name's resolution included, s."""
 LEASE: Final = timedelta(seconds=60)
 PAUSE: Final = 1.0
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Addresses of a host, by the machine's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(item[4][0]) for item in found]
 
 
 async def send(
@@ -79,24 +71,12 @@ async def send(
 async def _post(target: Target, address: str, delivery: Delivery, moment: int) -> int:
     body = delivery.body.encode()
     headers = {
-        "Host": target.host_header,
         "Content-Type": "application/json",
-        "User-Agent": "PAWS-Live",
         "PAWS-Delivery": delivery.delivery_id,
         "PAWS-Signature": signature(delivery.secret, moment, body),
     }
-    numeric = f"[{address}]" if ":" in address else address
-    # trust_env: a proxy of ours would resolve the name again, and reach what we must not.
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=DEADLINE) as client:
-        request = client.build_request(
-            "POST",
-            f"{target.scheme}://{numeric}:{target.port}{target.path}",
-            content=body,
-            headers=headers,
-            # The certificate is that of the name, though we connect to the address.
-            extensions={"sni_hostname": target.host},
-        )
-        answer = await client.send(request, stream=True)
+    async with client(DEADLINE) as by:
+        answer = await by.send(request(by, "POST", target, address, headers, body), stream=True)
         await answer.aclose()
         return answer.status_code
 

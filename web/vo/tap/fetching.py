@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
@@ -13,26 +11,13 @@ from urllib.parse import urljoin
 import httpx
 
 from paws.errors import InvalidInputError
-from paws.requests.webhooks import Network, Target, read_target, refusal
+from paws.requests.outward import Resolve, client, request, resolve
+from paws.requests.webhooks import Network, Target, WebhookRefusedError, choose, read_target
 from web.vo.problems import BadRequestError
 
 _MOST_REDIRECTS: Final = 3
 _STEP_DEADLINE: Final = 20.0
 """Seconds for a connection, and between two pieces."""
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Addresses of a name.
-
-    Raises
-    ------
-    OSError
-        If it has none.
-    """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
 
 
 async def fetch(
@@ -80,18 +65,10 @@ async def _fetch_once(
 ) -> tuple[str | None, str]:
     """Fetch from one address. Returns where it leads on to, if it does, and the media type."""
     target, numeric = await _target(address, allowed, resolver)
-    host = f"[{numeric}]" if ":" in numeric else numeric
-    # trust_env: a proxy of ours would resolve the name again, and reach what we must not.
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_STEP_DEADLINE) as client:
-        request = client.build_request(
-            "GET",
-            f"{target.scheme}://{host}:{target.port}{target.path}",
-            # Packed, a small answer could become a large one.
-            headers={"Host": target.host_header, "User-Agent": "PAWS-Live", "Accept-Encoding": "identity"},
-            # The certificate is that of the name, though we connect to the address.
-            extensions={"sni_hostname": target.host},
-        )
-        answer = await client.send(request, stream=True)
+    # Packed, a small answer could become a large one.
+    headers = {"Accept-Encoding": "identity"}
+    async with client(_STEP_DEADLINE) as by:
+        answer = await by.send(request(by, "GET", target, numeric, headers), stream=True)
         try:
             if answer.is_redirect:
                 return urljoin(address, answer.headers["location"]), ""
@@ -116,14 +93,13 @@ async def _target(address: str, allowed: Sequence[Network], resolver: Resolve) -
     found = await resolver(target.host, target.port)
     if not found:
         raise OSError("the name has no address")
-    for text in found:
-        # One that is not allowed is enough: a name that means two networks is a trick.
-        if refusal(ipaddress.ip_address(text.partition("%")[0]), allowed):
-            raise BadRequestError(
-                f"Uploads are not fetched from {target.host}: it is of a private network, of this machine, or of "
-                "nobody. Send the table with the query instead (UPLOAD=name,param:part)."
-            )
-    return target, found[0]
+    try:
+        return target, choose(target.host, found, allowed)
+    except WebhookRefusedError as error:
+        raise BadRequestError(
+            f"Uploads are not fetched from {target.host}: it is of a private network, of this machine, or of "
+            "nobody. Send the table with the query instead (UPLOAD=name,param:part)."
+        ) from error
 
 
 async def _save(answer: httpx.Response, path: Path, largest: int) -> None:
