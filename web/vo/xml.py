@@ -11,8 +11,8 @@ from xml.sax.saxutils import escape, quoteattr
 HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 
-# What XML 1.0 cannot hold, not even escaped.
-_UNFIT: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML document can hold, not even escaped."""
 
 
 class Markup(str):
@@ -22,8 +22,8 @@ class Markup(str):
 
 
 def plain(text: str) -> str:
-    """Text without the characters that XML cannot hold."""
-    return _UNFIT.sub("\ufffd", text)
+    """Replace what XML cannot hold: hostile cells, names and queries change no document."""
+    return FORBIDDEN.sub("\ufffd", text)
 
 
 def markup(part: object) -> Markup:

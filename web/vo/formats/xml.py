@@ -9,6 +9,7 @@ from html import escape
 from typing import Final
 
 from web.vo.formats.values import Described, ResultInfo
+from web.vo.xml import FORBIDDEN, plain
 
 _OPENING: Final = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -16,24 +17,17 @@ _OPENING: Final = (
     ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
     ' xsi:schemaLocation="http://www.ivoa.net/xml/VOTable/v1.3 http://www.ivoa.net/xml/VOTable/votable-1.4.xsd">\n'
 )
-FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""Characters that no XML document can hold, not even escaped."""
 FORBIDDEN_BUT_NUL: Final = re.compile(FORBIDDEN.pattern.replace("\x00", "\x01", 1))
-"""The same for texts that are joined by NUL."""
+"""What no XML document can hold, for texts that are joined by NUL."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SPATIAL: Final = re.compile(r"(?i)(^|;)pos\.(eq|outline)\b")
 _CURVES: Final = {"point", "circle", "polygon", "moc", "shape", "region", "adql:point", "adql:region"}
 _JULIAN: Final = re.compile(r"(?i)char\.timeaxis\.coverage\.bounds\.limits\.(start|stop)time$")
 
 
-def clean(text: str) -> str:
-    """Replace what XML cannot hold: hostile cells, names and queries change no document."""
-    return FORBIDDEN.sub("\ufffd", text)
-
-
 def content(text: str) -> str:
     """Text between tags."""
-    return escape(clean(text), quote=False)
+    return escape(plain(text), quote=False)
 
 
 def attribute(name: str, value: str | None) -> str:
@@ -44,7 +38,7 @@ def attribute(name: str, value: str | None) -> str:
 
 
 def _quoted(value: str) -> str:
-    return escape(clean(value)).replace("\n", "&#10;").replace("\r", "&#13;").replace("\t", "&#9;")
+    return escape(plain(value)).replace("\n", "&#10;").replace("\r", "&#13;").replace("\t", "&#9;")
 
 
 def info(name: str, value: str, text: str = "") -> str:
