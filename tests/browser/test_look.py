@@ -109,6 +109,8 @@ def everywhere(rows: NightRows) -> list[str]:
         "/shared",
         "/tables",
         "/tap",
+        "/query",
+        "/query?run=1&maxrec=500&query=SELECT+target_name,s_ra,s_dec,access_url+FROM+ivoa.obscore",
         "/tables/new",
         "/tables/TAP_SCHEMA.columns",
         "/explorer",

@@ -134,7 +134,7 @@ export class Grid {
 
   line(at) {
     const number = this.order[at];
-    const row = make("tr", { class: "one", id: `row-${number}`, "data-at": at, "aria-rowindex": at + 2, "aria-selected": number === this.chosen });
+    const row = make("tr", { class: "one", id: `row-${number}`, "data-at": at, "aria-rowindex": at + 2, "aria-selected": String(number === this.chosen) });
     row.append(...this.rows[number].map((value, index) => this.cell(value, index)));
     return row;
   }

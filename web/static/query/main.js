@@ -57,10 +57,8 @@ function tell(...nodes) {
 function tellWrong(wrong) {
   editor.mark(wrong.position, wrong.length);
   const told = make("p", { class: "problem" }, wrong.text);
-  if (wrong.replacement !== null) {
-    told.append(" ", button(`Put ${wrong.replacement} there`, () => {
-      editor.put(wrong.position, wrong.position + wrong.length, wrong.replacement);
-    }));
+  for (const put of wrong.replacements) {
+    told.append(" ", button(`Put ${put} there`, () => editor.put(wrong.position, wrong.position + wrong.length, put)));
   }
   tell(told);
 }

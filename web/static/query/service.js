@@ -1,7 +1,13 @@
 // Questions to the query service.
 import { read } from "./columns.js";
 
-export class ToldError extends Error {}
+// `told`: whether the service itself said so.
+export class ToldError extends Error {
+  constructor(message, told = true) {
+    super(message);
+    this.told = told;
+  }
+}
 
 // The reason that an answer gives for being an error: a VOTable, a problem in JSON, or a page.
 async function reason(answer) {
@@ -27,7 +33,7 @@ async function asked(address, options) {
     answer = await fetch(address, { cache: "no-store", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ToldError("The service does not answer. Check the connection, and try again.");
+    throw new ToldError("The service does not answer. Check the connection, and try again.", false);
   }
   if (!answer.ok) throw new ToldError(await reason(answer));
   return answer;
@@ -63,18 +69,29 @@ export const address = (question) => `/tap/sync?${form(question)}`;
 
 // Begin a job; gives its identifier.
 export async function submit(question) {
+  const mark = `page-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
   const body = form(question);
   body.append("PHASE", "RUN");
-  const answer = await asked("/tap/async", { method: "POST", body });
-  return new URL(answer.url).pathname.split("/").at(-1);
+  body.append("RUNID", mark);
+  try {
+    const answer = await asked("/tap/async", { method: "POST", body });
+    return new URL(answer.url).pathname.split("/").at(-1);
+  } catch (error) {
+    // An installation that is reached by another name than its own leads where the browser may not follow.
+    const found = error.told ? undefined : (await listed()).find((one) => inner(one, "runId") === mark);
+    if (!found) throw error;
+    return found.getAttribute("id");
+  }
 }
 
 const inner = (node, name) => node.getElementsByTagNameNS("*", name)[0]?.textContent ?? "";
 
-export async function jobs() {
+async function listed() {
   const found = new DOMParser().parseFromString(await (await asked("/tap/async?LAST=50")).text(), "text/xml");
-  return [...found.getElementsByTagNameNS("*", "jobref")].map((one) => one.getAttribute("id"));
+  return [...found.getElementsByTagNameNS("*", "jobref")];
 }
+
+export const jobs = async () => (await listed()).map((one) => one.getAttribute("id"));
 
 export async function job(id) {
   const answer = await fetch(`/tap/async/${encodeURIComponent(id)}`, { cache: "no-store" });
@@ -97,8 +114,15 @@ export async function job(id) {
 
 export const resultAddress = (id) => `/tap/async/${encodeURIComponent(id)}/results/result`;
 export const result = async (id, signal) => table(await asked(resultAddress(id), { signal }));
-export const abort = (id) => asked(`/tap/async/${encodeURIComponent(id)}/phase`, { method: "POST", body: new URLSearchParams({ PHASE: "ABORT" }) });
-export const remove = (id) => asked(`/tap/async/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+// What changes a job leads to it afterwards, or to the list: nothing that need be read.
+async function change(address, options) {
+  const answer = await fetch(address, { ...options, redirect: "manual" });
+  if (answer.type !== "opaqueredirect" && !answer.ok) throw new ToldError(await reason(answer));
+}
+
+export const abort = (id) => change(`/tap/async/${encodeURIComponent(id)}/phase`, { method: "POST", body: new URLSearchParams({ PHASE: "ABORT" }) });
+export const remove = (id) => change(`/tap/async/${encodeURIComponent(id)}`, { method: "DELETE" });
 
 export async function check(query, signal) {
   return (await asked(`/query/check?${new URLSearchParams({ query })}`, { signal })).json();

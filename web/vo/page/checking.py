@@ -10,6 +10,7 @@ from adql.catalogue import Catalogue
 from adql.errors import AdqlError
 
 _MEANT: Final = re.compile(r"did you mean (.+?)\?")
+_BETWEEN: Final = re.compile(r" or |, ")
 _UPLOADS: Final = re.compile(r"\bTAP_UPLOAD\b", re.IGNORECASE)
 
 
@@ -32,7 +33,7 @@ def checked(query: str, catalogue: Catalogue, backend: Backend) -> dict[str, Any
 
 
 def told(error: AdqlError, query: str) -> dict[str, Any]:
-    """An error: its words, its place, and what to put there instead where that is one thing.
+    """An error: its words, its place, and what may have been meant there, likeliest first.
 
     Place and length are counted in UTF-16 units, as scripts count the letters of a text.
     """
@@ -44,25 +45,23 @@ def told(error: AdqlError, query: str) -> dict[str, Any]:
         "suggestion": error.suggestion,
         "position": None if place is None else _units(query[:place]),
         "length": _units(error.token) if there else 0,
-        "replacement": _one_thing(error.suggestion) if there else None,
+        "replacements": _meant(error.suggestion) if there else [],
     }
 
 
-def mended(query: str, error: dict[str, Any]) -> str | None:
-    """A query with what was meant in the place of what was written; None where that is not known."""
-    if error.get("replacement") is None:
-        return None
+def mended(query: str, error: dict[str, Any]) -> list[tuple[str, str]]:
+    """What may have been meant in the place of what was written, each with the query that it would make."""
+    if not error.get("replacements"):
+        return []
     units = query.encode("utf-16-le", "surrogatepass")
     start, end = 2 * error["position"], 2 * (error["position"] + error["length"])
-    put = str(error["replacement"]).encode("utf-16-le", "surrogatepass")
-    return (units[:start] + put + units[end:]).decode("utf-16-le", "surrogatepass")
+    before, after = (part.decode("utf-16-le", "surrogatepass") for part in (units[:start], units[end:]))
+    return [(put, f"{before}{put}{after}") for put in error["replacements"]]
 
 
-def _one_thing(suggestion: str) -> str | None:
+def _meant(suggestion: str) -> list[str]:
     meant = _MEANT.search(suggestion)
-    if meant is None or " or " in meant.group(1) or "," in meant.group(1):
-        return None
-    return meant.group(1)
+    return [] if meant is None else [one.strip() for one in _BETWEEN.split(meant.group(1)) if one.strip()]
 
 
 def _units(text: str) -> int:

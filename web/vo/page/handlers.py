@@ -58,7 +58,6 @@ async def query_page(request: Request) -> Response:
     tables = list(await state.tap.queries.catalogue(asker_of(request)))
     query = _query(request)
     outcome = await _ran(request, query) if query.strip() and "run" in request.query_params else _Outcome()
-    better = mended(query, outcome.wrong) if outcome.wrong else None
     settings = state.settings
     response = page(
         request,
@@ -66,7 +65,9 @@ async def query_page(request: Request) -> Response:
         outcome.status,
         query=query,
         outcome=outcome,
-        better=None if better is None else f"/query?{urlencode({'query': better})}",
+        better=[
+            (put, f"/query?{urlencode({'query': better})}") for put, better in mended(query, outcome.wrong)
+        ],
         downloads=[(one.short_name, _download(query, one.short_name)) for one in _FORMATS],
         tables=tables,
         examples=examples_for({table.name.lower() for table in tables}),

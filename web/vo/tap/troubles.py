@@ -61,7 +61,7 @@ def explained(error: Exception, seconds: float, *, synchronous: bool) -> Service
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, AdqlError):
-        return BadRequestError(f"{_sentence(str(error))}.")
+        return BadRequestError(_sentence(str(error)))
     if isinstance(error, InvalidInputError):
         return BadRequestError(error.message)
     if isinstance(error, TimeoutError | asyncpg.QueryCanceledError):
@@ -102,4 +102,4 @@ def _of_state(error: asyncpg.PostgresError) -> ServiceError:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].removesuffix(".")
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")

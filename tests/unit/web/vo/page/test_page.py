@@ -38,7 +38,11 @@ def test_a_query_that_can_be_run_has_columns():
         ("SELECT s_raa FROM ivoa.obscore", "s_raa", "SELECT s_ra FROM ivoa.obscore"),
         ("SELECT s_ra FROM ivoa.obscor", "ivoa.obscor", "SELECT s_ra FROM ivoa.obscore"),
         # Letters beyond the first plane are two units for scripts.
-        ("SELECT '\U0001d54f', s_raa FROM ivoa.obscore", "s_raa", "SELECT '\U0001d54f', s_ra FROM ivoa.obscore"),
+        (
+            "SELECT '\U0001d54f', s_raa FROM ivoa.obscore",
+            "s_raa",
+            "SELECT '\U0001d54f', s_ra FROM ivoa.obscore",
+        ),
     ],
 )
 def test_what_is_wrong_has_a_place_and_can_be_mended(query: str, wrong: str, right: str):
@@ -47,29 +51,29 @@ def test_what_is_wrong_has_a_place_and_can_be_mended(query: str, wrong: str, rig
     units = query.encode("utf-16-le")
     at = slice(2 * found["position"], 2 * (found["position"] + found["length"]))
     assert units[at].decode("utf-16-le") == wrong
-    assert mended(query, found) == right
+    assert mended(query, found)[0][1] == right
     assert checked(right, CATALOGUE, "cube")["fine"] is True
 
 
 @pytest.mark.parametrize(
-    ("error", "replacement"),
+    ("error", "replacements"),
     [
-        (AdqlSyntaxError("no", 0, "SELET", "did you mean SELECT?"), "SELECT"),
-        (AdqlSyntaxError("no", 0, "SELET", "did you mean SELECT or TOP?"), None),
-        (AdqlSyntaxError("no", 0, "SELET", "write it in full"), None),
-        (AdqlSyntaxError("no", None, "SELET", "did you mean SELECT?"), None),
-        (AdqlSyntaxError("no", 3, "SELET", "did you mean SELECT?"), None),
+        (AdqlSyntaxError("no", 0, "SELET", "did you mean SELECT?"), ["SELECT"]),
+        (AdqlSyntaxError("no", 0, "SELET", "did you mean SELECT or TOP?"), ["SELECT", "TOP"]),
+        (AdqlSyntaxError("no", 0, "SELET", "write it in full"), []),
+        (AdqlSyntaxError("no", None, "SELET", "did you mean SELECT?"), []),
+        (AdqlSyntaxError("no", 3, "SELET", "did you mean SELECT?"), []),
     ],
 )
-def test_only_one_thing_that_is_there_is_replaced(error: AdqlSyntaxError, replacement: str | None):
+def test_only_what_is_there_is_replaced(error: AdqlSyntaxError, replacements: list[str]):
     found = told(error, "SELET 1")
-    assert found["replacement"] == replacement
-    assert (mended("SELET 1", found) is None) == (replacement is None)
+    assert found["replacements"] == replacements
+    assert mended("SELET 1", found) == [(put, f"{put} 1") for put in replacements]
 
 
 def test_an_end_too_early_has_no_length():
     found = checked("SELECT s_ra FROM", CATALOGUE, "cube")
-    assert (found["length"], found["replacement"]) == (0, None)
+    assert (found["length"], found["replacements"]) == (0, [])
     assert checked("SELECT x FROM TAP_UPLOAD.mine", CATALOGUE, "cube")["fine"] is True
 
 
