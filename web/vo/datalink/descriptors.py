@@ -87,51 +87,6 @@ def cutout_descriptor(
     ident
         XML identifier of the descriptor, for rows that refer to it.
     """
-    limits = (
-        ()
-        if band is None
-        else (
-            element(
-                "VALUES",
-                None,
-                element("MIN", {"value": f"{band[0]:.10g}"}),
-                element("MAX", {"value": f"{band[1]:.10g}"}),
-            ),
-        )
-    )
-    options = [
-        element("OPTION", {"name": words, "value": media_type})
-        for media_type, words in SPECTRUM_FORMATS.items()
-    ]
-    inputs = (
-        _identifier(ref=ref, value=did or ""),
-        element(
-            "PARAM",
-            {
-                "name": "BAND",
-                "datatype": "double",
-                "arraysize": "2",
-                "xtype": "interval",
-                "unit": "m",
-                "ucd": "em.wl;stat.interval",
-                "value": "",
-            },
-            _described("Wavelengths in vacuum to keep: lowest and highest; -Inf and +Inf leave an end open."),
-            *limits,
-        ),
-        element(
-            "PARAM",
-            {
-                "name": "RESPONSEFORMAT",
-                "datatype": "char",
-                "arraysize": "*",
-                "ucd": "meta.code.mime",
-                "value": "",
-            },
-            _described("Format of the answer; FITS when not given."),
-            element("VALUES", None, *options),
-        ),
-    )
     return _service(
         "cutout",
         "Part of a spectrum between two wavelengths.",
@@ -139,8 +94,45 @@ def cutout_descriptor(
             _text_param("standardID", SODA_STANDARD),
             _text_param("accessURL", f"{base}{SODA_PATH}", ucd="meta.ref.url"),
         ),
-        inputs,
+        (_identifier(ref=ref, value=did or ""), _band(band), _response_format()),
         ident,
+    )
+
+
+def _band(limits: tuple[float, float] | None) -> Markup:
+    attributes = {
+        "name": "BAND",
+        "datatype": "double",
+        "arraysize": "2",
+        "xtype": "interval",
+        "unit": "m",
+        "ucd": "em.wl;stat.interval",
+        "value": "",
+    }
+    words = "Wavelengths in vacuum to keep: lowest and highest; -Inf and +Inf leave an end open."
+    ends = zip(("MIN", "MAX"), limits or (), strict=False)
+    values = [element(name, {"value": f"{end:.10g}"}) for name, end in ends]
+    return element(
+        "PARAM", attributes, _described(words), element("VALUES", None, *values) if values else None
+    )
+
+
+def _response_format() -> Markup:
+    options = [
+        element("OPTION", {"name": words, "value": media_type})
+        for media_type, words in SPECTRUM_FORMATS.items()
+    ]
+    return element(
+        "PARAM",
+        {
+            "name": "RESPONSEFORMAT",
+            "datatype": "char",
+            "arraysize": "*",
+            "ucd": "meta.code.mime",
+            "value": "",
+        },
+        _described("Format of the answer; FITS when not given."),
+        element("VALUES", None, *options),
     )
 
 

@@ -70,6 +70,26 @@ class _Rows:
         return chunk
 
 
+class _Pieces:
+    """Bytes that gather until they are worth sending."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, part: bytes) -> bool:
+        """Gather some bytes. Returns whether it is time to send."""
+        self._parts.append(part)
+        self._size += len(part)
+        return self._size >= _PIECE
+
+    def taken(self) -> bytes:
+        """All that has gathered; the next begin anew."""
+        whole = b"".join(self._parts)
+        self._parts, self._size = [], 0
+        return whole
+
+
 @asynccontextmanager
 async def _closing(chunks: Chunks) -> AsyncIterator[Chunks]:
     try:
@@ -109,40 +129,31 @@ async def write(
     rows = _Rows(chunks, limit)
     encoder = ENCODERS[format_.writer](columns, about, limit)
     error: str | None = None
-    parts: list[bytes] = []
-    size = 0
+    pieces = _Pieces()
     begun = False
     try:
         try:
             async with aclosing(rows.slices()) as slices:
                 async for chunk in slices:
                     if not begun:
-                        parts.append(encoder.head())
-                    piece = encoder.rows(columns_of(chunk, len(columns)))
+                        pieces.add(encoder.head())
+                    full = pieces.add(encoder.rows(columns_of(chunk, len(columns))))
                     begun = True
-                    parts.append(piece)
-                    size += len(piece)
-                    if size >= _PIECE:
-                        yield b"".join(parts)
-                        parts.clear()
-                        size = 0
+                    if full:
+                        yield pieces.taken()
         except Exception as problem:
             if not (begun and encoder.tells_errors):
                 raise
             _log.warning("a result broke off", query=about.query, error=repr(problem))
             error = about.words(problem)
         if not begun:
-            parts.append(encoder.head())
+            pieces.add(encoder.head())
         for piece in encoder.tail(Ending(rows.overflow and error is None, error)):
-            parts.append(piece)
-            size += len(piece)
-            if size >= _PIECE:
-                yield b"".join(parts)
-                parts.clear()
-                size = 0
+            if pieces.add(piece):
+                yield pieces.taken()
                 # What is sent from a file waits for nobody: others get their turn.
                 await asyncio.sleep(0)
-        if rest := b"".join(parts):
+        if rest := pieces.taken():
             yield rest
     finally:
         encoder.close()

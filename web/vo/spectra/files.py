@@ -35,73 +35,27 @@ def columns_of(samples: Samples) -> list[tuple[Column, NDArray[Any]]]:
     kind = "phot.count" if samples.counts else "phot.flux.density;em.wl"
     quality = np.where(np.isfinite(samples.flux), 0, _BAD).astype(np.int16)
     medium = "air" if samples.medium is Medium.AIR else "vacuum (formula of Ciddor 1996)"
-    found: list[tuple[Column, NDArray[Any]]] = [
-        (
-            Column(
-                "wavelength",
-                "double",
-                unit="Angstrom",
-                ucd="em.wl",
-                utype=f"{_PREFIX}Data.SpectralAxis.Value",
-                description=f"Wavelength in {medium}",
-            ),
-            samples.wavelength,
-        ),
-        (
-            Column(
-                "flux",
-                "float",
-                unit=unit,
-                ucd=kind,
-                utype=f"{_PREFIX}Data.FluxAxis.Value",
-                description="Flux, sky subtracted",
-            ),
-            samples.flux,
-        ),
-    ]
+    wavelength = _column(
+        "wavelength", "double", "Angstrom", "em.wl", "SpectralAxis.Value", f"Wavelength in {medium}"
+    )
+    flux = _column("flux", "float", unit, kind, "FluxAxis.Value", "Flux, sky subtracted")
+    found: list[tuple[Column, NDArray[Any]]] = [(wavelength, samples.wavelength), (flux, samples.flux)]
     if samples.error is not None:
         bad = ~(np.isfinite(samples.error) & (samples.error > 0))
         quality |= np.where(bad, _UNCERTAIN, 0).astype(np.int16)
-        found.append(
-            (
-                Column(
-                    "error",
-                    "float",
-                    unit=unit,
-                    ucd=f"stat.error;{kind}",
-                    utype=f"{_PREFIX}Data.FluxAxis.Accuracy.StatError",
-                    description="Standard error of the flux",
-                ),
-                samples.error,
-            )
-        )
+        utype = "FluxAxis.Accuracy.StatError"
+        error = _column("error", "float", unit, f"stat.error;{kind}", utype, "Standard error of the flux")
+        found.append((error, samples.error))
     if samples.sky is not None:
-        found.append(
-            (
-                Column(
-                    "sky",
-                    "float",
-                    unit=unit,
-                    ucd=f"{kind};instr.background",
-                    utype=f"{_PREFIX}Data.BackgroundModel.Value",
-                    description="Sky that was subtracted",
-                ),
-                samples.sky,
-            )
-        )
-    found.append(
-        (
-            Column(
-                "quality",
-                "short",
-                ucd="meta.code.qual",
-                utype=f"{_PREFIX}Data.FluxAxis.Quality",
-                description="0 good, 1 no flux, 2 no error, 3 neither",
-            ),
-            quality,
-        )
-    )
+        ucd, utype = f"{kind};instr.background", "BackgroundModel.Value"
+        found.append((_column("sky", "float", unit, ucd, utype, "Sky that was subtracted"), samples.sky))
+    words = "0 good, 1 no flux, 2 no error, 3 neither"
+    found.append((_column("quality", "short", None, "meta.code.qual", "FluxAxis.Quality", words), quality))
     return found
+
+
+def _column(name: str, datatype: str, unit: str | None, ucd: str, utype: str, description: str) -> Column:
+    return Column(name, datatype, unit=unit, ucd=ucd, utype=f"{_PREFIX}Data.{utype}", description=description)
 
 
 def as_fits(samples: Samples, said: Sequence[Said]) -> bytes:
