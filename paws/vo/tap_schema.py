@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from adql.catalogue import Column, Position
@@ -31,6 +32,8 @@ class PublishedTable:
         What was changed or doubtful when it was published, for people.
     source
         Where it came from.
+    published_at
+        When; None stands for now.
     """
 
     name: str
@@ -46,6 +49,7 @@ class PublishedTable:
     warnings: tuple[str, ...]
     source: str
     published_by: str
+    published_at: datetime | None = None
 
 
 async def lock(connection: Connection) -> None:
@@ -192,7 +196,7 @@ async def put_published(connection: Connection, table: PublishedTable) -> None:
     await connection.execute(
         "INSERT INTO tap_schema.tables (table_name, schema_name, table_type, utype, description, relation,"
         " owner_account, proposal, positions, row_count, size_bytes, warnings, source, published_by, published_at)"
-        " VALUES ($1, $2, 'table', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, now())"
+        " VALUES ($1, $2, 'table', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, coalesce($14, now()))"
         " ON CONFLICT (table_name) DO UPDATE SET utype = excluded.utype, description = excluded.description,"
         " relation = excluded.relation, owner_account = excluded.owner_account, proposal = excluded.proposal,"
         " positions = excluded.positions, row_count = excluded.row_count, size_bytes = excluded.size_bytes,"
@@ -206,7 +210,7 @@ async def put_published(connection: Connection, table: PublishedTable) -> None:
             table.rows,
             table.size_bytes,
         ),
-        *(list(table.warnings), table.source, table.published_by),
+        *(list(table.warnings), table.source, table.published_by, table.published_at),
     )
     await connection.execute("DELETE FROM tap_schema.columns WHERE table_name = $1", table.name)
     await _put_columns(connection, table.name, table.columns)

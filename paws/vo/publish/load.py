@@ -7,7 +7,7 @@ gets the table as it was before.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from paws.errors import PermanentError
 from paws.log import get_logger
 from paws.settings import Settings
 from paws.vo.geometry import backend_of, index_positions, index_regions
-from paws.vo.names import quoted
+from paws.vo.names import TableName, quoted
 from paws.vo.publish.copying import copy_rows
 from paws.vo.publish.errors import PublishError, QuotaError, TableBusyError
 from paws.vo.publish.metadata import TableMetadata
@@ -81,37 +81,45 @@ async def publish(
         If a table of that name is being published at this moment.
     """
     async with connection.transaction():
-        await _reserve(connection, wish)
+        await reserve(connection, wish)
         limits = await limits_for(connection, settings, wish)
         plan = plan_table(source.columns, source.postgres_types, metadata or TableMetadata())
         # A name of its own for each version: queries that began before go on with the rows that they know.
-        stored = f"{wish.name.schema[:20]}_{wish.name.table[:24]}_{secrets.token_hex(6)}"
-        relation = f"{quoted(SCHEMA)}.{quoted(stored)}"
-        await connection.execute(plan.create(relation))
-        rows = await copy_rows(
-            connection, source, (SCHEMA, stored), plan, limits.rows, lambda done: on_progress("reading", done)
+        stored = new_relation(wish.name)
+        made = await fill(
+            connection,
+            settings,
+            wish.name,
+            stored,
+            plan,
+            lambda: copy_rows(
+                connection,
+                source,
+                (SCHEMA, stored),
+                plan,
+                limits.rows,
+                lambda done: on_progress("reading", done),
+            ),
+            lambda rows: on_progress("indexing", rows),
         )
-        doubtful = await _index(connection, settings, relation, plan, lambda: on_progress("indexing", rows))
-        await connection.execute(f"ANALYZE {relation}")
-        size = await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", relation)
+        rows, size = made.rows, made.size_bytes
         if limits.size_bytes is not None and size > limits.size_bytes:
             raise QuotaError(
                 f"The table takes {size / MEGABYTE:.1f} MB; {limits.size_bytes / MEGABYTE:.1f} MB of your quota are left."
                 " Drop other tables of yours, or publish fewer columns or rows."
             )
-        await connection.execute(f"COMMENT ON TABLE {relation} IS {_literal(str(wish.name))}")
         table = PublishedTable(
             name=str(wish.name),
             schema=wish.name.schema,
             description=wish.description or (metadata.description if metadata else "") or source.description,
             utype=metadata.utype if metadata else None,
-            relation=relation,
+            relation=made.relation,
             audience=wish.audience,
             columns=plan.published,
             positions=() if plan.position is None else (plan.position,),
             rows=rows,
             size_bytes=size,
-            warnings=(*source.warnings, *plan.warnings, *doubtful),
+            warnings=(*source.warnings, *plan.warnings, *made.doubts),
             source=wish.source,
             published_by=wish.actor.name,
         )
@@ -124,8 +132,73 @@ async def publish(
     return table
 
 
-async def _reserve(connection: Connection, wish: Wish) -> None:
-    """See that the name is free, or may be taken, and that nobody else is about to take it."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Rows that no name leads to yet.
+
+    Attributes
+    ----------
+    relation
+        Where they are, quoted.
+    size_bytes
+        In the database, indexes included.
+    doubts
+        What their positions give cause to doubt, for people.
+    """
+
+    relation: str
+    rows: int
+    size_bytes: int
+    doubts: tuple[str, ...]
+
+
+def new_relation(name: TableName) -> str:
+    """A name that no rows have, for a version of a table."""
+    return f"{name.schema[:20]}_{name.table[:24]}_{secrets.token_hex(6)}"
+
+
+async def fill(
+    connection: Connection,
+    settings: Settings,
+    name: TableName,
+    stored: str,
+    plan: TablePlan,
+    rows_in: Callable[[], Awaitable[int]],
+    on_index: Callable[[int], None],
+) -> Made:
+    """Make the table that holds a version's rows, fill it and index it. Call it inside a transaction.
+
+    Parameters
+    ----------
+    stored
+        What the table is called within the schema of such tables.
+    rows_in
+        Fills it, and returns the number of rows.
+    on_index
+        Called with it before the rows are indexed.
+    """
+    relation = f"{quoted(SCHEMA)}.{quoted(stored)}"
+    await connection.execute(plan.create(relation))
+    rows = await rows_in()
+    doubtful = await _index(connection, settings, relation, plan, lambda: on_index(rows))
+    await connection.execute(f"ANALYZE {relation}")
+    await connection.execute(f"COMMENT ON TABLE {relation} IS {_literal(str(name))}")
+    size = await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", relation)
+    return Made(relation, rows, size, doubtful)
+
+
+async def reserve(connection: Connection, wish: Wish) -> None:
+    """See that the name is free, or may be taken, and that nobody else is about to take it.
+
+    Call it inside a transaction: the name is reserved until that ends.
+
+    Raises
+    ------
+    PublishError
+        If the name is taken, or stands in a schema that is not for such a table.
+    TableBusyError
+        If somebody else is about to take it.
+    """
     name = str(wish.name)
     if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1, hashtext($2))", _LOCK, name):
         raise TableBusyError(

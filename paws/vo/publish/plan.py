@@ -142,8 +142,7 @@ def plan_table(columns: Sequence[Column], types: Sequence[str], metadata: TableM
         if computed:
             made = " and ".join(published(item.column.name) for item in computed)
             warnings = (*warnings, f"Positions in degrees are computed: {made}.")
-    regions = tuple(item.stored for item in stored if _is_region(item))
-    identifiers = tuple((item.stored, _KIND_OF_INDEX[item.sql_type]) for item in stored if _identifies(item))
+    regions, identifiers = _also_indexed(stored)
     indexed = {*places, *regions, *(name for name, _kind in identifiers)}
     return TablePlan(
         tuple(_marked(item, item.stored in indexed) for item in stored),
@@ -153,6 +152,41 @@ def plan_table(columns: Sequence[Column], types: Sequence[str], metadata: TableM
         regions,
         identifiers,
         warnings,
+    )
+
+
+def plan_again(columns: Sequence[StoredColumn], position: Position | None) -> TablePlan:
+    """Plan of a table that was published before, as it was stored then.
+
+    Parameters
+    ----------
+    columns
+        All of them hold values of their own; what had been computed as well.
+    position
+        Published names of the columns that were indexed as positions.
+
+    Raises
+    ------
+    PublishError
+        If these are not among the columns.
+    """
+    places: tuple[str, str] | None = None
+    if position is not None:
+        stored = {item.column.name: item.stored for item in columns}
+        if position.ra not in stored or position.dec not in stored:
+            raise PublishError(f"There are no columns {position.ra!r} and {position.dec!r} to be positions.")
+        places = stored[position.ra], stored[position.dec]
+    regions, identifiers = _also_indexed(columns)
+    return TablePlan(tuple(columns), position, places, "published so", regions, identifiers, ())
+
+
+def _also_indexed(
+    stored: Sequence[StoredColumn],
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Columns that are indexed beside the positions: regions, and identifiers with the kind of index."""
+    regions = tuple(item.stored for item in stored if _is_region(item))
+    return regions, tuple(
+        (item.stored, _KIND_OF_INDEX[item.sql_type]) for item in stored if _identifies(item)
     )
 
 
