@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import shutil
-import subprocess
 import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 import pyvo
 from astropy.table import Table
 
+from tests.support.stilts import needs_stilts, stilts
 from tests.web.conftest import Site, serving
 
 T = TypeVar("T")
@@ -156,22 +155,15 @@ async def test_astroquery_asks(address: str) -> None:
     assert len(at_once) == len(by_job) == 5
 
 
+@needs_stilts
 @pytest.mark.parametrize("how", ["true", "false"])
 async def test_stilts_asks_with_an_upload(address: str, tmp_path: Path, how: str) -> None:
-    if shutil.which("stilts") is None:
-        pytest.skip("stilts is not installed")
     mine, out = tmp_path / "mine.xml", tmp_path / "out.csv"
     positions().write(mine, format="votable")
-    command = [
-        *("stilts", "tapquery", f"tapurl={address}/tap", f"sync={how}", "nupload=1", f"upload1={mine}"),
-        *(
-            "upname1=mine",
-            "adql=SELECT name, ra, dec FROM TAP_UPLOAD.mine ORDER BY ra",
-            f"out={out}",
-            "ofmt=csv",
-        ),
-    ]
-
-    done = await apart(lambda: subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE))
-    assert done.returncode == 0, done.stderr
+    query = "SELECT name, ra, dec FROM TAP_UPLOAD.mine ORDER BY ra"
+    status, output = await stilts(
+        *("tapquery", f"tapurl={address}/tap", f"sync={how}", "nupload=1", f"upload1={mine}"),
+        *("upname1=mine", f"adql={query}", f"out={out}", "ofmt=csv"),
+    )
+    assert status == 0, output
     assert out.read_text().splitlines() == ["name,ra,dec", "a,10.0,-30.0", "b,200.0,5.0"]

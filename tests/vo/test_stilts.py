@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
-import subprocess
 
 import pytest
 
+from tests.support.stilts import needs_stilts, stilts
 from tests.unit.web.vo.formats.results import COLUMNS, ROWS, written
 from web.vo.formats import ResultInfo
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("stilts") is None, reason="STILTS is not installed (Debian: stilts)"
-)
-
-
-def stilts(*arguments):
-    done = subprocess.run(["stilts", *arguments], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+pytestmark = needs_stilts
 
 
 async def test_votlint_finds_nothing(tmp_path):
@@ -28,7 +19,8 @@ async def test_votlint_finds_nothing(tmp_path):
     path = tmp_path / "td.vot"
     # Infinite coordinates are an error of their own, and not in this result.
     path.write_bytes(await written("votable/td", limit=3, info=ResultInfo(query='SELECT "<" FROM t')))
-    assert stilts("votlint", "version=1.4", str(path)).strip() == ""
+    status, output = await stilts("votlint", "version=1.4", str(path))
+    assert (status, output.strip()) == (0, "")
 
 
 async def test_votlint_finds_nothing_in_binary2(tmp_path):
@@ -37,7 +29,8 @@ async def test_votlint_finds_nothing_in_binary2(tmp_path):
     rows = [tuple(row[place] for place in keep) for row in ROWS]
     path = tmp_path / "b2.vot"
     path.write_bytes(await written("votable/b2", rows, [COLUMNS[place] for place in keep], limit=3))
-    assert stilts("votlint", "version=1.4", str(path)).strip() == ""
+    status, output = await stilts("votlint", "version=1.4", str(path))
+    assert (status, output.strip()) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["votable/b2", "fits"])
@@ -45,7 +38,9 @@ async def test_stil_reads_what_was_written(tmp_path, name):
     path = tmp_path / "table"
     path.write_bytes(await written(name))
     kind = "fits" if name == "fits" else "votable"
-    found = list(csv.DictReader(io.StringIO(stilts("tpipe", f"in={path}", f"ifmt={kind}", "ofmt=csv"))))
+    status, output = await stilts("tpipe", f"in={path}", f"ifmt={kind}", "ofmt=csv")
+    assert status == 0, output
+    found = list(csv.DictReader(io.StringIO(output)))
     assert [row["id"] for row in found] == ["1", "", str(-(2**62)), "12"]
     assert [row["flux"] for row in found] == ["0.1", "", "Infinity", "-1.5E-7"]
     assert found[0]["outline"] == "(10.0, -20.0, 12.0, -20.0, 12.0, -18.5)"

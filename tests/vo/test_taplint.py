@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,28 +16,14 @@ from paws.errors import ConfigurationError
 from paws.settings import Settings
 from paws.vo.geometry import backend_of
 from tests.support.postgres import DatabaseServer, _execute
+from tests.support.stilts import needs_stilts, stilts
 from tests.vo.conftest import DATABASE
 from tests.web.conftest import Site, serving
 
-DEADLINE = 240.0
 WARNINGS = 15
 """Fewer than these, with which GAVO DaCHS passes."""
 
-pytestmark = pytest.mark.skipif(shutil.which("stilts") is None, reason="stilts is not installed")
-
-
-async def stilts(*arguments: str) -> tuple[int, str]:
-    """Exit status and output of a STILTS command."""
-    process = await asyncio.create_subprocess_exec(
-        "stilts", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode or 0, output.decode()
+pytestmark = needs_stilts
 
 
 @pytest.fixture
@@ -114,7 +98,7 @@ async def test_datalinklint_finds_no_fault(vo_site: Site) -> None:
     [
         "/tap/sync?LANG=ADQL&QUERY=SELECT+TOP+20+*+FROM+ivoa.obscore",
         "/tap/sync?LANG=ADQL&QUERY=SELECT+TOP+20+*+FROM+ivoa.obscore&RESPONSEFORMAT=votable/b2",
-        "/ssa?REQUEST=queryData&MAXREC=20",
+        "/ssa?REQUEST=queryData&MAXREC=20&FORMAT=all",
         "/ssa?REQUEST=queryData&FORMAT=METADATA",
     ],
 )

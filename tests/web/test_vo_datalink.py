@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import subprocess
 from io import BytesIO
 
 import pytest
 from astropy.io import votable
 
 from tests.support.people import MINE, MY_FIELD, THEIR_FIELD
+from tests.support.stilts import needs_stilts, stilts
 
 STANDARD = "ivo://ivoa.net/std/DataLink#links-1.1"
 ONE_OF = ("access_url", "service_def", "error_message")
@@ -68,17 +66,14 @@ async def test_links_of_a_spectrum(client, site):
     assert by_meaning["documentation"]
 
 
-@pytest.mark.skipif(shutil.which("stilts") is None, reason="stilts is not installed")
+@needs_stilts
 async def test_the_validator_finds_nothing(client, site, tmp_path):
     document = tmp_path / "links.vot"
     document.write_bytes(
         (await links(client, did(site.product()), did("nothing"), did(site.product(), None))).content
     )
-    command = ("stilts", "datalinklint", f"votable={document}")
-    found = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert "Errors: 0; Warnings: 0;" in found.stdout, found.stdout + found.stderr
+    _status, output = await stilts("datalinklint", f"votable={document}")
+    assert "Errors: 0; Warnings: 0;" in output, output
 
 
 async def test_every_link_to_data_leads_somewhere(client, site):
