@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 
 from paws.vo.identifiers import IdentifierError, SpectrumId, parse_publisher_did
@@ -9,6 +11,8 @@ from web.state import web_state
 from web.vo.problems import OPEN_HEADERS, BadRequestError
 from web.vo.tap.parameters import Parameters, read_parameters
 
+VARY: Final = "Cookie, Authorization"
+"""By what answers differ: whoever asks sees what they may see."""
 _LARGEST = 100_000
 """Bytes of a form: these services take no files."""
 
@@ -41,6 +45,11 @@ def identifier_in(parameters: Parameters, authority: str) -> SpectrumId:
         return parse_publisher_did(text, authority)
     except IdentifierError as error:
         raise BadRequestError(f"ID: {error.message}") from error
+
+
+def answer_headers(request: Request) -> dict[str, str]:
+    """Headers of an answer that is made anew each time, and differs by who asks."""
+    return {"Cache-Control": "no-cache", "Vary": VARY, **open_headers(request)}
 
 
 def open_headers(request: Request) -> dict[str, str]:

@@ -27,7 +27,7 @@ from web.vo.datalink.descriptors import LINKS_PATH, LINKS_STANDARD, LINKS_TYPE, 
 from web.vo.datalink.links import COLUMNS, NOT_FOUND, Link, Surroundings, failed, links_of
 from web.vo.formats import ResultInfo, Writer, begun, choose, write
 from web.vo.problems import BadRequestError, NoSuchThingError
-from web.vo.service import open_headers, parameters_of
+from web.vo.service import VARY, answer_headers, open_headers, parameters_of
 from web.vo.spectra.files import FITS
 from web.vo.tap.asker import base_of
 from web.vo.tap.parameters import Parameters
@@ -96,7 +96,7 @@ async def links(request: Request) -> Response:
         facts={"standardID": LINKS_STANDARD, "server": base}, descriptors=descriptors, table_name="links"
     )
     body = await begun(write(choice.format, COLUMNS, _chunks(rows), limit=limit, info=info))
-    headers = {"Cache-Control": "no-cache", "Vary": "Cookie, Authorization", **open_headers(request)}
+    headers = answer_headers(request)
     return StreamingResponse(body, 200, headers, media_type)
 
 
@@ -152,7 +152,7 @@ async def raw_frame(request: Request) -> Response:
     headers = {
         "ETag": etag,
         "Cache-Control": PRIVATE,
-        "Vary": "Cookie, Authorization",
+        "Vary": VARY,
         **open_headers(request),
     }
     if not_modified(request, etag):

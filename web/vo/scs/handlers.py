@@ -17,7 +17,7 @@ from web.accounts.identify import visitor_of
 from web.state import web_state
 from web.vo.formats import DEFAULT, ResultInfo, begun, error_document, write
 from web.vo.problems import MEDIA_TYPE, BadRequestError
-from web.vo.service import open_headers, parameters_of
+from web.vo.service import answer_headers, parameters_of
 from web.vo.spectra.files import VOTABLE
 from web.vo.spectra.handlers import spectrum_address
 from web.vo.ssa.asking import TABLE, query_of
@@ -52,7 +52,7 @@ def scs_routes() -> list[Route]:
 
 async def cone(request: Request) -> Response:
     """Spectra whose fibre lies within a circle, as far as the visitor may see them."""
-    headers = {"Cache-Control": "no-cache", "Vary": "Cookie, Authorization", **open_headers(request)}
+    headers = answer_headers(request)
     try:
         parameters = await parameters_of(request)
         question, names = read_cone(parameters)

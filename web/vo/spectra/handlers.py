@@ -21,7 +21,7 @@ from web.state import web_state
 from web.storage import spectra as store
 from web.storage.spectra import SpectrumRecord
 from web.vo.problems import BadRequestError, NoSuchThingError
-from web.vo.service import open_headers
+from web.vo.service import VARY, open_headers
 from web.vo.spectra.making import SUFFIXES, Wish, etag_of, file_name, make
 from web.vo.spectra.samples import Medium
 
@@ -88,7 +88,7 @@ async def answer(request: Request, record: SpectrumRecord, wish: Wish) -> Respon
     headers = {
         "ETag": etag,
         "Cache-Control": PRIVATE,
-        "Vary": "Cookie, Authorization",
+        "Vary": VARY,
         **open_headers(request),
     }
     if not_modified(request, etag):

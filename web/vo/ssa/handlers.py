@@ -17,7 +17,7 @@ from web.state import web_state
 from web.vo.datalink.descriptors import descriptors_for
 from web.vo.formats import DEFAULT, ResultInfo, begun, error_document, write
 from web.vo.problems import MEDIA_TYPE, BadRequestError
-from web.vo.service import open_headers, parameters_of
+from web.vo.service import answer_headers, parameters_of
 from web.vo.spectra.files import FITS, PNG, VOTABLE
 from web.vo.spectra.handlers import spectrum_address
 from web.vo.ssa.asking import ANSWERED, ASKED, KEYS, query_of
@@ -38,7 +38,7 @@ def ssa_routes() -> list[Route]:
 
 async def spectra(request: Request) -> Response:
     """Spectra that a query asks for, as far as the visitor may see them. Its own mistakes are told with status 200."""
-    headers = {"Cache-Control": "no-cache", "Vary": "Cookie, Authorization", **open_headers(request)}
+    headers = answer_headers(request)
     try:
         question = read_question(await parameters_of(request))
     except BadRequestError as error:

@@ -17,7 +17,7 @@ BACKENDS = ["cube", "pgsphere"]
 
 
 def _sql(query: str, backend: str = "cube", limit: int | None = None) -> str:
-    return compile_query(query, CATALOGUE, backend, limit=limit).sql  # type: ignore[arg-type]
+    return compile_query(query, CATALOGUE, backend, limit=limit).sql  # type: ignore[arg-type]  # one of BACKENDS
 
 
 def test_every_function_has_a_form() -> None:
@@ -26,7 +26,7 @@ def test_every_function_has_a_form() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_features_are_those_of_the_functions(backend: str) -> None:
-    declared = features(backend)  # type: ignore[arg-type]
+    declared = features(backend)  # type: ignore[arg-type]  # one of BACKENDS
     forms = {feature.form.partition("(")[0].strip() for found in declared.values() for feature in found}
     assert forms >= {name for name, function in FUNCTIONS.items() if function.feature is not None}
     assert forms >= {"WITH", "UNION", "EXCEPT", "INTERSECT", "CAST", "IN_UNIT", "OFFSET", "ILIKE", "COALESCE"}
