@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_look import Desk, desk  # noqa: F401 - desk is a fixture
+from tests.browser.test_look import _FOUND, LOOKS, Desk, axe, desk  # noqa: F401 - axe and desk are fixtures
 from tests.browser.test_pages import CHROMIUM, playwright_api
 
 pytestmark = [
@@ -58,7 +58,8 @@ async def test_a_query_is_written_mended_run_and_kept(desk: Desk) -> None:  # no
     signals = [
         float(text) for text in await page.locator(".grid tr.one td:nth-child(4)").all_text_contents() if text
     ]
-    assert len(signals) > 2 and signals == sorted(signals)
+    assert len(signals) > 2
+    assert signals == sorted(signals)
 
     # Rows and points are the same things.
     await page.focus(".grid")
@@ -142,3 +143,25 @@ async def test_many_rows_scroll_and_few_are_in_the_page(desk: Desk) -> None:  # 
     await page.keyboard.press("Home")
     await expect(page.locator(".grid tr.one td").nth(1)).to_have_text("0")
     assert await page.locator(".grid tr.one").count() < 120
+
+
+@pytest.mark.timeout(180)
+async def test_everybody_can_use_a_result(desk: Desk, axe: str) -> None:  # noqa: F811 - the fixtures
+    page = desk.page
+    await desk.sign_in("root")
+    await desk.go("/query")
+    await page.wait_for_selector("html[data-ready]")
+    await page.fill("#query", SPECTRA)
+    await page.click("#run")
+    await page.click(".grid tr.one")
+    await page.click("#history summary")
+    await page.fill("#query", "")
+    await page.locator("#query").press_sequentially("SELECT s_ FROM ivoa.obscore WHERE s_")
+    await expect(page.locator("#offers")).to_be_visible()
+    await page.evaluate(axe)
+    for look in LOOKS:
+        await page.evaluate(f"import('/static/shell.js').then(shell => shell.setLook('{look}'))")
+        assert await page.evaluate(_FOUND) == [], look
+    for width in (360, 1280, 3840):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width

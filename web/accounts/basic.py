@@ -17,12 +17,9 @@ from paws.accounts.audit import Actor, note
 from paws.accounts.passwords import LONGEST, Passwords
 from paws.clock import Clock
 from paws.database import Pool
-from paws.log import get_logger
-from web.accounts.service import PER_ADDRESS, PER_NAME, PER_NAME_AND_ADDRESS, WINDOW
+from web.accounts.service import WINDOW, forgive, may_try
 from web.accounts.visitor import Visitor, sight_of
 from web.storage import accounts as store
-
-log = get_logger(__name__)
 
 SCHEME: Final = "basic"
 _MOST_KEPT: Final = 1000
@@ -76,19 +73,7 @@ class BasicDesk:
 
     async def _check(self, pool: Pool, name: str, password: str, stored: str | None, address: str) -> None:
         """Work out whether a password is the right one; the tries are counted with those of the sign-in page."""
-        subject = f"{name}|{address}"
-        async with pool.acquire() as connection, connection.transaction():
-            # Counted before it is checked, so that many at once are no way around.
-            counts = await store.count_attempt(
-                connection,
-                "sign in",
-                [subject, f"name {name}", f"address {address}"],
-                self._clock(),
-                WINDOW,
-            )
-        most = (PER_NAME_AND_ADDRESS, PER_NAME, PER_ADDRESS)
-        if any(count > limit for count, limit in zip(counts, most, strict=True)):
-            log.warning("too many sign-ins", address=address)
+        if not await may_try(pool, name, address, self._clock()):
             raise BadBasicError(
                 f"There were too many tries. Wait {WINDOW.total_seconds() // 60:.0f} minutes, or use a token."
             )
@@ -97,7 +82,7 @@ class BasicDesk:
                 await note(connection, Actor("visitor", address), "sign-in refused", name if stored else "")
             raise BadBasicError("Name and password do not fit.")
         async with pool.acquire() as connection:
-            await store.forgive_attempts(connection, "sign in", subject)
+            await forgive(connection, name, address)
 
 
 def _read(header: str) -> tuple[str, str]:

@@ -62,17 +62,7 @@ async def sign_in(
     The answer does not tell whether there is such an account: neither by its words nor by its time.
     """
     name = name.strip().lower()[:200]
-    subject = f"{name}|{actor.address}"
-    async with pool.acquire() as connection, connection.transaction():
-        # Counted before it is checked, so that many at once are no way around.
-        counts = await store.count_attempt(
-            connection, "sign in", [subject, f"name {name}", f"address {actor.address}"], now, WINDOW
-        )
-    if any(
-        count > most
-        for count, most in zip(counts, (PER_NAME_AND_ADDRESS, PER_NAME, PER_ADDRESS), strict=True)
-    ):
-        log.warning("too many sign-ins", address=actor.address)
+    if not await may_try(pool, name, actor.address, now):
         minutes = int(WINDOW.total_seconds() // 60)
         return SignIn(
             None, f"There were too many tries. Wait {minutes} minutes, or reset the password.", True
@@ -91,8 +81,27 @@ async def sign_in(
                 "UPDATE account SET password_hash = $2 WHERE account_id = $1", account.account_id, fresh
             )
         await open_session(connection, settings, account, secret, actor, browser, now)
-        await store.forgive_attempts(connection, "sign in", subject)
+        await forgive(connection, name, actor.address)
     return SignIn(secret)
+
+
+async def may_try(pool: Pool, name: str, address: str, now: datetime) -> bool:
+    """Count a try to sign in, with whatever it is made. False when there were too many."""
+    async with pool.acquire() as connection, connection.transaction():
+        # Counted before it is checked, so that many at once are no way around.
+        counts = await store.count_attempt(
+            connection, _TRY, [f"{name}|{address}", f"name {name}", f"address {address}"], now, WINDOW
+        )
+    most = (PER_NAME_AND_ADDRESS, PER_NAME, PER_ADDRESS)
+    if any(count > limit for count, limit in zip(counts, most, strict=True)):
+        log.warning("too many sign-ins", address=address)
+        return False
+    return True
+
+
+async def forgive(connection: Connection, name: str, address: str) -> None:
+    """Forget the tries of a name from an address, once one was right."""
+    await store.forgive_attempts(connection, _TRY, f"{name}|{address}")
 
 
 async def open_session(

@@ -156,17 +156,6 @@ def _noise(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.where(count > 0, 1.4826 / np.sqrt(2.0) * median, 0.0)
 
 
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers within a range, at most so many."""
-    span = high - low
-    if not (np.isfinite(span) and span > 0):
-        return []
-    size = 10.0 ** np.floor(np.log10(span / most))
-    step = next(size * one for one in (1, 2, 5, 10, 20) if span / (size * one) <= most)
-    first = np.ceil(low / step)
-    return [float(step * (first + index)) for index in range(int(np.floor(high / step) - first) + 1)]
-
-
 def tick_text(value: float) -> str:
     """A number beside a tick."""
     return f"{value + 0.0:.4g}" if abs(value) < 1e5 or value == 0 else f"{value:.1e}".replace("e+0", "e")

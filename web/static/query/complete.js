@@ -97,6 +97,8 @@ addEventListener("keydown", (event) => {
   event.stopImmediatePropagation();
 }, { capture: true });
 
+// It has no scroll bar of its own, for nothing in it takes the focus.
+list.addEventListener("wheel", (event) => { event.preventDefault(); list.scrollTop += event.deltaY; }, { passive: false });
 editor.whenChanged(() => open(false));
 field.addEventListener("blur", close);
 field.setAttribute("aria-autocomplete", "list");

@@ -55,7 +55,7 @@ export function placeOf(at) {
       range.setEnd(node, left);
       const [box] = range.getClientRects();
       const corner = frame.getBoundingClientRect();
-      if (box) return { x: box.left - corner.left + frame.scrollLeft, y: box.bottom - corner.top + frame.scrollTop };
+      if (box) return { x: box.left - corner.left, y: Math.min(box.bottom, corner.bottom) - corner.top };
       break;
     }
     left -= node.length;

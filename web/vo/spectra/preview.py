@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from web.spectrum_files import flux_unit
+from web.ticks import ticks
 from web.vo.spectra.samples import Samples
 
 WIDTH: Final = 720
@@ -25,7 +26,7 @@ _GRID: Final = "#dde3ea"
 _LINE: Final = "#1f5f99"
 _ERROR: Final = "#bcd3e8"
 _LONGEST_TITLE: Final = 90
-_TICKS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
 @lru_cache(maxsize=4)
@@ -82,25 +83,13 @@ def flux_range(flux: NDArray[np.float64]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers within a range, at most so many."""
-    span = high - low
-    if not (math.isfinite(span) and span > 0):
-        return [low]
-    rough = span / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in _TICKS if power * factor >= rough * (1 - 1e-9))
-    first = math.ceil(low / step - 1e-9)
-    return [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
 def _axes(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], across: _Scale, upward: _Scale) -> None:
     font = _font(11 * _FINE)
-    for value in ticks(across.low, across.high, 8):
+    for value in ticks(across.low, across.high, 8, _STEPS) or [across.low]:
         x = float(across(np.array(value)))
         draw.line((x, box[1], x, box[3]), _GRID, _FINE)
         draw.text((x, box[3] + 4 * _FINE), f"{value:g}", _INK, font, anchor="ma")
-    for value in ticks(upward.low, upward.high, 5):
+    for value in ticks(upward.low, upward.high, 5, _STEPS):
         y = float(upward(np.array(value)))
         draw.line((box[0], y, box[2], y), _GRID, _FINE)
         draw.text((box[0] - 5 * _FINE, y), f"{value:.4g}", _INK, font, anchor="rm")

@@ -24,6 +24,7 @@ _BY_STATE: Final = {
     "22007": "A text in the query cannot be read as a moment.",
     "22008": "A moment in the query is out of range.",
     "22025": "A pattern of LIKE ends with its escape character.",
+    "54000": "A value of the query becomes too large: a text that is joined to itself, or a list of everything.",
     "54001": "The query is nested too deeply. Upload long lists as a table and join it.",
     "54011": "The query has too many columns.",
     "54023": "The query gives a function too many arguments.",

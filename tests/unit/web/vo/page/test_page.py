@@ -104,7 +104,8 @@ def test_a_result_is_read_as_texts():
         "status": "OVERFLOW",
     }
     found = shown(json.dumps(answer).encode())
-    assert found.overflow and not found.trouble
+    assert found.overflow
+    assert not found.trouble
     assert found.rows == (
         ("187.70593123456", "https://x.org/a", "true", "1.5 "),
         ("", "javascript:alert(1)", "false", ""),
