@@ -6,6 +6,7 @@ from adql.backend import Backend
 from adql.catalogue import Catalogue
 from adql.compiled import Compiled, OutputColumn
 from adql.errors import AdqlError
+from adql.expansion import check_expansion
 from adql.parser import parse
 from adql.postgres import generate
 from adql.resolve import resolve
@@ -35,6 +36,7 @@ def compile_query(text: str, catalogue: Catalogue, backend: Backend, *, limit: i
     """
     try:
         query = resolve(parse(text), catalogue)
+        check_expansion(query, len(text))
         sql = generate(query, backend, limit)
     except AdqlError as error:
         raise error.located(text) from None

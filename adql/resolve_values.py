@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from adql import metas, tree, units
 from adql.coercion import check_time, together
-from adql.errors import AdqlTypeError
+from adql.errors import AdqlLimitError, AdqlTypeError
 from adql.function import Function
 from adql.nulls import retyped
 from adql.resolve_calls import (
@@ -44,9 +44,12 @@ from adql.typed import (
     Or,
     QueryExpression,
 )
+from adql.walk import written_out
 
 _LARGEST_INT: Final = 2**31 - 1
 _LARGEST_LONG: Final = 2**63 - 1
+_MOST_COPIED: Final = 50_000
+"""Nodes of the copies of one operand of CASE."""
 _STATISTICS: Final = {"MIN": "stat.min", "MAX": "stat.max", "AVG": "stat.mean", "SUM": "arith.sum"}
 _ORDERED: Final = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.STRING, Kind.TIMESTAMP, Kind.BOOLEAN, Kind.NULL})
 _TARGETS: Final = {
@@ -291,6 +294,13 @@ class ValueResolver(ABC):
         return Cast(operand, node.target, node.length, target)
 
     def _case(self, node: tree.Case, scope: Scope) -> Case:
+        if node.operand is not None and len(node.branches) * written_out(node.operand) > _MOST_COPIED:
+            raise AdqlLimitError(
+                "the operand of this CASE is too large, as it is compared with every branch",
+                node.position,
+                "CASE",
+                "name it in an inner query, or write CASE WHEN with conditions",
+            )
         branches = []
         for branch in node.branches:
             test = branch.test

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Final
 
 from adql.errors import AdqlLimitError
-from adql.tree import Node, Query
+from adql.tree import Case, Node, Query
 
 TALLEST: Final = 120
 """Levels of a tree, so that whoever walks it does not run out of Python's stack."""
@@ -49,3 +49,10 @@ def children(node: Node) -> Iterator[Node]:
             yield value
         elif isinstance(value, tuple):
             yield from value
+
+
+def written_out(node: Node) -> int:
+    """Nodes below one when every CASE with an operand is written as comparisons, each with a copy of the operand."""
+    operand = node.operand if isinstance(node, Case) else None
+    copies = len(node.branches) if isinstance(node, Case) else 1
+    return 1 + sum(written_out(child) * (copies if child is operand else 1) for child in children(node))
