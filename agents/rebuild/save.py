@@ -1,4 +1,4 @@
-"""The backup: everything that raw files and products cannot give back, in two files of one folder.
+"""The backup: everything that raw files and products cannot give back, in two files of one folder and one a table.
 
 Former files stay beside the present ones for a month, and what an empty database has to tell replaces nothing:
 whoever starts with a new database by mistake must not lose the backup of the old one to it.
@@ -18,9 +18,12 @@ from agents.rebuild.marks import gather_marks, marks_path, write_marks
 from agents.rebuild.people import has_people, is_fresh, people_path, save_people
 from paws.database import Connection
 from paws.settings import Settings
+from paws.vo.publish.saving import SavedTables, save_tables
 
 FORMER_KEPT = 30
-"""Former files that stay, one a day."""
+"""Former files that stay, one a day; of a published table, days for which its former versions stay."""
+TABLES = "tables"
+"""Folder of the published tables, beside the other files."""
 
 _DATED = re.compile(r"\.\d{8}")
 
@@ -33,10 +36,16 @@ class Saved:
     marks: int | None
     messages: int | None
     people: int | None
+    tables: SavedTables
+
+
+def tables_path(settings: Settings) -> Path:
+    """Where published tables are kept."""
+    return people_path(settings).parent / TABLES
 
 
 async def save_all(connection: Connection, settings: Settings, folder: Path | None = None) -> Saved:
-    """Write both files.
+    """Write both files, and each version of a published table that has none.
 
     Parameters
     ----------
@@ -53,14 +62,18 @@ async def save_all(connection: Connection, settings: Settings, folder: Path | No
         await asyncio.to_thread(write_marks, marks_file, marks)
         marked = True
     rows: int | None = None
-    if not await is_fresh(connection) or not await asyncio.to_thread(has_people, people_file):
+    fresh = await is_fresh(connection)
+    if not fresh or not await asyncio.to_thread(has_people, people_file):
         await asyncio.to_thread(_keep_former, people_file)
         rows = await save_people(connection, people_file)
+    # Last, for it takes longest, and with patience that the others do not need.
+    tables = await save_tables(settings, people_file.parent / TABLES, FORMER_KEPT, retire=not fresh)
     return Saved(
         marks_file.parent.absolute(),
         len(marks.marks) if marked else None,
         len(marks.told) if marked else None,
         rows,
+        tables,
     )
 
 
