@@ -19,6 +19,7 @@ from web.storage import accounts as store
 
 log = get_logger(__name__)
 
+_TRY: Final = "sign in"
 WINDOW: Final = timedelta(minutes=15)
 PER_NAME_AND_ADDRESS: Final = 8
 PER_NAME: Final = 60

@@ -15,6 +15,7 @@ from web.pdf.paper import BLACK, GREY, HEIGHT, PALE, WIDTH, Colour, Ink, Paper, 
 from web.pdf.reading import Floats, Sheet
 from web.pdf.sky import bright, within
 from web.spectra import FibreRow
+from web.ticks import ticks
 
 PER_PAGE: Final = 6
 LEFT: Final = 46.0
@@ -125,7 +126,7 @@ def _panel(ink: Ink, sheet: Sheet, drawn: Curves, index: int, bottom: float) -> 
     name, size = fitted(fibre.name, 8.5, FRAME_WIDTH - taken - 10, bold=True)
     ink.text(LEFT, top + 4.5, name, size, bold=True)
     low, high = (float(value) for value in drawn.ranges[index])
-    for value in curves.ticks(low, high, 4):
+    for value in ticks(low, high, 4):
         y = bottom + (value - low) / (high - low) * FRAME_HEIGHT
         ink.line([(LEFT - 3, y), (LEFT, y)], GREY)
         if abs(value) < 1e-12 * (high - low):
@@ -162,7 +163,7 @@ def _axis(sheet: Sheet) -> Ink:
             at = place(mark.middle)
             if mark.name and at - 8 > free and at < FRAME_WIDTH - 8:
                 free = at + ink.text(at, FRAME_HEIGHT - 6.5, mark.name, 4.6, colour=GREY, align="centre") / 2
-    for value in curves.ticks(sheet.low, sheet.high, 14):
+    for value in ticks(sheet.low, sheet.high, 14):
         at = place(value)
         ink.line([(at, 0), (at, -3)], GREY)
         ink.line([(at, FRAME_HEIGHT), (at, FRAME_HEIGHT - 2)], GREY)

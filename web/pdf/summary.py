@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from web.pages import words
-from web.pdf import curves
 from web.pdf.panels import LEFT, RIGHT, running_head
 from web.pdf.paper import BLACK, GREY, HEIGHT, PALE, WIDTH, Colour, Ink, Paper, fitted
 from web.pdf.reading import Sheet
+from web.ticks import ticks
 
 _STEPS: Final[tuple[tuple[float, str, Colour], ...]] = (
     (1.0, "< 1", (0.27, 0.0, 0.33)),
@@ -172,7 +172,7 @@ def _magnitudes(ink: Ink, sheet: Sheet, x: float, y: float, width: float, height
         up = (math.log10(max(ratio, 0.1)) - bottom) / (top - bottom)
         return x + width * (magnitude - low) / (high - low), y + height * up
 
-    for value in curves.ticks(low, high, 6):
+    for value in ticks(low, high, 6):
         across = at(value, 1.0)[0]
         ink.line([(across, y), (across, y - 3)], GREY)
         ink.text(across, y - 10, f"{value:g}", 6.5, colour=GREY, align="centre")

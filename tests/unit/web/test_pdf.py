@@ -20,7 +20,7 @@ from agents.tap_ingest.service import median_signal_to_noise
 from paws.errors import InvalidInputError
 from schemas.vocabulary import Arm, ProductKind
 from tests.support.night_files import write_product_file
-from web.pdf.curves import envelope, polyline, spread, tick_text, ticks
+from web.pdf.curves import envelope, polyline, spread, tick_text
 from web.pdf.make import draw, make_pdf
 from web.pdf.panels import PER_PAGE, facts_of, sexagesimal
 from web.pdf.paper import Ink, Paper, fitted, width_of
@@ -28,6 +28,7 @@ from web.pdf.reading import read_sheet, signal_to_noise
 from web.pdf.sky import MARKS, bright, within
 from web.pdf_command import pdf
 from web.spectra import FibreRow
+from web.ticks import ticks
 
 HOSTILE = "(\\) Tj ET <script>alert(1)</script> é漢\u202e"
 
