@@ -101,4 +101,5 @@ addEventListener("keydown", (event) => {
 list.addEventListener("wheel", (event) => { event.preventDefault(); list.scrollTop += event.deltaY; }, { passive: false });
 editor.whenChanged(() => open(false));
 field.addEventListener("blur", close);
+addEventListener("resize", close);
 field.setAttribute("aria-autocomplete", "list");

@@ -61,7 +61,7 @@ export class Grid {
     const column = this.columns[index];
     const texts = this.rows.slice(0, SAMPLE).map((row) => written(row[index]).length + beside(this.kinds[index], row[index]).length * 0.9);
     const head = column.name.length + (column.unit ? column.unit.length + 1 : 0) + 2;
-    return Math.min(this.kinds[index] === "link" ? 26 : LONGEST, Math.max(6, head, ...texts)) * 1.06 + 3;
+    return Math.min({ link: 26, moment: 64, day: 64 }[this.kinds[index]] ?? LONGEST, Math.max(6, head, ...texts)) * 1.06 + 3;
   }
 
   sort(index) {

@@ -164,12 +164,23 @@ async function save(asked, name) {
   }
 }
 
+async function copy(text) {
+  if (navigator.clipboard) { await navigator.clipboard.writeText(text); return; }
+  // Browsers give the clipboard to pages of https only.
+  const field = make("textarea", { class: "vh", "aria-hidden": "true" });
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
 function copying(asked) {
   const texts = snippets(form.dataset.service, asked.query, asked.rows, asked.upload?.name);
   const link = new URL(address(), location.href).href;
   const buttons = [...Object.entries(texts), ...(link.includes("?") ? [["a link", link]] : [])].map(([name, text]) => {
     const made = button(name, async () => {
-      await navigator.clipboard.writeText(text);
+      await copy(text);
       made.textContent = `${name}: copied`;
       setTimeout(() => { made.textContent = name; }, 2000);
     }, { class: "as-link" });

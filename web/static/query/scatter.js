@@ -20,7 +20,7 @@ export class Scatter extends Picture {
       select.setAttribute("aria-label", axis === "x" ? "Column to the right" : "Column upwards");
       select.append(...numbers.map(({ column, index }) => new Option(column.name, index)));
       select.selectedIndex = at;
-      select.addEventListener("change", () => this.again());
+      select.addEventListener("change", () => { if (this.chosen >= 0) this.choose(this.chosen); else this.again(); });
       return select;
     });
     const [x, y] = this.selects;

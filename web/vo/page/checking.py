@@ -40,7 +40,7 @@ def told(error: AdqlError, query: str) -> dict[str, Any]:
     place = error.position
     there = place is not None and bool(error.token) and query.startswith(error.token, place)
     return {
-        "text": str(error),
+        "text": str(error)[:1].upper() + str(error)[1:],
         "message": error.message,
         "suggestion": error.suggestion,
         "position": None if place is None else _units(query[:place]),
