@@ -24,7 +24,9 @@ from paws.accounts.audit import Actor, note
 from paws.accounts.secrets import digest, new_token
 from paws.database import connect
 from paws.errors import InvalidInputError
+from paws.vo.publish.load import publish
 from tests.support.lost import lose
+from tests.vo.tables import made_up, wish
 
 ME = Actor("root", "192.0.2.7")
 HASHED = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("three blue fibres")
@@ -214,6 +216,7 @@ def test_the_commands_save_and_bring_back(database, tmp_path, monkeypatch):
     async def fill():
         connection = await connect(database)
         await populate(connection)
+        await publish(connection, database, wish(), made_up())
         await connection.close()
         return (await lose(database)).require_database()
 
@@ -222,13 +225,18 @@ def test_the_commands_save_and_bring_back(database, tmp_path, monkeypatch):
     saved = CliRunner().invoke(backup, [*arguments, "--out", str(tmp_path / "kept")])
     assert saved.exit_code == 0, saved.output
     assert "rows of people" in saved.output
+    assert "1 published tables written" in saved.output
     monkeypatch.setenv("PAWS_DATABASE_URL", lost)
     arguments += ["--raw", str(tmp_path / "raw"), "--marks", str(tmp_path / "kept" / "marks.json"), "--json"]
-    made = CliRunner().invoke(rebuild, [*arguments, "--people", str(tmp_path / "kept" / "people.jsonl.gz")])
+    arguments += ["--people", str(tmp_path / "kept" / "people.jsonl.gz")]
+    made = CliRunner().invoke(rebuild, [*arguments, "--tables", str(tmp_path / "kept" / "tables")])
     assert made.exit_code == 0, made.output
     report = json.loads(made.stdout.splitlines()[-1])
     assert report["people"]["account"] == 2
     assert report["problems"] == []
+    assert report["tables"] == {"restored": ["gama.sources"], "left": {}}
+    without = CliRunner().invoke(rebuild, [*arguments, "--without-tables"])
+    assert json.loads(without.stdout.splitlines()[-1])["tables"] == {"restored": [], "left": {}}
 
     async def names():
         connection = await asyncpg.connect(lost)
