@@ -21,7 +21,11 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     OSError
         If it has none.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        # Python's own check: a part of the name is empty, or longer than 63 letters.
+        raise OSError("no machine can have this name") from error
     return [str(item[4][0]) for item in found]
 
 

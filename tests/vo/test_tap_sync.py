@@ -214,3 +214,18 @@ async def test_what_the_database_may_do_for_a_query_is_bounded(vo: House):
 def test_nothing_is_left_of_what_was_sent(vo_site):
     spool = Path(vo_site.settings.tap_dir) / "spool"
     assert not spool.exists() or list(spool.iterdir()) == []
+
+
+async def test_columns_of_uploads_may_have_names_that_the_database_has_for_its_own(vo: House):
+    answer = await as_program(vo).post(
+        "/tap/sync",
+        data={
+            **ADQL,
+            "RESPONSEFORMAT": "csv",
+            "QUERY": "SELECT * FROM TAP_UPLOAD.t WHERE xmin > 1",
+            "UPLOAD": "t,param:t",
+        },
+        files={"t": ("t.csv", b"ctid,xmin\n5,1\n6,2\n")},
+    )
+    assert answer.status_code == 200
+    assert answer.text.split() == ["ctid,xmin", "6,2"]

@@ -21,7 +21,7 @@ from paws.requests.webhooks import read_networks
 from paws.settings import Settings
 from paws.vo.geometry import index_positions
 from paws.vo.jobs import spool_folder
-from paws.vo.names import quoted
+from paws.vo.names import column_names, quoted
 from paws.vo.publish.positions import choose_positions
 from paws.vo.reading import open_table
 from paws.vo.reading.limits import Limits, TableTooLargeError
@@ -157,9 +157,9 @@ async def _load(connection: Connection, backend: Backend, number: int, one: _Arr
     """Make a temporary table of an upload. It goes with the transaction."""
     source = one.source
     stored = f"upload_{number}"
+    names, _changed = column_names([column.name for column in source.columns])
     columns = ", ".join(
-        f"{quoted(column.name)} {kind}"
-        for column, kind in zip(source.columns, source.postgres_types, strict=True)
+        f"{quoted(name.stored)} {kind}" for name, kind in zip(names, source.postgres_types, strict=True)
     )
     await connection.execute(f"CREATE TEMPORARY TABLE {stored} ({columns}) ON COMMIT DROP")
     try:
@@ -180,7 +180,10 @@ async def _load(connection: Connection, backend: Backend, number: int, one: _Arr
     indexed = {chosen.ra, chosen.dec} if positions else set()
     return Table(
         name=f"{SCHEMA}.{one.name}",
-        columns=tuple(_published(column, column.name in indexed) for column in source.columns),
+        columns=tuple(
+            _published(column, name.stored, column.name in indexed)
+            for column, name in zip(source.columns, names, strict=True)
+        ),
         relation=relation,
         positions=positions,
         rows=rows,
@@ -188,6 +191,9 @@ async def _load(connection: Connection, backend: Backend, number: int, one: _Arr
     )
 
 
-def _published(column: Column, indexed: bool) -> Column:
+def _published(column: Column, stored: str, indexed: bool) -> Column:
     # VOTable 1.3, erratum 3: one element is told by saying nothing.
-    return replace(column, indexed=indexed, arraysize=None if column.arraysize == "1" else column.arraysize)
+    arraysize = None if column.arraysize == "1" else column.arraysize
+    # PostgreSQL has columns of its own in every table, whose names cannot be used again.
+    sql = None if stored == column.name else quoted(stored)
+    return replace(column, indexed=indexed, arraysize=arraysize, sql=sql)

@@ -149,3 +149,8 @@ async def test_a_table_that_does_not_come_is_not_waited_for(tmp_path):
                 allowed=LOOPBACK,
                 resolver=resolving("127.0.0.1"),
             )
+
+
+async def test_a_name_that_no_machine_can_have_is_refused(tmp_path):
+    with pytest.raises(BadRequestError, match="could not be fetched"):
+        await fetch(f"http://{'a' * 300}.example/t", tmp_path / "t", largest=1000, deadline=10)
