@@ -174,7 +174,7 @@ async def test_every_form_needs_proof_of_its_page(house: House) -> None:
         found = await client.post(path, data=form)
         if found.status_code == 415:
             # A form that takes files.
-            found = await client.post(path, data=form, files={"table": ("t.csv", b"a\n1\n")})
+            found = await client.post(path, data=form, files={"file": ("t.csv", b"a\n1\n")})
         assert found.status_code == 403, path
     for path in programs:
         found = await client.post(path, json={}, headers={"Origin": "https://evil.example"})
