@@ -158,4 +158,4 @@ def backup(out: Path | None, data: Path | None) -> None:
         return len(saved.tables.problems)
 
     if asyncio.run(save()):
-        raise click.ClickException("Not every published table is saved; see above.")
+        raise click.ClickException("The backup of published tables is not as it should be; see above.")

@@ -259,6 +259,7 @@ async def test_whoever_is_killed_on_the_way_goes_on_the_next_time(
         # A backup in between takes nothing for a former version.
         between = await save_all(new.connection, new.settings)
         assert (between.tables.former, between.tables.kept) == ([], 1)
+        assert "interrupted" in between.tables.problems[0]
         done = await new.restore()
         assert (len(done.restored), len(done.left)) == (2, 1)
         assert await new.contents() == before

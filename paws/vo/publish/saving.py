@@ -114,7 +114,13 @@ async def save_tables(
             except (asyncpg.PostgresError, OSError, PermanentError) as error:
                 log.error("a published table is not in the backup", table=name, error=repr(error))
                 saved.problems.append(f"{name} is not saved: {error or type(error).__name__}")
-    if retire and not (folder / RESTORING).exists():
+    if (folder / RESTORING).exists():
+        log.warning("a rebuild was interrupted: run it again", folder=str(folder))
+        saved.problems.append(
+            f"Tables of {folder} are not all brought back: a rebuild was interrupted. Run `paws rebuild` again; until then"
+            " no file of a former version is removed."
+        )
+    elif retire:
         await asyncio.to_thread(_put_aside, folder, set(stored), clock(), keep_days, saved)
     return saved
 
