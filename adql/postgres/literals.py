@@ -26,7 +26,10 @@ _LONGEST: Final = 4_000_000
 
 def sql_type(meta: Meta) -> str:
     """PostgreSQL's type for values of a type; text for what is written as text."""
-    if meta.kind.geometric or (meta.kind is Kind.ARRAY and meta.datatype in SQL_TYPES):
+    if meta.kind.geometric:
+        # Regions are declared as texts (adql:REGION), and are numbers in the database like all geometries.
+        return f"{SQL_TYPES.get(meta.datatype, 'double precision')}[]"
+    if meta.kind is Kind.ARRAY and meta.datatype in SQL_TYPES:
         return f"{SQL_TYPES[meta.datatype]}[]"
     if meta.kind is Kind.TIMESTAMP:
         return "timestamp"

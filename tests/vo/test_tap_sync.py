@@ -229,3 +229,11 @@ async def test_columns_of_uploads_may_have_names_that_the_database_has_for_its_o
     )
     assert answer.status_code == 200
     assert answer.text.split() == ["ctid,xmin", "6,2"]
+
+
+async def test_null_may_meet_a_region(vo: House):
+    found = await rows(
+        as_program(vo, "lea"),
+        "SELECT 1 AS one, NULL AS place FROM ivoa.obscore UNION SELECT TOP 1 1, s_region FROM ivoa.obscore",
+    )
+    assert sorted(row["place"][:12] for row in found) == ["", "Circle ICRS "]
