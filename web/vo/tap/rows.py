@@ -29,6 +29,8 @@ CHUNK: Final = 5000
 """Rows that are fetched at once."""
 FIRST: Final = 500
 """Rows of the first chunk: most answers are no longer."""
+_ROOM: Final = 50_000_000
+"""Characters of texts in a chunk, about: rows may be wide, as a query may join texts as it likes."""
 SAVEPOINT: Final = "SAVEPOINT before_rows"
 _BACK: Final = "ROLLBACK TO SAVEPOINT before_rows"
 _LIMITS: Final = ("$1::boolean", ".owner_account IS NULL")
@@ -91,6 +93,13 @@ def behind_walls(tables: Iterable[Table]) -> list[Table]:
         else table
         for table in tables
     ]
+
+
+def fitting(found: Sequence[Sequence[Any]]) -> int:
+    """Rows of the next chunk, such that it has room in memory if they are as wide as some of the last one."""
+    some = found[:: max(1, len(found) // 20)]
+    widest = max(sum(len(value) for value in row if isinstance(value, str | list)) for row in some)
+    return max(1, min(CHUNK, _ROOM // (widest + 1)))
 
 
 class _Source(Protocol):
@@ -160,6 +169,6 @@ async def rows(
         yield found
         if len(found) < size or (size == first and first > limit):
             return
-        size = CHUNK
+        size = fitting(found)
         async with allowance.spending():
             found = await source.fetch(size)

@@ -6,7 +6,7 @@ import pytest
 
 from adql.catalogue import Column, Table
 from paws.vo.declared.values import relation_for
-from web.vo.tap.rows import behind_walls, may_fail
+from web.vo.tap.rows import CHUNK, behind_walls, fitting, may_fail
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,9 @@ def test_relations_with_limits_are_worked_out_by_themselves():
     walled, same = behind_walls([seen, public])
     assert walled.relation == f"(SELECT walled.* FROM {seen.relation} AS walled OFFSET 0)"
     assert same is public
+
+
+def test_chunks_of_wide_rows_have_fewer_of_them():
+    assert fitting([(1.0, "name", [1.0, 2.0])] * 500) == CHUNK
+    assert fitting([(1.0, "x" * 100_000)] * 500) < 500
+    assert fitting([("x" * 60_000_000,)]) == 1
