@@ -28,6 +28,8 @@ MOST: Final = 100_000
 """Parts of an expanded query beyond those that its author wrote."""
 _TEXT: Final = 100
 """Characters of a literal that count as one part: texts are joined to longer ones."""
+MOST_TABLES: Final = 60
+"""Tables that are joined in one query, however they are nested: to plan 200 takes seconds."""
 
 
 def check_expansion(query: Query, written: int) -> None:
@@ -51,6 +53,12 @@ def check_expansion(query: Query, written: int) -> None:
             "the query becomes too large when its derived tables are put together",
             suggestion="name columns of inner queries less often, or run it in steps with an upload",
         )
+    common = [measure.joined(one.query) for one in query.common_tables]
+    if max([*common, measure.joined(query.expression)]) > MOST_TABLES:
+        raise AdqlLimitError(
+            f"the query joins more than {MOST_TABLES} tables",
+            suggestion="run it in steps: keep a result, and upload it to the next query",
+        )
 
 
 class _Measure:
@@ -59,10 +67,36 @@ class _Measure:
     def __init__(self) -> None:
         self._parts: dict[int, int] = {}
         self._columns: dict[int, dict[str, int]] = {}
+        self._joined: dict[int, int] = {}
 
     def query(self, node: QueryExpression) -> int:
         """Size of a query with its derived tables; common tables are counted by themselves."""
         return self._of(node.body) + self._of(node.order_by)
+
+    def joined(self, node: object) -> int:
+        """Tables that are planned together: those of derived and common tables, and of subqueries, among them."""
+        if isinstance(node, tuple):
+            return sum(map(self.joined, node))
+        if not dataclasses.is_dataclass(node) or isinstance(node, type):
+            return 0
+        found = self._joined.get(id(node))
+        if found is None:
+            found = self._joined[id(node)] = self._counted(node)
+        return found
+
+    def _counted(self, node: Any) -> int:
+        match node:
+            case ColumnValue():
+                return 0
+            case TableSource():
+                return 1
+            case CommonSource(common=common):
+                return self.joined(common.query)
+            case SetOperation(left=left, right=right):
+                # Queries of a union are planned one after the other.
+                return max(self.joined(left), self.joined(right))
+            case _:
+                return sum(self.joined(getattr(node, name)) for name in _parts_of(node.__class__))
 
     def _of(self, node: object) -> int:
         if isinstance(node, tuple):

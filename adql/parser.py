@@ -130,7 +130,6 @@ class Parser(ValueParser):
                 "send one query at a time",
             )
         hint = {
-            "CROSS": "write a comma between the tables",
             ")": "a parenthesis is closed that was not opened",
         }.get(self.token.key, "")
         if self.tokens[self.index - 1].key == "LIMIT":
@@ -246,6 +245,13 @@ class Parser(ValueParser):
         left = self._table()
         while self.token.key in _JOINS:
             left = self._join(left)
+        if self.token.key == "CROSS":
+            raise AdqlSyntaxError(
+                "there is no CROSS JOIN in ADQL",
+                self.token.position,
+                self.written(self.token),
+                "write a comma between the tables",
+            )
         return left
 
     def _join(self, left: FromItem) -> Join:

@@ -73,3 +73,32 @@ def test_a_query_that_becomes_huge_is_refused(query):
 )
 def test_a_query_that_is_merely_long_is_not(query):
     assert compile_query(query, SKY, "cube").sql
+
+
+def listed(count: int) -> str:
+    return ", ".join(f"sky AS t{number}" for number in range(count))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"SELECT t0.x FROM {listed(61)}",
+        f"SELECT t0.x FROM {listed(40)}, (SELECT t0.x FROM {listed(21)}) AS other",
+        f"WITH a AS (SELECT t0.x FROM {listed(8)}), b AS (SELECT a.x FROM a, a AS c) "
+        "SELECT b.x FROM b, b AS c, b AS d, b AS e",
+        f"SELECT x FROM sky WHERE x IN (SELECT t0.x FROM {listed(60)})",
+        "SELECT t0.x FROM sky AS t0"
+        + "".join(f" JOIN sky AS t{number} ON t0.n = t{number}.n" for number in range(1, 61)),
+    ],
+    ids=["list", "derived", "common", "subquery", "joins"],
+)
+def test_a_query_of_too_many_tables_is_refused(query):
+    with pytest.raises(AdqlLimitError, match="joins more than 60 tables"):
+        compile_query(query, SKY, "cube")
+
+
+@pytest.mark.parametrize(
+    "query", [f"SELECT t0.x FROM {listed(60)}", " UNION ALL ".join(["SELECT x FROM sky"] * 80)]
+)
+def test_a_query_of_many_tables_is_not(query):
+    assert compile_query(query, SKY, "cube").sql
