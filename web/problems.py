@@ -16,7 +16,7 @@ from paws.log import get_logger
 from web.api.models import Problem, ProblemField
 from web.files import OutsideError
 from web.security import SECURITY_HEADERS
-from web.vo.paths import is_vo
+from web.vo.paths import for_programs
 from web.vo.problems import ServiceError, error_response
 
 log = get_logger(__name__)
@@ -89,7 +89,7 @@ def error_handlers(page: Callable[[Request, Problem], Response]) -> dict[Any, Ha
         unforeseen = problem.status >= 500 and not isinstance(error, ProblemError | ServiceError)
         if unforeseen or isinstance(error, OutsideError):
             log.error("request failed", path=request.url.path, error=repr(error), exc_info=error)
-        if is_vo(request.url.path):
+        if for_programs(request.url.path):
             # Where access is open, any page that somebody at this machine looks at would read along.
             readable = request.app.state.web.settings.access != "open"
             return error_response(problem.detail, problem.status, headers, readable=readable)

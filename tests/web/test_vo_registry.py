@@ -56,6 +56,14 @@ async def test_the_registry_names_itself(client):
     assert resource.find("capability/interface/accessURL").text == "http://paws/oai"
 
 
+@pytest.mark.parametrize("path", ["/oai", "/registry.xml"])
+async def test_other_methods_are_refused_without_a_page(client, path):
+    answer = await client.request("PATCH", path)
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["allow"]
+    assert answer.headers["content-type"].startswith("application/x-votable+xml")
+
+
 async def test_all_records_are_listed_and_each_can_be_had(client):
     listed = await oai(client, verb="ListRecords", metadataPrefix="ivo_vor", set="ivo_managed")
     resources = listed.findall(f".//{RI}Resource")
