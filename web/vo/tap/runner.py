@@ -109,7 +109,8 @@ class JobRunner:
     async def _hold(self) -> None:
         """Say again and again that we are alive; give up what is ours no more."""
         while True:
-            await asyncio.sleep(self._settings.tap_lease / 3)
+            # Often: a job that another process aborted before its query had a name is found out here alone.
+            await asyncio.sleep(min(self._settings.tap_lease / 3, POLL))
             if not self._tasks:
                 continue
             with suppress(*DATABASE_TROUBLES):
