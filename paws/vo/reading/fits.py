@@ -19,6 +19,8 @@ from paws.vo.reading.types import described, fitted, tidy
 from paws.vo.reading.votable_head import read_head
 
 _BATCH: Final = 50_000
+_BROKEN: Final = "The FITS file is damaged: its table cannot be read."
+"""Over a damaged file astropy raises nearly anything, in words for its developers."""
 _KEYWORDS: Final = {
     "unit": "TUNIT",
     "ucd": "TUCD",
@@ -49,7 +51,7 @@ def open_fits(file: IO[bytes], limits: Limits) -> TableSource:
     except (TableFileError, TableTooLargeError):
         raise
     except Exception as error:
-        raise _broken(error) from error
+        raise TableFileError(_BROKEN) from error
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start in range(0, rows, _BATCH):
@@ -59,18 +61,13 @@ def open_fits(file: IO[bytes], limits: Limits) -> TableSource:
                     part = table.data[start : start + _BATCH]
                     cells = [_cells(part, place, table.columns[place]) for place in range(len(columns))]
             except Exception as error:
-                raise _broken(error) from error
+                raise TableFileError(_BROKEN) from error
             arrays = [fitted(values, column) for values, column in zip(cells, columns, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, [str(place) for place in range(len(columns))])
 
     return TableSource(
         columns, batches, limits, name=str(table.name or "")[:200], rows=rows, close=hdus.close
     )
-
-
-def _broken(error: Exception) -> TableFileError:
-    # astropy raises nearly anything over a damaged file.
-    return TableFileError(f"The FITS file is damaged: {str(error)[:200] or type(error).__name__}")
 
 
 def _checked(table: Any, file: IO[bytes], limits: Limits) -> int:

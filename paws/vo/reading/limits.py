@@ -13,6 +13,28 @@ class TableFileError(InvalidInputError):
     code = "table_file"
 
 
+class BadCellError(TableFileError):
+    """A cell does not fit its column.
+
+    Parameters
+    ----------
+    name
+        Of the column.
+    row
+        From 0, among the rows that were looked at; `behind` tells of those before them.
+    what
+        What is wrong with it.
+    """
+
+    def __init__(self, name: str, row: int, what: str) -> None:
+        super().__init__(f"Column {name[:80]!r}, row {row + 1}: {what}.", column=name)
+        self.name, self.row, self.what = name, row, what
+
+    def behind(self, rows: int) -> BadCellError:
+        """The same where other rows came before."""
+        return BadCellError(self.name, self.row + rows, self.what)
+
+
 class TableTooLargeError(TableFileError):
     """A table is larger than it may be. The message names the limit."""
 

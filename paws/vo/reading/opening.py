@@ -32,6 +32,9 @@ _OPENERS: Final[dict[str, _Opener]] = {
 }
 
 
+_WIDE: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
 def open_table(path: Path, hint: str = "", limits: Limits | None = None) -> TableSource:
     """Open a file as a table. Blocks; call it in a thread.
 
@@ -82,7 +85,10 @@ def _kind(beginning: bytes, hint: str) -> str:
         return "Parquet"
     if beginning.startswith(b"SIMPLE  ="):
         return "FITS"
-    wide = beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"<\0", b"\0<"))
+    text = beginning[2:].replace(b"\0", b"").lstrip()
+    if beginning.startswith(_WIDE) and not text.startswith(b"<"):
+        raise TableFileError("The file is text in UTF-16; save it in UTF-8.")
+    wide = beginning.startswith((*_WIDE, b"<\0", b"\0<"))
     if wide or beginning.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
         return "VOTable"
     if hinted is not None and hinted != "text":

@@ -41,7 +41,7 @@ def open_parquet(file: IO[bytes], limits: Limits) -> TableSource:
         reader = parquet.ParquetFile(file, read_dictionary=texts)
         metadata = reader.metadata
     except _BROKEN as error:
-        raise TableFileError(f"The Parquet file cannot be read: {str(error)[:200]}") from error
+        raise TableFileError("The Parquet file cannot be read: it is damaged or cut off.") from error
     schema = reader.schema_arrow
     limits.check_columns(len(schema))
     limits.check_rows(metadata.num_rows)
@@ -61,7 +61,7 @@ def open_parquet(file: IO[bytes], limits: Limits) -> TableSource:
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, [str(place) for place in range(len(columns))])
         except _BROKEN as error:
-            raise TableFileError(f"The Parquet file is damaged: {str(error)[:200]}") from error
+            raise TableFileError("The Parquet file is damaged: its rows cannot be read.") from error
 
     return TableSource(columns, batches, limits, description=description, rows=metadata.num_rows)
 

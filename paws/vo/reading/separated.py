@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as python_csv
 import mmap
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
@@ -25,6 +26,7 @@ _NULLS: Final = ["", "NULL", "null", "NaN", "nan", "-nan", "NA", "N/A", "n/a", "
 _BATCH: Final = 100_000
 _BLOCK: Final = 4_000_000
 _ECSV: Final = "%ECSV"
+_UNEVEN: Final = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -45,8 +47,9 @@ def open_separated(file: IO[bytes], limits: Limits) -> TableSource:
         # Arrow's buffer keeps the map alive, and the map the file's bytes.
         table = _read(pa.py_buffer(whole).slice(start), len(names), delimiter, limits)
     except pa.ArrowException as error:
-        reason = str(error).splitlines()[0][:200]
-        raise TableFileError(f"The file cannot be read as separated values: {reason}") from error
+        raise TableFileError(
+            f"The file cannot be read as separated values: {_reason(str(error))}."
+        ) from error
     limits.check_rows(table.num_rows)
     columns = tuple(
         completed(described(name, field.type), entries.get(name, {}))
@@ -63,6 +66,15 @@ def open_separated(file: IO[bytes], limits: Limits) -> TableSource:
             yield pa.RecordBatch.from_arrays(arrays, batch.schema.names)
 
     return TableSource(columns, batches, limits, rows=table.num_rows)
+
+
+def _reason(words: str) -> str:
+    """What is wrong with rows, from what Arrow says."""
+    uneven = _UNEVEN.search(words)
+    if uneven is None:
+        return "where a row ends cannot be told; is a quote not closed?"
+    row, columns, cells = uneven.groups()
+    return f"row {row} has {cells} cells, where there are {columns} columns"
 
 
 def _value(values: pa.Array, column: Column) -> pa.Array:
@@ -114,7 +126,9 @@ def _first_line(text: str, delimiter: str) -> tuple[list[str], int]:
     try:
         cells = next((cells for cells in python_csv.reader(lines(), delimiter=delimiter) if cells), [])
     except python_csv.Error as error:
-        raise TableFileError(f"The line of names cannot be read: {error}.") from error
+        raise TableFileError(
+            "The line of names cannot be read: a quote is not closed, or a name is too long."
+        ) from error
     if not cells:
         raise TableFileError("The file holds no line of names.")
     return cells, read

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from adql.catalogue import Column
 from paws.vo.reading.copying import HEADER, TRAILER, encode
-from paws.vo.reading.limits import Limits
+from paws.vo.reading.limits import BadCellError, Limits
 from paws.vo.reading.types import postgres_type
 
 _ROWS_AT_ONCE = 20_000
@@ -66,11 +66,21 @@ class TableSource:
             If there are more rows than may be.
         """
         rows = 0
-        for batch in self.batches():
+        for batch in self._numbered():
             rows += batch.num_rows
             self.limits.check_rows(rows)
             for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
                 yield batch.slice(start, _ROWS_AT_ONCE)
+
+    def _numbered(self) -> Iterator[pa.RecordBatch]:
+        """Batches, whose errors tell the row in the file."""
+        rows = 0
+        try:
+            for batch in self.batches():
+                yield batch
+                rows += batch.num_rows
+        except BadCellError as error:
+            raise error.behind(rows) from error
 
     def copy_chunks(self) -> Iterator[bytes]:
         """All rows as PostgreSQL's binary COPY takes them (``copy_to_table(source=..., format="binary")``)."""

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from adql.catalogue import Column
 from adql.postgres.literals import SQL_TYPES
+from paws.vo.reading.cell_errors import FAILURES, check_counts, not_read
 from paws.vo.reading.limits import TableFileError
 
 _ARROW: Final = {
@@ -145,41 +146,39 @@ def fitted(values: pa.Array, column: Column) -> pa.Array:
     Raises
     ------
     TableFileError
-        If a value does not fit: a number too large for whole numbers, a text that is no time.
+        If a value does not fit: a number too large for whole numbers, a text that is no time, a point of three
+        numbers.
     """
-    wanted = arrow_type(column)
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     try:
-        array = _plain(values)
-        if is_text(column):
-            return parsed_times(array, column) if is_time(column) else _as_text(array)
-        if is_array(column):
-            lists = _as_list(array, wanted)
-            return _without_lost_shapes(lists) if column.xtype in SHAPES else lists
-        if not array.type.equals(wanted):
-            array = array.cast(wanted)
-        return pc.if_else(pc.is_nan(array), None, array) if _has_nan(array) else array
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowNotImplementedError,
-        pa.ArrowTypeError,
-        ValueError,
-        OverflowError,
-    ) as problem:
-        reason = str(problem).splitlines()[0][:200]
-        raise TableFileError(
-            f"Column {column.name!r} cannot be read as {column.datatype}: {reason}", column=column.name
-        ) from problem
+        return _fitted(whole, column)
+    except FAILURES as problem:
+        raise not_read(whole, lambda part: _fitted(part, column), column, told(column)) from problem
+
+
+def told(column: Column) -> str:
+    """What a cell of a column is, for people."""
+    return "time (ISO 8601)" if is_time(column) else column.datatype
+
+
+def _fitted(values: pa.Array, column: Column) -> pa.Array:
+    wanted = arrow_type(column)
+    array = values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
+    if is_text(column):
+        return parsed_times(array, column) if is_time(column) else _as_text(array)
+    if is_array(column):
+        lists = _as_list(array, wanted)
+        if column.xtype in SHAPES:
+            lists = _without_lost_shapes(lists)
+        check_counts(lists, column)
+        return lists
+    if not array.type.equals(wanted):
+        array = array.cast(wanted)
+    return pc.if_else(pc.is_nan(array), None, array) if _has_nan(array) else array
 
 
 def _has_nan(array: pa.Array) -> bool:
     return bool(pa.types.is_floating(array.type)) and bool(pc.any(pc.is_nan(array)).as_py())
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    if isinstance(array, pa.DictionaryArray):
-        return array.dictionary_decode()
-    return array
 
 
 def _as_text(array: pa.Array) -> pa.Array:

@@ -61,9 +61,12 @@ def _unpacked(file: IO[bytes], folder: Path, limits: Limits) -> IO[bytes]:
                 target.write(piece)
         target.seek(0)
         return target
-    except (OSError, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         target.close()
-        raise TableFileError(f"The file is packed by gzip and damaged: {error}.") from error
+        raise TableFileError("The file is packed by gzip and damaged, or cut off.") from error
+    except OSError as error:
+        target.close()
+        raise TableFileError(f"The file cannot be unpacked: {error.strerror}.") from error
     except BaseException:
         target.close()
         raise
@@ -88,7 +91,9 @@ def mapped(file: IO[bytes], limits: Limits) -> tuple[Any, Callable[[], None]]:
         limits.check_unpacked(2 * len(whole))
         text = whole[:].decode(encoding)
     except (LookupError, UnicodeDecodeError) as error:
-        raise TableFileError(f"The file says it is in {encoding}, and is not: {error}.") from error
+        raise TableFileError(
+            f"The file says it is in {encoding}, and cannot be read so; save it in UTF-8."
+        ) from error
     finally:
         whole.close()
     return _DECLARATION.sub("", text.removeprefix("\ufeff")).encode(errors="replace"), lambda: None

@@ -120,7 +120,7 @@ def _decoded(data: Any, start: int) -> Iterator[bytes]:
         try:
             yield a2b_base64(text[:whole], strict_mode=True)
         except Base64Error as error:
-            raise TableFileError(f"The rows of the VOTable are no sound base64: {error}.") from error
+            raise TableFileError("The rows of the VOTable are no sound base64.") from error
     if left:
         raise TableFileError(_BROKEN)
 

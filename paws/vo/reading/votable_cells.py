@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from paws.vo.reading.limits import TableFileError
+from paws.vo.reading.cell_errors import FAILURES, not_read
 from paws.vo.reading.types import fitted, is_array, is_text
 from paws.vo.reading.votable_head import Field
 
@@ -33,25 +33,28 @@ def text_column(values: pa.Array, field: Field) -> pa.Array:
     TableFileError
         If a cell does not fit the column.
     """
-    column = field.column
-    if is_text(column):
-        return fitted(_restored(values), column)
+    if is_text(field.column):
+        return fitted(_restored(values), field.column)
     try:
-        if not pa.types.is_large_string(values.type):
-            return fitted(without_null(values, field), column)
-        trimmed = pc.utf8_trim_whitespace(values)
-        if field.null is not None:
-            trimmed = pc.if_else(pc.equal(trimmed, field.null.strip()), None, trimmed)
-        if is_array(column):
-            return fitted(_arrays(trimmed, field), column)
-        if field.datatype in ("boolean", "bit"):
-            return _booleans(trimmed)
-        return fitted(_numbers(trimmed, field), column)
-    except (ValueError, OverflowError, pa.ArrowException) as problem:
-        reason = str(problem).splitlines()[0][:200]
-        raise TableFileError(
-            f"Column {column.name!r} holds a cell that is no {field.datatype}: {reason}."
+        return _converted(values, field)
+    except FAILURES as problem:
+        raise not_read(
+            values, lambda part: _converted(part, field), field.column, field.datatype
         ) from problem
+
+
+def _converted(values: pa.Array, field: Field) -> pa.Array:
+    column = field.column
+    if not pa.types.is_large_string(values.type):
+        return fitted(without_null(values, field), column)
+    trimmed = pc.utf8_trim_whitespace(values)
+    if field.null is not None:
+        trimmed = pc.if_else(pc.equal(trimmed, field.null.strip()), None, trimmed)
+    if is_array(column):
+        return fitted(_arrays(trimmed, field), column)
+    if field.datatype in ("boolean", "bit"):
+        return _booleans(trimmed)
+    return fitted(_numbers(trimmed, field), column)
 
 
 def _restored(values: pa.Array) -> pa.Array:

@@ -215,5 +215,6 @@ def read_head(data: Any, limits: Limits) -> Head:
     except expat.ExpatError as error:
         raise TableFileError(f"The VOTable is no sound XML: {error}.") from error
     except (LookupError, ValueError) as error:
-        raise TableFileError(f"The VOTable cannot be read: {error}.") from error
+        # Python's expat takes encodings of one byte a letter, and fails over all others.
+        raise TableFileError("The VOTable is in an encoding that is not read; save it in UTF-8.") from error
     raise TableFileError("The VOTable holds no table.")

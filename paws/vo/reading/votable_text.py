@@ -200,7 +200,9 @@ def _batch(separated: bytes, fields: list[Field], limits: Limits) -> pa.RecordBa
         try:
             table = _read(separated, fields, typed=False)
         except pa.ArrowException as error:
-            raise TableFileError(f"The rows of the VOTable cannot be read: {str(error)[:200]}") from error
+            raise TableFileError(
+                "The rows of the VOTable cannot be read: their cells cannot be told apart."
+            ) from error
     columns = [
         text_column(values.combine_chunks(), field)
         for values, field in zip(table.columns, fields, strict=True)

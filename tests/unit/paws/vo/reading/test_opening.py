@@ -258,7 +258,9 @@ def test_what_dictionaries_of_parquet_hide_is_bounded(tmp_path):
         (b"PAR1", "", "cannot be read"),
         (b"SIMPLE  =                    T", "", "FITS"),
         (b"<html></html>", "", "begins with <html>"),
-        (b"a,b\n1,2\n3\n", "", "separated values"),
+        (b"a,b\n1,2\n3\n", "", "separated values: row 2 has 1 cells, where there are 2 columns"),
+        (b'a,b\n"1,2\n', "", "separated values"),
+        ("a,b\n1,2\n".encode("utf-16"), "", "UTF-16; save it in UTF-8"),
     ],
 )
 def test_what_is_no_table_is_refused_in_words(tmp_path, content, hint, message):

@@ -96,6 +96,15 @@ def test_types_of_cells(tmp_path):
     assert second == (None,) * 7
 
 
+POINT = '<FIELD name="p" datatype="double" arraysize="2" xtype="point"/>'
+
+
+def test_rows_are_counted_over_the_whole_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("paws.vo.reading.votable_text._SLICE", 500)
+    with pytest.raises(TableFileError, match="row 101: 'many' is no int"):
+        read(tmp_path, table(row(1, 2, "a") * 100 + row("many", 2, "a")))
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -109,9 +118,10 @@ def test_types_of_cells(tmp_path):
         (table(row(1, 2, "a"))[:-60], "middle of its rows"),
         (table(row(1, 2)), "Row 1 of the VOTable has 2 cells, where there are 3"),
         (table(row(1, 2, "a") + row(1, 2, "a", "b")), "Row 2 of the VOTable has 4 cells"),
-        (table(row("many", 2, "a")), "Column 'n' holds a cell that is no int"),
-        (table(row(2**31, 2, "a")), "Column 'n' cannot be read as int"),
-        (table(row(1, "1,5", "a")), "Column 'x' holds a cell that is no double"),
+        (table(row("many", 2, "a")), "Column 'n', row 1: 'many' is no int"),
+        (table(row(2**31, 2, "a")), "Column 'n', row 1: 2147483648 is no int"),
+        (table(row(1, 2, "a") * 3 + row(10**30, 2, "a")), f"Column 'n', row 4: '{10**30}' is no int"),
+        (table(row(1, "1,5", "a")), "Column 'x', row 1: '1,5' is no double"),
         (table(row(1, 2, "a\x1fb")), "control characters"),
         (table("<B>1</B>"), "stands <B>"),
         (table('<TR><TD encoding="base64">MQ==</TD><TD>1</TD><TD>a</TD></TR>'), "encoded one by one"),
@@ -122,6 +132,21 @@ def test_types_of_cells(tmp_path):
             "Column 't'",
         ),
         (table("", head='<?xml version="1.0" encoding="klingon"?><VOTABLE'), "klingon"),
+        (table("", head='<?xml version="1.0" encoding="hex"?><VOTABLE'), "in hex, and cannot be read so"),
+        (
+            table(row("1 2") + row("") + row("1 2 3"), POINT),
+            "Column 'p', row 3: a point has 2 numbers; here are 3",
+        ),
+        (table(row("1"), POINT), "Column 'p', row 1: a point has 2 numbers; here are 1"),
+        (table(row("1 2"), POINT.replace("point", "circle").replace("2", "3")), "a circle has 3 numbers"),
+        (
+            table(row("1 2 3 4 5 6 7"), POINT.replace("point", "polygon").replace("2", "*")),
+            "a polygon has 6, 8",
+        ),
+        (
+            table(row("1 2 3"), '<FIELD name="c" datatype="int" arraysize="2x2"/>'),
+            "a cell of it has 4 numbers",
+        ),
         (
             table("", head='<?xml version="1.0" encoding="ascii"?><VOTABLE')
             .encode()
