@@ -219,8 +219,8 @@ async def claim(pool: Pool, settings: Settings, worker: str, now: datetime) -> J
             SELECT j.job_id FROM tap_job j LEFT JOIN working w USING (asker)
             WHERE (j.phase = 'QUEUED' OR (j.phase = 'EXECUTING' AND j.lease_until < now()))
                 AND coalesce(w.n, 0) < $1 AND coalesce((SELECT sum(n) FROM working), 0) < $2
-            ORDER BY coalesce(w.n, 0), j.queued_at LIMIT 1
-            """,
+            ORDER BY coalesce(w.n, 0), j.queued_at LIMIT 1 FOR UPDATE OF j SKIP LOCKED
+            """,  # held from here on: one that is just being aborted or destroyed would come back to life
             *(settings.tap_async_per_user, settings.tap_async_at_once),
         )
         if row is None:

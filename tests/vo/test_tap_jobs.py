@@ -285,6 +285,22 @@ async def test_what_comes_late_from_a_process_that_was_given_up_changes_nothing(
     assert (await lea.get(f"{path}/phase")).text == "COMPLETED"
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE tap_job SET phase = 'ABORTED' WHERE job_id = $1", "DELETE FROM tap_job WHERE job_id = $1"],
+)
+async def test_a_job_that_is_just_being_aborted_is_not_taken(vo: House, change: str):
+    path = await create(as_program(vo, "lea"))
+    job_id = path.rsplit("/", 1)[-1]
+    await store.change_phase(vo.pool, job_id, Phase.PENDING, Phase.QUEUED, vo.clock())
+    async with vo.pool.acquire() as other, other.transaction():
+        await other.execute(change, job_id)
+        taken = await asyncio.wait_for(store.claim(vo.pool, vo.settings, "another", vo.clock()), 10)
+        assert taken is None
+    assert await store.claim(vo.pool, vo.settings, "another", vo.clock()) is None
+    assert await vo.pool.fetchval("SELECT phase FROM tap_job WHERE job_id = $1", job_id) in (None, "ABORTED")
+
+
 async def test_a_process_that_ends_hands_its_jobs_back(vo: House):
     root = as_program(vo, "root")
     path = await create(root, QUERY=ENDLESS)
