@@ -27,6 +27,8 @@ ROLE: Final = "paws_tap"
 _LONG_QUERY: Final = 20_000
 """Characters of a query that is compiled beside other requests."""
 _END_DEADLINE: Final = 5.0
+_GONE_AFTER: Final = "2s"
+"""How often PostgreSQL looks whether we are still there while it works on a query."""
 
 Load = Callable[[Connection, Backend], Awaitable[Sequence[Table]]]
 """Brings uploads into tables of the transaction, and describes them."""
@@ -223,6 +225,8 @@ class QueryDesk:
                 "max_parallel_workers_per_gather": "0",
                 "standard_conforming_strings": "on",
                 "search_path": "public, pg_catalog",
+                # Else the queries of a process that was killed go on beside those of its successor.
+                "client_connection_check_interval": _GONE_AFTER,
                 "idle_in_transaction_session_timeout": str(int(settings.tap_answer_timeout * 1000)),
             },
         )
