@@ -63,7 +63,8 @@ def ask_phase(current: Phase, wanted: str) -> Change:
             if current.is_final:
                 return Change(None)
             return Change(Phase.ABORTED)
-    return Change(None, f"PHASE may be RUN or ABORT, not {wanted[:40]!r}.")
+        case _:
+            return Change(None, f"PHASE may be RUN or ABORT, not {wanted[:40]!r}.")
 
 
 def refuse_setting(current: Phase, name: str) -> str | None:
