@@ -231,6 +231,20 @@ async def test_columns_of_uploads_may_have_names_that_the_database_has_for_its_o
     assert answer.text.split() == ["ctid,xmin", "6,2"]
 
 
+async def test_a_point_of_three_numbers_is_refused_with_its_place(vo: House):
+    table = (
+        '<VOTABLE><RESOURCE><TABLE><FIELD name="p" datatype="double" arraysize="2" xtype="point"/><DATA><TABLEDATA>'
+        "<TR><TD>1 2</TD></TR><TR><TD>1 2 3</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    answer = await as_program(vo).post(
+        "/tap/sync",
+        data={**ADQL, "QUERY": "SELECT * FROM TAP_UPLOAD.t", "UPLOAD": "t,param:t"},
+        files={"t": ("t.vot", table.encode())},
+    )
+    assert answer.status_code == 400
+    assert "UPLOAD t: Column 'p', row 2: a point has 2 numbers; here are 3." in answer.text
+
+
 async def test_null_may_meet_a_region(vo: House):
     found = await rows(
         as_program(vo, "lea"),
