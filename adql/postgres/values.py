@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _LARGEST: Final = {"smallint": "32767", "integer": "2147483647", "bigint": "9.2e18"}
 """What a cast to an integer must not exceed."""
 
+_FITS: Final = {"POINT": "= 2", "CIRCLE": "= 3", "POLYGON": ">= 6"}
+"""How many numbers a geometry has."""
+
 _LONGEST: Final = 2**31 - 1
 """Characters that PostgreSQL can count."""
 
@@ -167,5 +170,13 @@ def _cast(writer: Writer, expression: Cast) -> str:
 
 def _cast_to_geometry(writer: Writer, expression: Cast) -> str:
     sql = operand(writer, expression.operand, "double precision[]")
-    # DALI writes geometries as numbers parted by spaces.
-    return f"adql_region(({sql})::text)" if expression.operand.meta.kind is Kind.STRING else sql
+    if expression.operand.meta.kind is not Kind.STRING:
+        return sql
+    # DALI writes geometries as numbers parted by spaces; a text of another kind of region is none of this kind.
+    region, fits = f"adql_region(({sql})::text)", _FITS[expression.target]
+    if isinstance(expression.operand, Constant):
+        return f"(CASE WHEN cardinality({region}) {fits} THEN {region} END)"
+    # Worked out once: casts within casts would double with every level.
+    return (
+        f"(SELECT cast_1.r FROM (SELECT {region} AS r OFFSET 0) AS cast_1 WHERE cardinality(cast_1.r) {fits})"  # noqa: S608 - ours
+    )
