@@ -301,6 +301,19 @@ async def test_a_job_that_is_just_being_aborted_is_not_taken(vo: House, change: 
     assert await vo.pool.fetchval("SELECT phase FROM tap_job WHERE job_id = $1", job_id) in (None, "ABORTED")
 
 
+async def test_a_job_whose_folder_was_removed_while_it_ran_says_so(vo: House):
+    lea = as_program(vo, "lea")
+    path = await create(lea)
+    job_id = path.rsplit("/", 1)[-1]
+    await store.change_phase(vo.pool, job_id, Phase.PENDING, Phase.QUEUED, vo.clock())
+    runner = another_process(vo)
+    job = await store.claim(vo.pool, vo.settings, runner.worker, vo.clock())
+    part = job_folder(vo.settings, job_id) / "part.1"
+    await runner._keep(job, part, store.Result("text/csv", 1, None))
+    assert (await lea.get(f"{path}/phase")).text == "ERROR"
+    assert "removed" in (await lea.get(f"{path}/error")).text
+
+
 async def test_a_process_that_ends_hands_its_jobs_back(vo: House):
     root = as_program(vo, "root")
     path = await create(root, QUERY=ENDLESS)

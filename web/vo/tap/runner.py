@@ -36,6 +36,7 @@ POLL: Final = 2.0
 """Seconds between looks for jobs that another process took on, or left."""
 _BUFFER: Final = 1_000_000
 _GONE: Final = "The account of this job is not there any more, or may not sign in."
+_REMOVED: Final = "The folder of this job was removed while it ran. Make a new job."
 _KILLED: Final = (
     f"The process that ran this job ended {MOST_ATTEMPTS} times before it was done. "
     "Ask for less at once, or tell the operators."
@@ -149,16 +150,25 @@ class JobRunner:
                     self._pool(), job, "Something unexpected went wrong; the log has it.", self._clock()
                 )
             else:
-                # Named by the attempt: should somebody else have taken it over, theirs is another file.
-                whole = store.result_file(self._settings, job)
-                part.replace(whole)
-                if not await store.complete(self._pool(), job, result, self._clock()):
-                    whole.unlink(missing_ok=True)
+                await self._keep(job, part, result)
         except DATABASE_TROUBLES as error:
             # Its lease ends, and it is taken up again.
             log.error("a job's end could not be noted", job=job.job_id, error=repr(error))
         finally:
             part.unlink(missing_ok=True)
+
+    async def _keep(self, job: Job, part: Path, result: Result) -> None:
+        """Keep the result of a job, if it is still wanted."""
+        # Named by the attempt: should somebody else have taken it over, theirs is another file.
+        whole = store.result_file(self._settings, job)
+        try:
+            await asyncio.to_thread(part.replace, whole)
+        except FileNotFoundError:
+            # The job was destroyed with its folder, and this is noted nowhere; or somebody removed the folder alone.
+            await store.fail(self._pool(), job, _REMOVED, self._clock())
+            return
+        if not await store.complete(self._pool(), job, result, self._clock()):
+            whole.unlink(missing_ok=True)
 
     async def _make(self, job: Job, folder: Path, part: Path) -> Result:
         """Write the result of a job into a file."""
