@@ -158,6 +158,7 @@ async def everybody_can_use_it(page: Any, axe: str) -> None:  # noqa: F811 - the
         assert await page.evaluate(_FOUND) == [], look
     for width in (360, 1280, 3840):
         await page.set_viewport_size({"width": width, "height": 900})
+        await expect(page.locator("#offers")).to_be_hidden()  # it stood where the caret was
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
 
 

@@ -1,7 +1,7 @@
 """Tests on several processes: which of them belong together, and in which order they are begun.
 
-Light tests are spread module by module. Tests of whole systems (a broker, a database, a worker and runners each)
-come last, all in one process: nothing else computes while they race against the clock.
+Light tests are spread module by module. Tests of whole systems (a broker, a database, a worker and runners each) come
+last, in two processes: they wait more than they compute, and nothing else computes while they race against the clock.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from xdist.scheduler import LoadScopeScheduling
 
 #: A night reduced once serves every test of the folder.
 TOGETHER = ("tests/unit/quicklook", "tests/browser/explorer")
-SYSTEMS = ("tests/e2e", "tests/containers", "tests/chaos")
+SYSTEMS = {"tests/e2e": "nights", "tests/containers": "disturbed nights", "tests/chaos": "disturbed nights"}
 
 
 def scope_of(nodeid: str) -> str:
     """Name of the group whose tests run in the same process."""
     module = nodeid.split("::", 1)[0]
     folders = {str(folder) for folder in PurePosixPath(module).parents}
-    if folders & {*SYSTEMS}:
-        return "whole systems"
-    return next((folder for folder in TOGETHER if folder in folders), module)
+    system = next((SYSTEMS[folder] for folder in sorted(folders) if folder in SYSTEMS), None)
+    return system or next((folder for folder in TOGETHER if folder in folders), module)
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
@@ -30,7 +29,9 @@ def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
 
     def rank(item: pytest.Item) -> int:
         scope = scope_of(item.nodeid)
-        return 0 if scope in TOGETHER else 2 if scope == "whole systems" else 1
+        if scope in SYSTEMS.values():
+            return 2 if scope == "nights" else 3
+        return 0 if scope in TOGETHER else 1
 
     return sorted(items, key=rank)
 
