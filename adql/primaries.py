@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from adql.cursor import SUBQUERY, Cursor
 from adql.errors import AdqlSyntaxError
@@ -25,6 +25,9 @@ from adql.tree import (
     String,
     When,
 )
+
+if TYPE_CHECKING:
+    from adql.tree import AggregateName
 
 _AGGREGATES: Final = frozenset({"COUNT", "MIN", "MAX", "AVG", "SUM"})
 _TARGETS: Final = frozenset(
@@ -185,7 +188,7 @@ class PrimaryParser(Cursor):
             argument = self.expression()
             self.expect(")")
         self._clause = ""
-        return Aggregate(token.key, argument, distinct, position=token.position)  # type: ignore[arg-type]  # one of _AGGREGATES
+        return Aggregate(cast("AggregateName", token.key), argument, distinct, position=token.position)
 
     def _cast(self) -> Cast:
         start = self.advance()

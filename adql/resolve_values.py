@@ -304,9 +304,10 @@ class ValueResolver(ABC):
         branches = []
         for branch in node.branches:
             test = branch.test
-            if node.operand is not None:
-                test = tree.Comparison("=", node.operand, test, position=branch.position)  # type: ignore[arg-type]  # a value, as the parser saw to
-            branches.append((self.condition(test, scope), self.expression(branch.result, scope)))  # type: ignore[arg-type]  # a condition now
+            if isinstance(test, tree.Expression):
+                assert node.operand is not None, "values stand after CASE operand alone"
+                test = tree.Comparison("=", node.operand, test, position=branch.position)
+            branches.append((self.condition(test, scope), self.expression(branch.result, scope)))
         otherwise = self.expression(node.otherwise, scope) if node.otherwise is not None else None
         results = [result for _, result in branches] + ([otherwise] if otherwise is not None else [])
         try:

@@ -195,14 +195,13 @@ def _case(node: Case) -> str:
     parts = ["CASE"]
     if node.operand is not None:
         parts.append(_expression(node.operand))
-    parts += [f"WHEN {_test(branch, node)} THEN {_expression(branch.result)}" for branch in node.branches]
+    parts += [f"WHEN {_test(branch)} THEN {_expression(branch.result)}" for branch in node.branches]
     if node.otherwise is not None:
         parts.append(f"ELSE {_expression(node.otherwise)}")
     return " ".join([*parts, "END"])
 
 
-def _test(branch: When, node: Case) -> str:
-    # The parser sees to it: values after CASE operand, conditions after CASE alone.
-    if node.operand is None:
-        return _condition(branch.test)  # type: ignore[arg-type]  # a condition
-    return _expression(branch.test)  # type: ignore[arg-type]  # a value
+def _test(branch: When) -> str:
+    if isinstance(branch.test, Expression):
+        return _expression(branch.test)
+    return _condition(branch.test)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 JoinKind: TypeAlias = Literal["INNER", "LEFT", "RIGHT", "FULL"]
+AggregateName: TypeAlias = Literal["COUNT", "MIN", "MAX", "AVG", "SUM"]
 SetOperator: TypeAlias = Literal["UNION", "EXCEPT", "INTERSECT"]
 ComparisonOperator: TypeAlias = Literal["=", "<>", "<", "<=", ">", ">="]
 """`!=` is read as `<>`."""
@@ -105,7 +106,7 @@ class Call(Node):
 class Aggregate(Node):
     """COUNT, MIN, MAX, AVG or SUM; no argument means `COUNT(*)`."""
 
-    name: Literal["COUNT", "MIN", "MAX", "AVG", "SUM"]
+    name: AggregateName
     argument: Expression | None
     distinct: bool = False
 

@@ -208,11 +208,14 @@ def _scaled_distance(expression: Arithmetic) -> tuple[Call, float] | None:
     if expression.operator != "*":
         return None
     for call, factor in ((expression.left, expression.right), (expression.right, expression.left)):
-        is_factor = (
-            isinstance(factor, Constant) and isinstance(factor.value, int | float) and 0 < factor.value < 1e9
-        )
-        if isinstance(call, Call) and call.name == "DISTANCE" and is_factor:
-            return call, float(factor.value)  # type: ignore[union-attr, arg-type]  # as `is_factor` says
+        number = factor.value if isinstance(factor, Constant) else None
+        if (
+            isinstance(call, Call)
+            and call.name == "DISTANCE"
+            and isinstance(number, int | float)
+            and 0 < number < 1e9
+        ):
+            return call, float(number)
     return None
 
 

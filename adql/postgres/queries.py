@@ -13,6 +13,7 @@ from adql.typed import (
     Comparison,
     Condition,
     Constant,
+    Expression,
     FromItem,
     Join,
     Kind,
@@ -134,13 +135,13 @@ def _output(writer: Writer, output: Output, like: Output | None) -> str:
     return sql
 
 
-def _order_term(writer: Writer, term: object) -> str:
+def _order_term(writer: Writer, term: Expression | OutputNumber) -> str:
     if isinstance(term, OutputNumber):
         return str(term.number)
     if isinstance(term, Constant):
         # A bare number would be that of a column.
         return f"({writer.value(term)})::text"
-    return writer.value(term)  # type: ignore[arg-type]  # OutputNumber apart, all terms are expressions
+    return writer.value(term)
 
 
 def _set_operation(writer: Writer, node: SetOperation, *, named: bool) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adql.backend import Backend
-from adql.postgres import literals
+from adql.postgres import conditions, literals, queries, values
 
 if TYPE_CHECKING:
     from adql.typed import Condition, Expression, QueryExpression
@@ -43,7 +43,3 @@ class Writer:
     def query(self, query: QueryExpression) -> str:
         """SQL of a query, whose columns are named by their keys."""
         return queries.query(self, query)
-
-
-# The rooms of the three need the writer, and it needs them: they come in when it is made.
-from adql.postgres import conditions, queries, values  # noqa: E402 - see above

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from adql import AdqlError, parse
 from adql.catalogue import Catalogue, Column, Position, Table
+from adql.resolve import resolve
+from adql.typed import Query
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +46,27 @@ def catalogue() -> Catalogue:
     return Catalogue(
         [objects, spectra, odd, Table("TAP_UPLOAD.mine", (Column("name", "char", "*"),), "mine")]
     )
+
+
+@pytest.fixture
+def resolved(catalogue):
+    def run(text: str) -> Query:
+        try:
+            return resolve(parse(text), catalogue)
+        except AdqlError as error:
+            raise error.located(text) from None
+
+    return run
+
+
+@pytest.fixture
+def outputs(resolved):
+    """The columns of a result, as (name, datatype, unit, UCD)."""
+
+    def run(text: str):
+        return [
+            (one.name, one.meta.datatype, one.meta.unit, one.meta.ucd)
+            for one in resolved(text).expression.outputs
+        ]
+
+    return run

@@ -1,4 +1,4 @@
-"""Any tree that the parser can give, for property tests."""
+"""Any tree that the parser can give, for property tests, and the way into a resolved one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from adql import tree
+from adql import tree, typed
 from adql.words import is_regular
 
 _some = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -212,3 +212,9 @@ def queries(draw: Any) -> tree.Query:
     trees = Trees(draw)
     common = trees.some(lambda: tree.CommonTable(trees.identifier(), trees.query(0)), 0, 1)
     return tree.Query(trees.query(1), common)
+
+
+def select(query: typed.Query) -> typed.Select:
+    """The one SELECT that a resolved query is made of."""
+    assert isinstance(query.expression.body, typed.Select)
+    return query.expression.body
