@@ -16,7 +16,7 @@ import pytest
 from adql.backend import Backend
 from paws.errors import ConfigurationError
 from paws.vo.geometry import index_positions, index_regions, prepare
-from tests.support.postgres import TEMPLATE, DatabaseServer
+from tests.support.postgres import TEMPLATE, DatabaseServer, run_sql
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class GeometryDatabase:
 def made_ready(server: DatabaseServer, backend: Backend, label: str) -> Iterator[GeometryDatabase]:
     """A migrated database for a back end, dropped at the end; skips the test where pgSphere is not installed."""
     name = f"{backend}_{label}_{os.getpid()}"[:60]
-    asyncio.run(_execute(server.url(), f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}'))
+    asyncio.run(run_sql(server, f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}'))
     try:
         url = server.url(name)
         try:
@@ -71,7 +71,7 @@ def made_ready(server: DatabaseServer, backend: Backend, label: str) -> Iterator
         with psycopg.connect(url, autocommit=True) as connection:
             yield GeometryDatabase(backend, url, connection)
     finally:
-        asyncio.run(_execute(server.url(), f'DROP DATABASE "{name}" WITH (FORCE)'))
+        asyncio.run(run_sql(server, f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
 @pytest.fixture(scope="session", params=["cube", "pgsphere"])
@@ -89,7 +89,3 @@ async def _with_connection(url: str, work: Any) -> None:
         await work(connection)
     finally:
         await connection.close()
-
-
-async def _execute(url: str, command: str) -> None:
-    await _with_connection(url, lambda connection: connection.execute(command))

@@ -102,13 +102,13 @@ def database(
         if name.startswith("PAWS_"):
             monkeypatch.delenv(name)
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    asyncio.run(_execute(database_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    asyncio.run(run_sql(database_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
     try:
         yield load_settings(
             data_dir=tmp_path / "data", database_url=database_server.url(name), database_deadline=20.0
         )
     finally:
-        asyncio.run(_execute(database_server, f"DROP DATABASE {name} WITH (FORCE)"))
+        asyncio.run(run_sql(database_server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 def _binaries() -> Path:
@@ -163,7 +163,7 @@ def _await_ready(server: DatabaseServer, process: subprocess.Popen[bytes], log: 
     deadline = time.monotonic() + _START_DEADLINE
     while True:
         try:
-            asyncio.run(_execute(server, "SELECT 1"))
+            asyncio.run(run_sql(server, "SELECT 1"))
             return
         except (OSError, asyncpg.PostgresError) as error:
             if process.poll() is not None or time.monotonic() > deadline:
@@ -171,7 +171,8 @@ def _await_ready(server: DatabaseServer, process: subprocess.Popen[bytes], log: 
             time.sleep(0.05)
 
 
-async def _execute(server: DatabaseServer, command: str) -> None:
+async def run_sql(server: DatabaseServer, command: str) -> None:
+    """Have a server run a command in its first database: what makes and drops other databases, and roles."""
     connection = await asyncpg.connect(server.url(), timeout=10)
     try:
         await connection.execute(command)
@@ -180,7 +181,7 @@ async def _execute(server: DatabaseServer, command: str) -> None:
 
 
 async def _make_template(server: DatabaseServer) -> None:
-    await _execute(server, f"CREATE DATABASE {TEMPLATE}")
+    await run_sql(server, f"CREATE DATABASE {TEMPLATE}")
     connection = await asyncpg.connect(server.url(TEMPLATE), timeout=10)
     try:
         await prepare_connection(connection)

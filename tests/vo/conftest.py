@@ -17,7 +17,7 @@ from paws.accounts import passwords
 from paws.settings import load_settings
 from tests.support.night_rows import write_night
 from tests.support.people import CHEAP, PASSWORD, House, house_of, populate
-from tests.support.postgres import TEMPLATE, DatabaseServer, _execute
+from tests.support.postgres import TEMPLATE, DatabaseServer, run_sql
 from tests.web.conftest import Site
 
 DATABASE = "vo_shared_night"
@@ -26,7 +26,7 @@ DATABASE = "vo_shared_night"
 @pytest.fixture(scope="session")
 def vo_site(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The night, shared by all tests: they read it, and leave jobs behind."""
-    asyncio.run(_execute(database_server, f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}"))
+    asyncio.run(run_sql(database_server, f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}"))
     settings = load_settings(
         data_dir=tmp_path_factory.mktemp("vo") / "data", database_url=database_server.url(DATABASE)
     )

@@ -15,7 +15,7 @@ from paws.database import connect, migrate
 from paws.errors import ConfigurationError
 from paws.settings import Settings
 from paws.vo.geometry import backend_of
-from tests.support.postgres import DatabaseServer, _execute
+from tests.support.postgres import DatabaseServer, run_sql
 from tests.support.stilts import needs_stilts, stilts
 from tests.vo.conftest import DATABASE
 from tests.web.conftest import Site, serving
@@ -30,7 +30,7 @@ pytestmark = needs_stilts
 async def with_pgsphere(vo_site: Site, database_server: DatabaseServer) -> AsyncIterator[Settings]:
     """The same night in a database that searches positions with pgSphere."""
     name = "vo_night_pgsphere"
-    await _execute(database_server, f"CREATE DATABASE {name} TEMPLATE {DATABASE}")
+    await run_sql(database_server, f"CREATE DATABASE {name} TEMPLATE {DATABASE}")
     settings = vo_site.settings.model_copy(
         update={"database_url": SecretStr(database_server.url(name)), "tap_geometry": "pgsphere"}
     )
@@ -45,7 +45,7 @@ async def with_pgsphere(vo_site: Site, database_server: DatabaseServer) -> Async
             await connection.close()
         yield settings
     finally:
-        await _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+        await run_sql(database_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.slow

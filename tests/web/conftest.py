@@ -18,7 +18,7 @@ from paws.accounts import passwords
 from paws.settings import Settings, load_settings
 from tests.support.night_rows import NightRows, write_night
 from tests.support.people import CHEAP, House, house_of, populate
-from tests.support.postgres import TEMPLATE, DatabaseServer, _execute
+from tests.support.postgres import TEMPLATE, DatabaseServer, run_sql
 from web.app import create_app
 from web.server import bind, configure
 
@@ -44,7 +44,7 @@ class Site:
 def site(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The night, shared by all tests that change nothing."""
     name = "web_shared_night"
-    asyncio.run(_execute(database_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    asyncio.run(run_sql(database_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
     settings = load_settings(
         data_dir=tmp_path_factory.mktemp("web") / "data", database_url=database_server.url(name)
     )
@@ -107,7 +107,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Starlette]]:
 @pytest.fixture(scope="session")
 def shared_out(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The night shared out among two proposals, with people: copied by each test that needs it."""
-    asyncio.run(_execute(database_server, f"CREATE DATABASE {HOUSE} TEMPLATE {TEMPLATE}"))
+    asyncio.run(run_sql(database_server, f"CREATE DATABASE {HOUSE} TEMPLATE {TEMPLATE}"))
     settings = load_settings(
         data_dir=tmp_path_factory.mktemp("house") / "data", database_url=database_server.url(HOUSE)
     )
@@ -124,9 +124,9 @@ async def house(
     monkeypatch.setattr(passwords, "_HASHER", CHEAP)
     passwords._hash_of_nothing.cache_clear()
     name = f"{HOUSE}_{next(_houses)}"
-    await _execute(database_server, f"CREATE DATABASE {name} TEMPLATE {HOUSE}")
+    await run_sql(database_server, f"CREATE DATABASE {name} TEMPLATE {HOUSE}")
     settings = shared_out.settings.model_copy(update={"database_url": SecretStr(database_server.url(name))})
     async with house_of(settings, shared_out.rows) as found:
         yield found
     passwords._hash_of_nothing.cache_clear()
-    await _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+    await run_sql(database_server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -19,7 +19,7 @@ from paws.settings import Settings, load_settings
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows, write_night
 from tests.support.people import MY_FIELD
-from tests.support.postgres import TEMPLATE, DatabaseServer, _execute
+from tests.support.postgres import TEMPLATE, DatabaseServer, run_sql
 from tests.web.conftest import Site
 
 FIELD = f"night={NIGHT}&field={MY_FIELD}"
@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 
 def make_shelf(server: DatabaseServer, folder: Path, name: str) -> Site:
     """A database of that name with the night and its raw frames, for the tests of a module that change nothing."""
-    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    asyncio.run(run_sql(server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
     settings = load_settings(data_dir=folder / "data", database_url=server.url(name))
     rows = asyncio.run(write_night(settings, fibres=12, samples=200))
     asyncio.run(write_raw_files(settings, rows, folder / "raw"))

@@ -148,9 +148,9 @@ async def in_database(
 
 def test_database_and_python_agree(database_server: Any, tmp_path_factory: Any, loop: Any) -> None:
     from paws.settings import load_settings
-    from tests.support.postgres import TEMPLATE, _execute
+    from tests.support.postgres import TEMPLATE, run_sql
 
-    asyncio.run(_execute(database_server, f"CREATE DATABASE access_rule TEMPLATE {TEMPLATE}"))
+    asyncio.run(run_sql(database_server, f"CREATE DATABASE access_rule TEMPLATE {TEMPLATE}"))
     chosen = load_settings(database_url=database_server.url("access_rule"))
 
     @settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
@@ -237,9 +237,9 @@ async def test_database_that_is_in_use_is_brought_along(
     from paws import database as paws_database
     from paws.settings import load_settings
     from tests.support.night_rows import write_night
-    from tests.support.postgres import _execute
+    from tests.support.postgres import run_sql
 
-    await _execute(database_server, "CREATE DATABASE access_old")
+    await run_sql(database_server, "CREATE DATABASE access_old")
     chosen = load_settings(database_url=database_server.url("access_old"), data_dir=tmp_path)
     every = paws_database.migrations()
     monkeypatch.setattr(paws_database, "migrations", lambda: every[:1])

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from paws.settings import load_settings
 from tests.support.night_rows import NIGHT, write_night
-from tests.support.postgres import TEMPLATE, DatabaseServer, _execute
+from tests.support.postgres import TEMPLATE, DatabaseServer, run_sql
 from tests.web.conftest import Site, serving
 from web.api.openapi import openapi
 from web.api.table import API
@@ -35,7 +35,7 @@ document = schemathesis.openapi.from_dict(openapi(API))
 @pytest.fixture(scope="module")
 def night(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A night of its own: what is asked here makes requests."""
-    asyncio.run(_execute(database_server, f"CREATE DATABASE web_fuzz TEMPLATE {TEMPLATE}"))
+    asyncio.run(run_sql(database_server, f"CREATE DATABASE web_fuzz TEMPLATE {TEMPLATE}"))
     found = load_settings(
         data_dir=tmp_path_factory.mktemp("fuzz") / "data",
         database_url=database_server.url("web_fuzz"),
