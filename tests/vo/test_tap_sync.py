@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import asyncpg
@@ -102,6 +103,16 @@ async def test_what_is_wrong_with_a_query_is_said_with_its_place(vo: House, quer
     assert [word for word in words if word not in text] == []
     # Nothing of ours: no SQL, no traceback.
     assert not {"$1", "may_see", "Traceback", "asyncpg", '"vo"'} & set(text.split())
+
+
+async def test_advice_on_products_that_are_too_large_helps(vo: House):
+    lea = as_program(vo, "lea")
+    product = "SELECT TOP 1 {} * 2000000000 AS a FROM ivoa.obscore WHERE fibre > 1"
+    answer = await ask(lea, product.format("fibre"))
+    assert answer.status_code == 400
+    (advice,) = re.findall(r"CAST\(x AS [A-Z ]+\)", told(answer))
+    (found,) = await rows(lea, product.format(advice.replace("x", "fibre")))
+    assert float(found["a"]) >= 4e9
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ log = get_logger(__name__)
 
 _BY_STATE: Final = {
     "22012": "The query divides by zero. Exclude such rows, or write CASE or NULLIF around the divisor.",
-    "22003": "A number in the query is too large for its type. CAST to a wider one (BIGINT, DOUBLE PRECISION).",
+    "22003": (
+        "A number in the query is too large for its type, as sums and products of whole numbers may be: they are no wider "
+        "than what they are made of. Widen it before the calculation: CAST(x AS DOUBLE PRECISION)."
+    ),
     "2201E": "The query takes a logarithm of a number that has none.",
     "2201F": "The query raises a number to a power that has no result.",
     "22P02": "A text in the query cannot be read as the type that it is compared with or cast to.",
