@@ -45,6 +45,8 @@ class Job:
         Seconds that it may run.
     media_type
         Of its result.
+    result_rows
+        Rows of its result; None for one that was made before they were counted.
     """
 
     job_id: str
@@ -76,7 +78,7 @@ class Result:
 
     media_type: str
     size: int
-    rows: int | None
+    rows: int
 
 
 def job_folder(settings: Settings, job_id: str) -> Path:

@@ -110,6 +110,7 @@ async def test_jobs_uploads_and_errors(desk: Desk) -> None:  # noqa: F811 - the 
     await page.click("#job")
     job = page.locator("#jobs li")
     await expect(job.locator(".badge")).to_have_text("completed")
+    await expect(job).to_contain_text("1 row ")
     await job.get_by_text("Show").click()
     await expect(page.locator("#result-heading")).to_have_text("1 row")
     await page.reload()

@@ -18,6 +18,8 @@ from paws.vo.uws import Phase
 from tests.support.people import House
 from tests.vo.conftest import as_program
 from web.vo.tap.bell import Bell
+from web.vo.tap.job_documents import OWN
+from web.vo.tap.rows import FIRST
 from web.vo.tap.runner import JobRunner
 
 UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
@@ -75,6 +77,7 @@ async def test_a_job_goes_from_pending_to_its_result(vo: House):
     assert answer.text.split() == ["n", "54"]
     assert answer.headers["content-type"].startswith("text/csv")
     assert int(result.get("size")) == len(answer.content)
+    assert root.findtext(f"{UWS}jobInfo/{{{OWN}}}rows") == "1"
 
 
 async def test_a_job_may_run_from_its_creation_on(vo: House):
@@ -119,6 +122,26 @@ async def test_a_job_that_cannot_be_done_says_why(vo: House, more, words):
     assert words in info.content
     summary = (await document(lea, path)).find(f"{UWS}errorSummary")
     assert words in summary.findtext(f"{UWS}message")
+    assert (await lea.get(f"{path}/results/result")).status_code == 404
+
+
+async def test_a_query_that_breaks_off_among_its_rows_leaves_no_result(vo: House):
+    """VOTable could tell of it behind the rows, but whoever looks at the phase would take those for all."""
+    lea = as_program(vo, "lea")
+    table = "n\n" + "".join(f"{number}\n" for number in range(1, 3 * FIRST))
+    answer = await lea.post(
+        "/tap/async",
+        data={
+            **QUERY,
+            "RESPONSEFORMAT": "votable",
+            "QUERY": f"SELECT n + {2**63 - 2 * FIRST} AS n FROM TAP_UPLOAD.t",
+            "UPLOAD": "t,param:up",
+        },
+        files={"up": ("up.csv", table.encode(), "text/csv")},
+    )
+    path = answer.headers["location"].removeprefix("http://paws")
+    assert await run(lea, path) == "ERROR"
+    assert "too large for its type" in (await lea.get(f"{path}/error")).text
     assert (await lea.get(f"{path}/results/result")).status_code == 404
 
 
@@ -281,7 +304,7 @@ async def test_what_comes_late_from_a_process_that_was_given_up_changes_nothing(
     job = await store.find(vo.pool, job_id, vo.clock())
     late = store.Job(**{**vars(job), "worker": "gone", "attempts": 1})
     assert not await store.fail(vo.pool, late, "too late", vo.clock())
-    assert not await store.complete(vo.pool, late, store.Result("text/csv", 1, None), vo.clock())
+    assert not await store.complete(vo.pool, late, store.Result("text/csv", 1, 0), vo.clock())
     assert (await lea.get(f"{path}/phase")).text == "COMPLETED"
 
 
@@ -309,7 +332,7 @@ async def test_a_job_whose_folder_was_removed_while_it_ran_says_so(vo: House):
     runner = another_process(vo)
     job = await store.claim(vo.pool, vo.settings, runner.worker, vo.clock())
     part = job_folder(vo.settings, job_id) / "part.1"
-    await runner._keep(job, part, store.Result("text/csv", 1, None))
+    await runner._keep(job, part, store.Result("text/csv", 1, 0))
     assert (await lea.get(f"{path}/phase")).text == "ERROR"
     assert "removed" in (await lea.get(f"{path}/error")).text
 

@@ -66,7 +66,8 @@ function item(job) {
   }), { class: "quiet", "aria-label": `Delete: ${name}` }));
   const error = job.error ? [make("div", { class: "small bad" }, job.error)] : [];
   const when = make("time", { class: "muted", datetime: job.created }, `${job.created.slice(0, 16).replace("T", " ")} UT`);
-  return make("li", {}, state, make("div", {}, button(name, () => take(job.query), { class: "as-link", title: job.query }), ...error, make("div", { class: "small" }, when, " ", ...acts)));
+  const rows = job.rows ? [make("span", { class: "muted" }, `${Number(job.rows).toLocaleString("en-AU")} row${job.rows === "1" ? "" : "s"}`), " "] : [];
+  return make("li", {}, state, make("div", {}, button(name, () => take(job.query), { class: "as-link", title: job.query }), ...error, make("div", { class: "small" }, when, " ", ...rows, ...acts)));
 }
 
 function draw() {

@@ -109,6 +109,7 @@ export async function job(id) {
     format: parameter("RESPONSEFORMAT") || parameter("FORMAT") || "votable",
     error: inner(found, "message").trim(),
     result: found.getElementsByTagNameNS("*", "result").length > 0,
+    rows: inner(found, "rows"),
   };
 }
 

@@ -39,12 +39,13 @@ ENCODERS: Final[dict[Writer, Callable[[Sequence[Described], ResultInfo, int | No
 
 
 class _Rows:
-    """Rows of a query up to a limit, in chunks that are not too large; knows afterwards whether there were more."""
+    """Rows of a query up to a limit, in chunks that are not too large; knows how many, and whether there were more."""
 
     def __init__(self, chunks: Chunks | None, limit: int | None) -> None:
         self._chunks = chunks
         self._left = limit
         self.overflow = limit == 0
+        self.count = 0
 
     async def slices(self) -> AsyncGenerator[Sequence[Row], None]:
         """Rows, a few thousand at a time. The query is given back at their end, whichever end that is."""
@@ -53,6 +54,7 @@ class _Rows:
         async with _closing(self._chunks) as chunks:
             async for chunk in chunks:
                 rows = self._within(chunk)
+                self.count += len(rows)
                 for start in range(0, len(rows), _AT_ONCE):
                     if start:
                         await asyncio.sleep(0)
@@ -110,8 +112,8 @@ async def write(
     """Write a result. Close it where it is not read to its end (`contextlib.aclosing`).
 
     The first chunk is awaited before the first byte is given: what fails until then is raised, and can still become
-    an error document. What fails later is told in the document where the format has a place for it (VOTable, JSON),
-    and otherwise raised, so that the answer is broken off.
+    an error document. What fails later is told in the document where the format has a place for it (VOTable, JSON)
+    and a part of the rows is of use (`ResultInfo.whole`), and otherwise raised, so that the answer is broken off.
 
     Parameters
     ----------
@@ -142,7 +144,7 @@ async def write(
                     if full:
                         yield pieces.taken()
         except Exception as problem:
-            if not (begun and encoder.tells_errors):
+            if about.whole or not (begun and encoder.tells_errors):
                 raise
             _log.warning("a result broke off", query=about.query, error=repr(problem))
             error = about.words(problem)
@@ -155,6 +157,8 @@ async def write(
                 await asyncio.sleep(0)
         if rest := pieces.taken():
             yield rest
+        if about.counted is not None and error is None:
+            about.counted(rows.count)
     finally:
         encoder.close()
 

@@ -66,6 +66,10 @@ class ResultInfo:
         Folder for temporary files of formats that need them; the system's own by default.
     spool_bytes
         Most bytes of such a file.
+    whole
+        Whether a part of the rows is of no use: what fails after the first of them is then raised in every format.
+    counted
+        Called with the number of rows when all of them are written.
     """
 
     query: str | None = None
@@ -78,6 +82,8 @@ class ResultInfo:
     explain: Callable[[Exception], str] | None = None
     spool_dir: Path | None = None
     spool_bytes: int = 8_000_000_000
+    whole: bool = False
+    counted: Callable[[int], None] | None = None
 
     def words(self, error: Exception) -> str:
         """Say why the rows end early, in words for the reader."""

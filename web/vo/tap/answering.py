@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -29,6 +29,8 @@ class Circumstances:
         That it may take in the database.
     largest
         Bytes of an answer that has to be written whole before it is sent.
+    counted
+        Called with the number of rows when all of them are written.
     """
 
     base_url: str
@@ -36,6 +38,7 @@ class Circumstances:
     synchronous: bool
     label: str
     largest: int
+    counted: Callable[[int], None] | None = None
 
 
 async def answer(
@@ -51,8 +54,8 @@ async def answer(
     Raises
     ------
     ServiceError
-        Before the first piece, with words for whoever asked. What fails later is told in the answer, where its format
-        has a place for that.
+        With words for whoever asked. What fails after the first piece of a synchronous answer is told in it instead,
+        where its format has a place for that; a job has failed.
     """
 
     def words(error: Exception) -> str:
@@ -76,6 +79,8 @@ async def answer(
                 explain=words,
                 spool_dir=spool_folder(settings),
                 spool_bytes=under.largest,
+                whole=not under.synchronous,
+                counted=under.counted,
             )
             pieces = write(
                 question.choice.format,

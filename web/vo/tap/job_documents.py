@@ -14,6 +14,8 @@ NAMESPACES: Final = {
     "xmlns:xlink": "http://www.w3.org/1999/xlink",
     "xmlns:xsi": XSI,
 }
+OWN: Final = "urn:paws-live:uws"
+"""Namespace of what is ours in the document of a job."""
 _ROOT: Final = {"version": "1.1", **NAMESPACES}
 
 
@@ -44,6 +46,7 @@ def job_document(job: Job, address: str, owner: str | None) -> bytes:
             _parameters(job),
             _results(job, address),
             _error(job),
+            _info(job),
         )
     )
 
@@ -110,6 +113,13 @@ def _results(job: Job, address: str, attributes: dict[str, str] | None = None) -
             },
         ),
     )
+
+
+def _info(job: Job) -> Markup | None:
+    """What UWS has no name for: it leaves `jobInfo` to whoever makes the document."""
+    if job.phase is not Phase.COMPLETED or job.result_rows is None:
+        return None
+    return element("uws:jobInfo", None, element("paws:rows", {"xmlns:paws": OWN}, job.result_rows))
 
 
 def _error(job: Job) -> Markup | None:

@@ -182,7 +182,10 @@ class JobRunner:
             raise BadRequestError(
                 f"The results that you keep fill the {settings.tap_user_size} MB that you have. Delete some jobs."
             )
-        under = Circumstances(job.base_url, job.execution_duration, False, label_of(job.job_id), largest)
+        rows: list[int] = []
+        under = Circumstances(
+            job.base_url, job.execution_duration, False, label_of(job.job_id), largest, rows.append
+        )
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         try:
             async with asyncio.timeout(job.execution_duration):
@@ -197,7 +200,7 @@ class JobRunner:
                 f"The result is larger than the {largest // 1_000_000} MB that it may have. Ask for fewer rows or "
                 "columns, or for a denser format (votable/b2, parquet)."
             ) from error
-        return Result(question.choice.content_type, size, None)
+        return Result(question.choice.content_type, size, rows[-1])
 
     async def _asker(self, job: Job) -> Asker:
         """Whom a job runs for, by what they may see now."""

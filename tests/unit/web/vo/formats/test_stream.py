@@ -53,6 +53,26 @@ async def test_json_tells_errors_too():
     assert (found["data"], found["status"], found["message"]) == ([[1]], "ERROR", "away")
 
 
+async def test_a_part_of_the_rows_is_no_result_where_all_are_needed():
+    counts = []
+    info = ResultInfo(whole=True, counted=counts.append)
+    chunks = [[(1,)], [(2,), (3,)]]
+    with pytest.raises(RetriableError):
+        await collected(write(named("votable"), ONE, failing(chunks, RetriableError("away")), info=info))
+    assert counts == []
+
+
+@pytest.mark.parametrize(("limit", "count"), [(None, 3), (3, 3), (2, 2), (0, 0)])
+async def test_rows_are_counted_as_they_are_written(limit, count):
+    async def chunks():
+        yield [(1,)]
+        yield [(2,), (3,)]
+
+    counts = []
+    await collected(write(named("csv"), ONE, chunks(), limit=limit, info=ResultInfo(counted=counts.append)))
+    assert counts == [count]
+
+
 async def test_words_of_strange_errors_stay_inside():
     secret = OSError("/var/lib/secret")
     document = await collected(write(named("votable"), ONE, failing([[(1,)]], secret)))

@@ -18,7 +18,7 @@ from paws.vo.uws import Phase
 from web.vo.formats import FORMATS
 from web.vo.tap.capabilities import capabilities_document
 from web.vo.tap.examples import EXAMPLES, examples_document, examples_for
-from web.vo.tap.job_documents import job_document, list_document
+from web.vo.tap.job_documents import OWN, job_document, list_document
 from web.vo.tap.tables import KeyFacts, SchemaFacts, Surroundings, tableset_document
 from web.vo.xml import Markup, element, markup, plain
 
@@ -50,15 +50,17 @@ def test_what_is_no_markup_is_escaped():
 
 @pytest.mark.parametrize("phase", Phase)
 def test_a_job_is_told_in_the_order_of_its_schema(phase):
-    job = replace(JOB, phase=phase, error=HOSTILE if phase is Phase.ERROR else None)
+    job = replace(JOB, phase=phase, error=HOSTILE if phase is Phase.ERROR else None, result_rows=7)
     root = ElementTree.fromstring(job_document(job, "http://paws/tap/async/ab", "lea"))
     names = [child.tag.removeprefix(UWS) for child in root]
     assert names == [
         *("jobId", "runId", "ownerId", "phase", "quote", "creationTime", "startTime", "endTime"),
         *("executionDuration", "destruction", "parameters", "results"),
         *(["errorSummary"] if phase is Phase.ERROR else []),
+        *(["jobInfo"] if phase is Phase.COMPLETED else []),
     ]
     assert len(list(root.iter(f"{UWS}result"))) == (phase is Phase.COMPLETED)
+    assert root.findtext(f"{UWS}jobInfo/{{{OWN}}}rows") == ("7" if phase is Phase.COMPLETED else None)
 
 
 def test_a_list_leads_to_its_jobs():
