@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quicklook.badpixels import without_bad
+from quicklook.contrast import wings_by_contrast
 from quicklook.cosmics import sharp_spikes
 from quicklook.drift import NO_DRIFT, Drift, measure_drift
 from quicklook.errors import InvalidInput
@@ -129,13 +130,16 @@ def extract_with_mask(
     if options.follow:
         drift = measure_drift(frame, floor, centre, tramlines.profile)
         centre = centre + drift.shift(centre, n_rows)
-    bank = profile_bank(tramlines.profile)
-    nodes = (tramlines.profile.row_nodes, tramlines.profile.column_nodes)
-    halo = tramlines.profile.beyond
+    profile, told = tramlines.profile, 0.0
+    bank, nodes, halo = profile_bank(profile), (profile.row_nodes, profile.column_nodes), profile.beyond
     grid, grid_rows = no_background(n_rows, n_columns)
     if options.scattered:
         columns = np.unique(np.linspace(0, n_columns - 1, min(SURVEYED, n_columns)).astype(np.int64))
-        grid, grid_rows = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
+        grid, grid_rows, survey = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
+        profile, told = wings_by_contrast(survey, profile)
+        if told != 0.0:
+            bank, halo = profile_bank(profile), profile.beyond
+            grid, grid_rows, _ = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
     hit = np.zeros(frame.shape, dtype=np.bool_)
     flux, variance = (np.full((len(lit), n_columns), np.nan) for _ in range(2))
     lift = np.zeros(flux.shape)
@@ -156,10 +160,10 @@ def extract_with_mask(
         flux[sharp], variance[sharp] = np.nan, np.nan
         spikes = int(sharp.sum())
     # The profile is normalised over its table: what a fibre sends beyond belongs to it as well.
-    whole = tramlines.profile.whole
+    whole = profile.whole
     flux *= whole
     variance *= whole**2
-    spectra = _spectra(lit, flux, variance, n_columns, image, options, drift, hit, spikes, grid)
+    spectra = _spectra(lit, flux, variance, n_columns, image, options, drift, hit, spikes, grid, told)
     return replace(spectra, centre=centre), replace(image, cosmic=hit.T)
 
 
@@ -182,6 +186,7 @@ def _spectra(
     hit: NDArray[np.bool_],
     spikes: int,
     grid: FloatArray,
+    told: float,
 ) -> Spectra:
     full_flux, full_variance = (np.full((N_FIBRES, n_columns), np.nan, dtype=np.float32) for _ in range(2))
     full_flux[lit], full_variance[lit] = flux, variance
@@ -197,6 +202,8 @@ def _spectra(
         history.append("Tramlines not moved: too little light to measure a shift")
     if options.scattered:
         history.append(f"Scattered light subtracted, median {np.median(grid):.2f} electron per pixel")
+    if told != 0.0:
+        history.append(f"Halo of the fibres changed by {told:+.5f} of their light, as dark fibres show it")
     if options.cosmics:
         history.append(f"Cosmic rays: {int(hit.sum())} pixels rejected, {spikes} spectral pixels flagged")
     figures = dict(image.figures) | {
@@ -205,6 +212,7 @@ def _spectra(
         "drift_across": drift.across,
         "drift_error": drift.error if drift.measured else float("nan"),
         "scattered_light": float(np.median(grid)),
+        "halo_change": told,
         "cosmic_pixels": float(hit.sum()),
         "cosmic_spikes": float(spikes),
         "bad_fraction": float(np.isnan(flux).mean()),

@@ -14,12 +14,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from quicklook.columns import survey_columns
 from quicklook.errors import InvalidInput
 from quicklook.geometry import N_ROWS
 from quicklook.products import Product
 from quicklook.profiles import profile_bank
-from quicklook.scattered import VALLEY, light_between, no_background, robust_fit, spline_basis, wide_light
+from quicklook.scattered import Survey, no_background, robust_fit, spline_basis, survey_of, wide_light
 from quicklook.tramlines import transposed, transposed_floor
 from quicklook.types import Beyond, BoolArray, FloatArray, FloatImage, Image, ProfileModel, Tramlines, Wings
 from quicklook.wingkinds import (
@@ -129,11 +128,17 @@ def measure_halo(image: Image, tramlines: Tramlines, centre: FloatArray | None =
     if used < LEAST_BLOCKS or not normal[-1, -1] > WORST_ERROR**-2:
         return UNKNOWN
     covariance = np.linalg.inv(wings.certainty + normal / ARC_DOUBT**2)
-    share = np.clip(wings.share + covariance @ right / ARC_DOUBT**2, -LARGEST_WINGS, LARGEST_WINGS)
-    halos = slice(-len(HALO_LENGTHS), None)
-    share[halos] = np.clip(share[halos], *HALO_RANGE)
+    share = believable(wings.share + covariance @ right / ARC_DOUBT**2)
     outside = light_outside()
     return Halo(share, float(np.sqrt(outside @ covariance @ outside)))
+
+
+def believable(share: FloatArray) -> FloatArray:
+    """Shares within what wings and halos can be."""
+    share = np.clip(share, -LARGEST_WINGS, LARGEST_WINGS)
+    halos = slice(-len(HALO_LENGTHS), None)
+    share[halos] = np.clip(share[halos], *HALO_RANGE)
+    return share
 
 
 def remember_halo(halo: Halo, arc: Product) -> None:
@@ -183,25 +188,24 @@ def _between(
         What each kind of wings would send there with a share of one.
     """
     frame, floor = transposed(image.data), transposed_floor(image)
-    n_columns, n_rows = frame.shape
-    scratch = [np.empty((len(lines), len(columns))) for _ in range(3)]
-    residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
-    survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
-        frame, floor, columns, lines, profile_bank(profile), profile.row_nodes, profile.column_nodes,
-        *no_background(n_rows, n_columns), profile.beyond, *scratch, residual, light,
+    survey = survey_of(
+        frame, floor, columns, lines, profile_bank(profile), (profile.row_nodes, profile.column_nodes),
+        no_background(*image.data.shape), profile.beyond,
     )  # fmt: skip
-    sent = wing_light(scratch[0], columns, lines, profile, wings, n_rows)
-    for each, unit in zip(sent, np.eye(KINDS), strict=True):
-        each += wide_light(light, scratch[0], columns, lines, _one_kind(unit, profile))
     # What the survey left in beside the background is the halo.
-    residual -= wide_light(light, scratch[0], columns, lines, profile.beyond)
-    noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))
-    spacing = float(np.median(np.diff(lines[:, n_columns // 2])))
-    value, kinds, weight = light_between(
-        residual, light, sent, noise2, columns, np.ascontiguousarray(lines.T), VALLEY * spacing, n_columns, blocks,
-        len(columns), 0.0,
-    )  # fmt: skip
+    residual = survey.residual - survey.wide
+    sent = light_of_kinds(survey, profile, wings)
+    value, kinds, weight = survey.between(residual, sent, (blocks, len(columns)), 0.0)
     return value, kinds, np.where(_near_gaps(residual, blocks), 0.0, weight)
+
+
+def light_of_kinds(survey: Survey, profile: ProfileModel, wings: Wings) -> FloatImage:
+    """What the fibres would send if each kind of wings had a share of one, (KINDS, columns, rows)."""
+    sent = wing_light(survey.fluxes, survey.columns, survey.centre, profile, wings, survey.residual.shape[1])
+    for each, unit in zip(sent, np.eye(KINDS), strict=True):
+        beyond = _one_kind(unit, profile)
+        each += wide_light(survey.light, survey.fluxes, survey.columns, survey.centre, beyond)
+    return sent
 
 
 def _one_kind(share: FloatArray, profile: ProfileModel) -> Beyond:
@@ -234,24 +238,50 @@ def _told_by_lines(
         Blocks that had enough columns.
     """
     smooth = spline_basis((np.arange(value.shape[1]) + 0.5) / value.shape[1], INTERVALS)
-    n = smooth.shape[1]
     normal, right, used = np.zeros((N_SHARES, N_SHARES)), np.zeros(N_SHARES), 0
     for b, kinds in enumerate(places):
         if np.count_nonzero(weight[b]) < LEAST_COLUMNS:
             continue
         used += 1
         follows = np.einsum("kc,cks->cs", wing[:, b], kinds)
-        # Within a block kinds of wings look alike: one of each is enough to tell outliers by.
-        fitted, _ = robust_fit(np.column_stack([smooth, wing[0, b], wing[-1, b]]), value[b], weight[b])
-        chi = (value[b] - np.column_stack([smooth, wing[0, b], wing[-1, b]]) @ fitted) * np.sqrt(weight[b])
-        scale = max(1.0, 1.4826 * float(np.median(np.abs(chi[weight[b] > 0]))))
-        trusted = np.where(np.abs(chi) < 4 * scale, weight[b] / scale**2, 0.0)
-        design = np.column_stack([smooth, follows])
-        weighted = design * trusted[:, np.newaxis]
-        full, vector = design.T @ weighted, weighted.T @ value[b]
-        size = np.sqrt(np.maximum(np.diag(full)[:n], 1e-30))
-        own = full[:n, :n] + 1e-9 * np.diag(size**2)
-        gone = np.linalg.solve(own, np.column_stack([full[:n, n:], vector[:n]]))
-        normal += full[n:, n:] - full[n:, :n] @ gone[:, :-1]
-        right += vector[n:] - full[n:, :n] @ gone[:, -1]
+        says, side = told_beside(smooth, wing[:, b], follows, value[b], weight[b])
+        normal += says
+        right += side
     return normal, right, used
+
+
+def told_beside(
+    smooth: FloatArray, wing: FloatArray, follows: FloatArray, value: FloatArray, weight: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Normal equations of the shares' corrections from light beside which there is smooth light of unknown amount.
+
+    Parameters
+    ----------
+    smooth : ndarray (places, functions)
+        What the smooth light is made of; it is solved for along with the shares, and eliminated.
+    wing : ndarray (KINDS, places)
+        What each kind of wings would send with a share of one.
+    follows : ndarray (places, N_SHARES)
+        What follows from each parameter of the shares.
+    value, weight : ndarray (places,)
+        Light that is there, and its inverse variance.
+
+    Returns
+    -------
+    normal : ndarray (N_SHARES, N_SHARES)
+    right : ndarray (N_SHARES,)
+    """
+    n = smooth.shape[1]
+    # From place to place kinds of wings look alike: the nearest and the furthest are enough to tell outliers by.
+    beside = np.column_stack([smooth, wing[0], wing[-1]])
+    fitted, _ = robust_fit(beside, value, weight)
+    chi = (value - beside @ fitted) * np.sqrt(weight)
+    scale = max(1.0, 1.4826 * float(np.median(np.abs(chi[weight > 0]))))
+    trusted = np.where(np.abs(chi) < 4 * scale, weight / scale**2, 0.0)
+    design = np.column_stack([smooth, follows])
+    weighted = design * trusted[:, np.newaxis]
+    full, vector = design.T @ weighted, weighted.T @ value
+    size = np.sqrt(np.maximum(np.diag(full)[:n], 1e-30))
+    own = full[:n, :n] + 1e-9 * np.diag(size**2)
+    gone = np.linalg.solve(own, np.column_stack([full[:n, n:], vector[:n]]))
+    return full[n:, n:] - full[n:, :n] @ gone[:, :-1], vector[n:] - full[n:, :n] @ gone[:, -1]

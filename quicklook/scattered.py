@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
@@ -32,6 +34,45 @@ def no_background(n_rows: int, n_columns: int) -> tuple[FloatArray, FloatArray]:
     return np.zeros((2, n_columns)), np.array([0.0, n_rows - 1.0])
 
 
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """A sample of columns with their fibres fitted.
+
+    Attributes
+    ----------
+    columns : ndarray of int
+    centre : ndarray (lit fibres, all columns)
+        Tramlines.
+    fluxes : ndarray (lit fibres, used columns)
+    residual, light : ndarray of float32 (used columns, rows)
+        Pixels minus fibres (background left in), and the fibres' light.
+    wide : ndarray of float32 (used columns, rows)
+        What the fibres send further, which is not part of the smooth background: `wide_light`.
+    noise2 : float
+        Variance without photons [electron^2].
+    """
+
+    columns: NDArray[np.int64]
+    centre: FloatArray
+    fluxes: FloatArray
+    residual: FloatImage
+    light: FloatImage
+    wide: FloatImage
+    noise2: float
+
+    def between(
+        self, residual: FloatImage, others: FloatImage, cells: tuple[int, int], doubt: float
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Means of some light between the fibres over cells of the chip; see `light_between`."""
+        n_columns = self.centre.shape[1]
+        spacing = float(np.median(np.diff(self.centre[:, n_columns // 2])))
+        means: tuple[FloatArray, FloatArray, FloatArray] = light_between(
+            residual, self.light, others, self.noise2, self.columns, np.ascontiguousarray(self.centre.T),
+            VALLEY * spacing, n_columns, *cells, doubt,
+        )  # fmt: skip
+        return means
+
+
 def scattered_light(
     frame: FloatImage,
     floor: FloatImage,
@@ -40,7 +81,7 @@ def scattered_light(
     bank: FloatArray,
     nodes: tuple[FloatArray, FloatArray],
     halo: Beyond,
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, Survey]:
     """Scattered light of a frame: fibres and background fitted in turn on a sample of columns.
 
     Parameters
@@ -63,47 +104,40 @@ def scattered_light(
     -------
     grid, rows
         As `fit_background`.
+    survey : Survey
+        The sample as it was fitted last.
     """
-    n_columns, n_rows = frame.shape
-    columns = np.ascontiguousarray(columns)
-    scratch = [np.empty((len(centre), len(columns))) for _ in range(3)]
-    residual, light = (np.empty((len(columns), n_rows), dtype=np.float32) for _ in range(2))
-    grid, rows = no_background(n_rows, n_columns)
+    grid, rows = no_background(frame.shape[1], frame.shape[0])
     for _ in range(2):
-        survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
-            frame, floor, columns, centre, bank, *nodes, grid, rows, halo, *scratch, residual, light
-        )
-        noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))
-        wide = wide_light(light, scratch[0], columns, centre, halo)
-        grid, rows = fit_background(residual, light, wide, noise2, columns, centre, n_columns)
-    return grid, rows
+        survey = survey_of(frame, floor, columns, centre, bank, nodes, (grid, rows), halo)
+        grid, rows = fit_background(survey)
+    return grid, rows, survey
 
 
-def fit_background(
-    residual: FloatImage,
-    light: FloatImage,
-    wide: FloatImage,
-    noise2: float,
+def survey_of(
+    frame: FloatImage,
+    floor: FloatImage,
     columns: NDArray[np.int64],
     centre: FloatArray,
-    n_columns: int,
-) -> tuple[FloatArray, FloatArray]:
-    """Fit a smooth surface to what is left between the fibres.
+    bank: FloatArray,
+    nodes: tuple[FloatArray, FloatArray],
+    background: tuple[FloatArray, FloatArray],
+    halo: Beyond,
+) -> Survey:
+    """Fit the fibres of a sample of columns on a background; parameters as those of `scattered_light`."""
+    columns, centre = np.ascontiguousarray(columns), np.ascontiguousarray(centre)
+    scratch = [np.empty((len(centre), len(columns))) for _ in range(3)]
+    residual, light = (np.empty((len(columns), frame.shape[1]), dtype=np.float32) for _ in range(2))
+    survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
+        frame, floor, columns, centre, bank, *nodes, *background, halo, *scratch, residual, light
+    )
+    noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))
+    wide = wide_light(light, scratch[0], columns, centre, halo)
+    return Survey(columns, centre, scratch[0], residual, light, wide, noise2)
 
-    Parameters
-    ----------
-    residual, light : ndarray of float32 (used columns, rows)
-        Pixels minus fibres (background left in), and the fibres' light.
-    wide : ndarray of float32 (used columns, rows)
-        What the fibres send further, which is not part of the smooth background: `wide_light`.
-    noise2 : float
-        Variance without photons [electron^2].
-    columns : ndarray of int
-        Columns used.
-    centre : ndarray (lit fibres, all columns)
-        Tramlines.
-    n_columns : int
-        Columns of the chip.
+
+def fit_background(survey: Survey) -> tuple[FloatArray, FloatArray]:
+    """Fit a smooth surface to what is left between the fibres.
 
     Returns
     -------
@@ -111,17 +145,13 @@ def fit_background(
     rows : ndarray
         Row of each grid line; the background is linear between them.
     """
-    n_rows = residual.shape[1]
-    spacing = float(np.median(np.diff(centre[:, n_columns // 2])))
-    rows_up = np.ascontiguousarray(centre.T)
-    value, (wing,), weight = light_between(
-        residual, light, wide[np.newaxis], noise2, columns, rows_up, VALLEY * spacing, n_columns, ROW_CELLS,
-        COLUMN_CELLS, PROFILE_DOUBT,
-    )  # fmt: skip
+    n_rows, n_columns = survey.residual.shape[1], survey.centre.shape[1]
+    cells = (ROW_CELLS, COLUMN_CELLS)
+    value, (wing,), weight = survey.between(survey.residual, survey.wide[np.newaxis], cells, PROFILE_DOUBT)
     if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
         return no_background(n_rows, n_columns)
-    across, along = _cell_basis(ROW_INTERVALS, COLUMN_INTERVALS)
-    coefficients, _ = robust_fit(_surface(across, along), (value - wing).ravel(), weight.ravel())
+    across, along = cell_basis(cells, ROW_INTERVALS, COLUMN_INTERVALS)
+    coefficients, _ = robust_fit(surface(across, along), (value - wing).ravel(), weight.ravel())
     net = coefficients.reshape(across.shape[1], along.shape[1])
     grid_rows = np.linspace(0.0, n_rows - 1.0, GRID_ROWS)
     grid = (
@@ -153,9 +183,9 @@ def remaining_light(between: FloatArray, weight: FloatArray, centre: FloatArray,
     n_columns = centre.shape[1]
     if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
         return np.zeros(centre.shape)
-    across, along = _cell_basis(ROW_INTERVALS, COLUMN_INTERVALS)
+    across, along = cell_basis(between.shape, ROW_INTERVALS, COLUMN_INTERVALS)
     mean = between / np.where(weight > 0, weight, 1.0)
-    coefficients, _ = robust_fit(_surface(across, along), mean.ravel(), weight.ravel())
+    coefficients, _ = robust_fit(surface(across, along), mean.ravel(), weight.ravel())
     net = coefficients.reshape(across.shape[1], along.shape[1])
     # Over the few rows by which a fibre bends the light does not change.
     height = np.clip(centre[:, n_columns // 2] / (n_rows - 1.0), 0.0, 1.0)
@@ -166,15 +196,13 @@ def remaining_light(between: FloatArray, weight: FloatArray, centre: FloatArray,
     )
 
 
-def _cell_basis(rows: int, columns: int) -> tuple[FloatArray, FloatArray]:
-    """B-splines at the middles of the cells, across and along."""
-    return (
-        spline_basis((np.arange(ROW_CELLS) + 0.5) / ROW_CELLS, rows),
-        spline_basis((np.arange(COLUMN_CELLS) + 0.5) / COLUMN_CELLS, columns),
-    )
+def cell_basis(cells: tuple[int, int], rows: int, columns: int) -> tuple[FloatArray, FloatArray]:
+    """B-splines of some intervals at the middles of the cells, across and along."""
+    across, along = ((np.arange(n) + 0.5) / n for n in cells)
+    return spline_basis(across, rows), spline_basis(along, columns)
 
 
-def _surface(across: FloatArray, along: FloatArray) -> FloatArray:
+def surface(across: FloatArray, along: FloatArray) -> FloatArray:
     """Design matrix of a spline surface over all cells."""
     return np.asarray(np.einsum("ri,cj->rcij", across, along)).reshape(len(across) * len(along), -1)
 

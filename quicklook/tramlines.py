@@ -206,15 +206,8 @@ def _background(
 ) -> tuple[FloatArray, FloatArray]:
     """Smooth scattered light beside the halo that the profile has so far."""
     few = columns[:: max(1, len(columns) // 256)]
-    return scattered_light(
-        flat,
-        floor,
-        few,
-        centre,
-        profile_bank(profile),
-        (profile.row_nodes, profile.column_nodes),
-        profile.beyond,
-    )
+    nodes = (profile.row_nodes, profile.column_nodes)
+    return scattered_light(flat, floor, few, centre, profile_bank(profile), nodes, profile.beyond)[:2]
 
 
 def _smooth(

@@ -6,7 +6,7 @@ from scipy.ndimage import convolve1d
 
 from quicklook.columns import BEYOND, HALF, add_tails, spread_halos, spread_points
 from quicklook.extraction import extract
-from quicklook.scattered import fit_background, wide_light
+from quicklook.scattered import Survey, fit_background, wide_light
 from quicklook.tramlines import find_tramlines
 from tests.unit.quicklook.chip import N_ROWS, as_image, flat_electrons, render
 
@@ -43,7 +43,9 @@ def test_a_smooth_background_is_found_between_the_fibres_whatever_the_outliers(c
     residual = (truth + 4 * rng.standard_normal(truth.shape))[columns].astype(np.float32)
     residual[rng.random(residual.shape) < 0.01] += 3000
     light = np.zeros_like(residual)
-    grid, rows = fit_background(residual, light, light, 16.0, columns, chip.trace[chip.lit], chip.n_columns)
+    lines = chip.trace[chip.lit]
+    fluxes = np.zeros((len(lines), len(columns)))
+    grid, rows = fit_background(Survey(columns, lines, fluxes, residual, light, light, 16.0))
     found = np.array([np.interp(np.arange(N_ROWS), rows, column) for column in grid.T])
     assert np.abs(found - truth).max() < 2.0
     assert np.std(found - truth) < 0.4
@@ -55,9 +57,9 @@ def test_what_the_halo_sends_is_not_background(chip):
     light[:, 1500:1800] *= 0.3
     halos = (0.004, 12.0, FRACTION, LENGTH, 2e-5, 3e-5)
     lines = chip.trace[chip.lit]
-    wide = wide_light(light, np.full((len(lines), len(columns)), 20000.0), columns, lines, halos)
-    residual = 12 + wide
-    grid, _ = fit_background(residual, light, wide, 16.0, columns, lines, chip.n_columns)
+    fluxes = np.full((len(lines), len(columns)), 20000.0)
+    wide = wide_light(light, fluxes, columns, lines, halos)
+    grid, _ = fit_background(Survey(columns, lines, fluxes, 12 + wide, light, wide, 16.0))
     assert grid == pytest.approx(12.0, abs=0.05)
 
 

@@ -67,7 +67,9 @@ def test_wings_are_those_of_the_chip_whatever_they_are_made_of(map_with_wings):
     assert found[2] == pytest.approx(expected[2], rel=0.12)
 
 
-def test_dark_fibres_beside_bright_ones_stay_dark(chip, map_with_wings):
+@pytest.fixture(scope="module")
+def uneven(chip):
+    """Fibres of very different light, and some without any: their fluxes, the dark ones, and the frame."""
     rng = np.random.default_rng(4)
     level = 10 ** rng.uniform(3.5, 4.8, 400) * chip.lit
     dark = np.zeros(400, dtype=bool)
@@ -75,16 +77,43 @@ def test_dark_fibres_beside_bright_ones_stay_dark(chip, map_with_wings):
     dark &= chip.lit
     level[dark] = 0.0
     truth = np.repeat(level[:, np.newaxis], chip.n_columns, axis=1)
-    frame = as_image(winged(render(chip, truth, scattered=10.0)), chip, seed=8)
-    flux = extract(frame, map_with_wings).flux
-    excess = flux[dark].mean(axis=1)
-    neighbours = truth[:, 0].mean() * 2
-    assert neighbours > 3e4
+    return level, dark, as_image(winged(render(chip, truth, scattered=10.0)), chip, seed=8)
+
+
+def with_more_halo(tramlines, more, shape):
+    """A map that believes in more light in the far halo."""
+    share = tramlines.profile.wings.share.copy()
+    share[-1] += more
+    return replace(tramlines, profile=with_wings(tramlines.profile, share, shape))
+
+
+@pytest.mark.parametrize("wrong", [0.0, -0.0015, 0.0015])
+def test_dark_fibres_beside_bright_ones_stay_dark_though_the_map_is_wrong(
+    chip, map_with_wings, uneven, wrong
+):
+    level, dark, frame = uneven
+    spectra = extract(frame, with_more_halo(map_with_wings, wrong, frame.data.shape))
+    excess = spectra.flux[dark].mean(axis=1)
+    assert level.mean() * 2 > 3e4
     # The wings send 20 electrons and more into each of them.
-    assert abs(excess.mean()) < 4.0
-    assert np.median(np.abs(excess)) < 6.0
+    assert abs(excess.mean()) < 3.0
+    assert np.median(np.abs(excess)) < 5.0
     bright = level > 1e4
-    assert np.median(flux[bright].mean(axis=1) / level[bright]) == pytest.approx(1.0, abs=0.003)
+    ratio = spectra.flux[bright].mean(axis=1) / level[bright]
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.0015)
+    assert spectra.figures["halo_change"] != 0.0
+    assert any("as dark fibres show it" in line for line in spectra.history)
+
+
+def test_frames_of_even_or_little_light_leave_the_halo_to_the_map(
+    chip, flat_with_wings, map_with_wings, uneven
+):
+    level = uneven[0] / 50
+    faint = np.repeat(level[:, np.newaxis], chip.n_columns, axis=1)
+    for frame in (flat_with_wings, as_image(winged(render(chip, faint)), chip)):
+        spectra = extract(frame, map_with_wings)
+        assert spectra.figures["halo_change"] == 0.0
+        assert not any("as dark fibres show it" in line for line in spectra.history)
 
 
 def test_without_wings_none_are_found(tramlines):
