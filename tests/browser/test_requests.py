@@ -7,16 +7,20 @@ import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from paws.clock import utc_now
 from paws.database import open_pool
+from paws.outbox import announce, status
 from paws.settings import Settings
 from tests.browser.test_look import _FOUND, LOOKS, axe  # noqa: F401 - a fixture
 from tests.browser.test_pages import _FLAGS, CHROMIUM, playwright_api, pytestmark  # noqa: F401 - the mark applies here
 from tests.support.flow import Flow
+from tests.support.night_rows import number_events
 from tests.support.rawfiles import raw_frame
 from tests.support.reductions import FakeEngine
 from tests.web.conftest import serving
@@ -84,9 +88,20 @@ async def desk(database: Settings, tmp_path: Path) -> AsyncIterator[Desk]:
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda text: complaints.append(text.text) if _is_trouble(text) else None)
-        yield Desk(page, f"http://{address}", flow, engine, pool)
+        relay = asyncio.create_task(number_all(pool))
+        try:
+            yield Desk(page, f"http://{address}", flow, engine, pool)
+        finally:
+            relay.cancel()
         await browser.close()
         assert complaints == [], "the browser complained"
+
+
+async def number_all(pool: Any) -> None:
+    """The relay's part, for ever."""
+    while True:
+        await number_events(pool)
+        await asyncio.sleep(0.1)
 
 
 async def test_request_from_the_archive_to_its_products(desk: Desk) -> None:
@@ -141,6 +156,47 @@ async def test_request_from_the_archive_to_its_products(desk: Desk) -> None:
     await desk.picture("list")
 
 
+async def submitted(desk: Desk) -> None:
+    """Ask for both science frames."""
+    frames = await desk.pool.fetch("SELECT frame_id FROM frame WHERE frame_class = 'MFOBJECT' ORDER BY run")
+    await desk.page.goto(f"{desk.url}/requests/new?" + "&".join(f"frame={row['frame_id']}" for row in frames))
+    await desk.page.click("button:has-text('Submit')")
+    await desk.page.wait_for_url(re.compile(r"/requests/[0-9a-f]{16}$"))
+
+
+async def test_the_page_looks_when_the_feed_tells_of_its_night(desk: Desk) -> None:
+    page = desk.page
+    looks: list[str] = []
+    heard: list[str] = []
+    page.on("request", lambda sent: looks.append(sent.url) if sent.resource_type == "fetch" else None)
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda text: heard.append(str(text))))
+
+    async def tell(night: str, text: str) -> None:
+        """Announce something, and wait until the page has heard of it."""
+        event = status("notice", text, "told", night, utc_now())
+        async with desk.pool.acquire() as connection:
+            await announce(connection, [event])
+        while not any(text in message for message in heard):
+            await page.wait_for_timeout(20)
+
+    # The page's time stands still but for what is given to it here.
+    await page.clock.install()
+    await submitted(desk)
+    await expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    # Long enough for what follows from the snapshot, not so long that the feed counts as dead.
+    async with page.expect_request_finished(lambda sent: sent.resource_type == "fetch"):
+        await page.clock.pause_at(utc_now() + timedelta(seconds=12))
+    await page.wait_for_timeout(200)
+    looks.clear()
+    await tell("20010101", "of another night")
+    await page.clock.run_for(5_000)
+    assert looks == []
+    await tell("20260312", "of its own")
+    async with page.expect_request_finished(lambda sent: sent.resource_type == "fetch"):
+        await page.clock.run_for(1_000)
+    assert looks == [page.url]
+
+
 async def check_that_all_can_use(desk: Desk, axe_source: str, addresses: list[str]) -> None:
     """No page is wider than the screen, and axe-core finds nothing serious in any look."""
     found: dict[str, list[str]] = {}
@@ -161,6 +217,8 @@ async def check_that_all_can_use(desk: Desk, axe_source: str, addresses: list[st
 
 async def test_failed_request_is_tried_again_and_cloned(desk: Desk, axe: str) -> None:  # noqa: F811 - the fixture
     page = desk.page
+    # Without the feed pages look by themselves.
+    await page.route_web_socket("**/ws/status*", lambda socket: socket.close())
     desk.engine.behaviour[5] = lambda _folder: 2
     frames = await desk.pool.fetch("SELECT frame_id FROM frame WHERE frame_class = 'MFOBJECT' ORDER BY run")
     form = f"{desk.url}/requests/new?" + "&".join(f"frame={row['frame_id']}" for row in frames)
@@ -169,8 +227,10 @@ async def test_failed_request_is_tried_again_and_cloned(desk: Desk, axe: str) ->
     await page.fill("[name=webhook]", "https://hooks.example.org/paws")
     await page.click("button:has-text('Submit')")
     await page.wait_for_url(re.compile(r"/requests/[0-9a-f]{16}$"))
+    await expect(page.locator("#link")).to_have_attribute("data-state", "wait")
     await desk.flow.run()
     await expect(page.locator("#state")).to_contain_text("1 of 5 parts failed")
+    await expect(page.locator("#link")).to_be_hidden()
     await desk.picture("partly")
     one = page.url
     await check_that_all_can_use(

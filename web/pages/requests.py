@@ -227,13 +227,15 @@ async def request(request: Request) -> Response:
     open_now = view.is_open(row["state"])
     kinds = await store.open_kinds(state.pool, request_id) if open_now else {}
     mine = handlers.owns(row, visitor)
+    parts = await store.parts_of(state.pool, request_id, visitor.sight)
     return page(
         request,
         "request.html",
         row=row,
         view=view,
         frames=frames,
-        parts=await store.parts_of(state.pool, request_id, visitor.sight),
+        parts=parts,
+        nights=sorted({one["night"] for one in (*frames, *parts)}),
         events=await store.events_of(state.pool, request_id, visitor.sight),
         logs=await handlers.tail_of(state, request_id, visitor.sight) if open_now else [],
         deliveries=await store.deliveries_of(state.pool, request_id) if mine and row["webhook"] else [],

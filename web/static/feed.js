@@ -6,12 +6,13 @@ const LONGEST_WAIT = 15_000;
 const ENDED = 4401; // whoever this was is no longer known
 
 export class Feed {
-  // `on` has: snapshot(message), delta(event), state(name, words)
+  // `night`: null for all; `on` has: snapshot(message), delta(event), state(name, words)
   constructor(night, seq, on) {
     this.night = night;
     this.seq = seq;
     this.on = on;
     this.wait = FIRST_WAIT;
+    this.closed = false;
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.hurry(); });
     addEventListener("online", () => this.hurry());
     this.open();
@@ -19,7 +20,8 @@ export class Feed {
 
   open() {
     clearTimeout(this.timer);
-    const query = new URLSearchParams({ night: this.night });
+    const query = new URLSearchParams();
+    if (this.night != null) query.set("night", this.night);
     if (this.seq != null) query.set("since", this.seq);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/ws/status?${query}`);
@@ -59,7 +61,17 @@ export class Feed {
   }
 
   hurry() {
-    if (this.socket.readyState === WebSocket.CLOSED) this.open();
+    if (!this.closed && this.socket.readyState === WebSocket.CLOSED) this.open();
+  }
+
+  // For good.
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    clearTimeout(this.quiet);
+    const socket = this.socket;
+    this.socket = null; // nothing that it says is heard any more
+    socket.close();
   }
 
   // A connection that dies without a word shows by its silence.
