@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from paws.accounts.secrets import same
 from web.accounts.identify import visit_of
+from web.bodies import fields
 from web.problems import ProblemError
 
 CSRF_FIELD: Final = "csrf"
@@ -51,28 +52,14 @@ async def read_form(request: Request, largest: int = LARGEST, most_fields: int =
     Raises
     ------
     ProblemError
-        413 or 415 if it is too large or of another kind; 400 if it cannot be read; 403 if no page of ours sent it.
+        415 if it is of another kind; 403 if no page of ours sent it.
+    BodyError
+        413, 408 or 400 if it is too large, stops, or cannot be read.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A form is application/x-www-form-urlencoded.")
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > largest:
-            raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The form is larger than {largest} bytes."
-            )
-    try:
-        items = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, max_num_fields=most_fields, errors="strict"
-        )
-    except ValueError as error:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "The form cannot be read.") from error
-    # PostgreSQL's text has no NUL, and no field of ours has one.
-    if any("\0" in name + value for name, value in items):
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "The form cannot be read: it holds NUL.")
-    form = Form(items)
+    form = Form(await fields(request, largest, most_fields))
     expected = visit_of(request).csrf_expected()
     if expected is None or not same(form[CSRF_FIELD], expected):
         raise ProblemError(

@@ -18,6 +18,7 @@ from paws.access.rule import Sight
 from paws.clock import night_date
 from web.accounts.identify import visitor_of
 from web.api.models import ProblemField
+from web.bodies import whole
 from web.problems import NotFoundError, ProblemError
 from web.questions import NoQuestion, Question
 from web.security import same_origin
@@ -189,20 +190,16 @@ async def read_body(kind: type[BaseModel], request: Request) -> BaseModel:
     Raises
     ------
     ProblemError
-        415 or 413 if it is of another kind or too large; 422 naming each field that is wrong.
+        415 if it is of another kind; 422 naming each field that is wrong.
+    BodyError
+        413 or 408 if it is too large, or stops.
     """
     # A form of another site cannot send this kind without being asked for first.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
-    sent = bytearray()
-    async for part in request.stream():
-        sent += part
-        if len(sent) > LARGEST_BODY:
-            raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"More than {LARGEST_BODY} bytes were sent."
-            )
+    sent = await whole(request, LARGEST_BODY)
     try:
-        return kind.model_validate_json(bytes(sent))
+        return kind.model_validate_json(sent)
     except ValidationError as error:
         raise _wrong(
             [

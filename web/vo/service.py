@@ -22,7 +22,7 @@ async def parameters_of(request: Request) -> Parameters:
 
     Raises
     ------
-    ServiceError
+    ServiceError, BodyError
         If they cannot be read, or there are too many.
     """
     found = await read_parameters(request, web_state(request).settings.work_dir / "forms", _LARGEST, _LARGEST)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,8 +12,8 @@ from starlette.routing import Route
 from adql.features import features
 from paws.access.rule import sees_all, sees_public
 from paws.clock import utc_now
+from web.bodies import fields
 from web.state import WebState, web_state
-from web.vo.problems import BadRequestError
 from web.vo.registry.oai import Repository, answer
 from web.vo.registry.records import NAMESPACES, Record, TapParts, contact_address, records_of
 from web.vo.service import open_headers
@@ -28,6 +27,9 @@ from web.vo.xml import Markup, document, element
 _STARTED: Final[datetime] = utc_now().replace(microsecond=0)
 """What records say follows from settings and version: nothing older than this process is known to hold."""
 _LARGEST: Final = 10_000
+"""Bytes of a form."""
+_MOST: Final = 50
+"""Fields of it."""
 
 
 def registry_routes() -> list[Route]:
@@ -42,25 +44,13 @@ async def oai(request: Request) -> Response:
     """Harvest: OAI-PMH 2.0."""
     items = list(request.query_params.multi_items())
     if request.method == "POST":
-        items += await _form(request)
+        items += await fields(request, _LARGEST, _MOST)
     state = web_state(request)
     records = await _records(state, base_of(request))
     address = f"{base_of(request)}/oai"
     name = f"{state.settings.vo_title}: publishing registry"
     repository = Repository(name, address, contact_address(state.settings), records)
     return Response(answer(items, repository, state.clock()), 200, _headers(request), XML)
-
-
-async def _form(request: Request) -> list[tuple[str, str]]:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _LARGEST:
-            raise BadRequestError("The form is too long.")
-    try:
-        return parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=50)
-    except ValueError as error:
-        raise BadRequestError("The form cannot be read.") from error
 
 
 async def registry(request: Request) -> Response:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from adql.catalogue import Column
 from paws.vo.identifiers import SpectrumId
 from web.accounts.identify import visitor_of
+from web.bodies import BrokenFormError
 from web.state import web_state
 from web.vo.formats import DEFAULT, ResultInfo, begun, error_document, write
 from web.vo.problems import MEDIA_TYPE, BadRequestError
@@ -56,7 +57,7 @@ async def cone(request: Request) -> Response:
     try:
         parameters = await parameters_of(request)
         question, names = read_cone(parameters)
-    except BadRequestError as error:
+    except (BadRequestError, BrokenFormError) as error:
         body = error_document(error.detail, facts={"Error": error.detail})
         return Response(body, HTTPStatus.OK, headers, MEDIA_TYPE)
     asked = [TABLE.column(name) for name in names]

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from adql.catalogue import Column
 from paws.vo.identifiers import SpectrumId
 from web.accounts.identify import visitor_of
+from web.bodies import BrokenFormError
 from web.state import web_state
 from web.vo.datalink.descriptors import descriptors_for
 from web.vo.formats import DEFAULT, ResultInfo, begun, error_document, write
@@ -41,7 +42,7 @@ async def spectra(request: Request) -> Response:
     headers = answer_headers(request)
     try:
         question = read_question(await parameters_of(request))
-    except BadRequestError as error:
+    except (BadRequestError, BrokenFormError) as error:
         return Response(error_document(error.detail), HTTPStatus.OK, headers, MEDIA_TYPE)
     base = base_of(request)
     if question.metadata:

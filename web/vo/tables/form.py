@@ -8,32 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from web.problems import ProblemError
+from web.bodies import BrokenFormError, TooLargeError
 
 _LONGEST_FIELD: Final = 20_000
 _MOST_PARTS: Final = 20
 _LONGEST_HEADER: Final = 2_000
-
-
-def too_large(largest: int) -> ProblemError:
-    """Error of an upload that is larger than it may be."""
-    return ProblemError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"More than {largest / 1e6:.0f} MB were sent (PAWS_TAP_PUBLISH_SIZE, or your quota). Send it compressed, or"
-        " fewer columns or rows.",
-    )
-
-
-def broken(why: str) -> ProblemError:
-    """Error of a form that cannot be read."""
-    return ProblemError(HTTPStatus.BAD_REQUEST, f"The form cannot be read: {why}.")
+ADVICE: Final = "Send the table compressed, or fewer columns or rows; PAWS_TAP_PUBLISH_SIZE and quotas say how much is taken."
 
 
 @dataclass
@@ -86,13 +72,15 @@ class FormReader:
 
         Raises
         ------
-        ProblemError
-            If it cannot be read, is too large, or refused.
+        BodyError
+            If it cannot be read or is too large.
+        Whatever `before_files` raises
+            If it is refused.
         """
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise broken(str(error)[:200]) from error
+            raise BrokenFormError(str(error)[:200]) from error
 
     def close(self) -> None:
         """Close the file that is being written."""
@@ -103,7 +91,7 @@ class FormReader:
     def _part_begin(self) -> None:
         self._parts += 1
         if self._parts > _MOST_PARTS:
-            raise broken("it has too many fields")
+            raise BrokenFormError("it has too many fields")
         self._disposition, self._header = b"", (bytearray(), bytearray())
         self._name, self._told, self._size = "", None, 0
         self._text.clear()
@@ -111,7 +99,7 @@ class FormReader:
     def _header_data(self, which: int, data: bytes, start: int, end: int) -> None:
         self._header[which].extend(data[start:end])
         if len(self._header[which]) > _LONGEST_HEADER:
-            raise broken("a header is too long")
+            raise BrokenFormError("a header is too long")
 
     def _header_end(self) -> None:
         name, value = (bytes(part) for part in self._header)
@@ -125,7 +113,7 @@ class FormReader:
         if b"filename" not in options:
             return
         if self._name not in self.files or self._name in self.names:
-            raise broken(f"there is no file {self._name[:40]!r}, or two of them")
+            raise BrokenFormError(f"there is no file {self._name[:40]!r}, or two of them")
         self.before_files(self.fields)
         self._told = options[b"filename"].decode(errors="replace")
         self._file = self.files[self._name][0].open("wb")
@@ -134,12 +122,12 @@ class FormReader:
         self._size += end - start
         if self._file is None:
             if self._size > _LONGEST_FIELD:
-                raise broken("a field is too long")
+                raise BrokenFormError("a field is too long")
             self._text.extend(data[start:end])
             return
         most = self.files[self._name][1]
         if self._size > most:
-            raise too_large(most)
+            raise TooLargeError(most, ADVICE)
         self._file.write(memoryview(data)[start:end])
 
     def _part_end(self) -> None:
@@ -151,9 +139,9 @@ class FormReader:
         try:
             value = self._text.decode()
         except UnicodeDecodeError as error:
-            raise broken("it is not UTF-8") from error
+            raise BrokenFormError("it is not UTF-8") from error
         if "\0" in value:
-            raise broken("it holds NUL")
+            raise BrokenFormError("it holds NUL")
         self.fields.setdefault(self._name, value)
 
     def _end(self) -> None:

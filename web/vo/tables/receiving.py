@@ -16,14 +16,15 @@ from paws.accounts.secrets import same
 from paws.vo.publish.metadata import LARGEST as LARGEST_METADATA
 from web.accounts.forms import CSRF_FIELD
 from web.accounts.identify import visit_of
+from web.bodies import BrokenFormError, pieces
 from web.problems import ProblemError
-from web.vo.tables.form import FormReader, broken, too_large
+from web.vo.tables.form import ADVICE, FormReader
 
 _OVERHEAD: Final = 500_000
+_LONGEST_BOUNDARY: Final = 70
+"""Bytes, of RFC 2046."""
 _PIECE: Final = 1_000_000
 """Bytes that are handled at once in a thread, while the next ones arrive."""
-_SILENCE: Final = 60.0
-"""Seconds without a byte after which an upload is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +65,29 @@ async def receive_form(request: Request, folder: Path, largest: int) -> Upload:
     Raises
     ------
     ProblemError
-        413, 415 or 400 if it is too large, of another kind or broken; 403 if no page of ours sent it; 408 if it stops.
+        415 if it is of another kind; 403 if no page of ours sent it.
+    BodyError
+        413, 408 or 400 if it is too large, stops, or cannot be read.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind.lower() != b"multipart/form-data":
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A form with a file is multipart/form-data.")
     if not 1 <= len(options.get(b"boundary", b"")) <= _LONGEST_BOUNDARY:
-        raise broken("it does not say what parts it")
+        raise BrokenFormError("it does not say what parts it")
     files = {"file": (folder / "table", largest), "metadata": (folder / "metadata", LARGEST_METADATA)}
     form = FormReader(options[b"boundary"], files, lambda fields: _check_sender(request, fields))
     try:
-        async for piece in _pieces(request, largest + LARGEST_METADATA + _OVERHEAD):
+        async for piece in _large_pieces(request, largest + LARGEST_METADATA + _OVERHEAD):
             await asyncio.to_thread(form.write, piece)
     finally:
         form.close()
     _check_sender(request, form.fields)
     if not form.complete:
-        raise broken("its end is missing")
+        raise BrokenFormError("its end is missing")
     has_table = "file" in form.names
     return Upload(
         form.fields, (told(form.names["file"]) or "upload") if has_table else "", "metadata" in form.names
     )
-
-
-_LONGEST_BOUNDARY: Final = 70
-"""Bytes, of RFC 2046."""
 
 
 def _check_sender(request: Request, fields: Mapping[str, str]) -> None:
@@ -105,46 +104,24 @@ async def receive_body(request: Request, path: Path, largest: int) -> int:
 
     Raises
     ------
-    ProblemError
+    BodyError
         413 if it is too large, 408 if it stops.
     """
     done = 0
     with path.open("wb") as file:
-        async for piece in _pieces(request, largest):
+        async for piece in _large_pieces(request, largest):
             done += len(piece)
             await asyncio.to_thread(file.write, piece)
     return done
 
 
-async def _pieces(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
+async def _large_pieces(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
     """The body of a request in pieces of some size, while it is no larger than it may be."""
     gathered = bytearray()
-    async for part in _bounded(request, largest):
+    async for part in pieces(request, largest, ADVICE):
         gathered += part
         if len(gathered) >= _PIECE:
             yield bytes(gathered)
             gathered.clear()
     if gathered:
         yield bytes(gathered)
-
-
-async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
-    """The body of a request while it is no larger than it may be, and goes on coming."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > largest:
-        raise too_large(largest)
-    read, stream = 0, aiter(request.stream())
-    while True:
-        try:
-            async with asyncio.timeout(_SILENCE):
-                piece = await anext(stream)
-        except StopAsyncIteration:
-            return
-        except TimeoutError as error:
-            raise ProblemError(
-                HTTPStatus.REQUEST_TIMEOUT, "The upload stopped on the way; try again."
-            ) from error
-        read += len(piece)
-        if read > largest:
-            raise too_large(largest)
-        yield piece

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from web.bodies import BrokenFormError, TooLargeError, fields, pieces
 from web.vo.problems import BadRequestError, ServiceError
 
 _MOST: Final = 200
 """Parameters of one request."""
 _OVERHEAD: Final = 1_000_000
 """Bytes of a multipart form beside what it uploads."""
+_ADVICE: Final = "Upload less, or publish the table first."
 _PIECE: Final = 1_000_000
 _FIELD: Final = 8_000_000
 """Bytes of a part that does not call itself a file: it is held in memory."""
@@ -93,7 +94,9 @@ async def read_parameters(request: Request, folder: Path, largest: int, longest:
     Raises
     ------
     ServiceError
-        400, 413 or 415 if they cannot be read, or there are too many of them.
+        400 or 415 if there are too many of them, or they are of another kind.
+    BodyError
+        413, 408 or 400 if they are too large, stop, or cannot be read.
     """
     items = [(name, value) for name, value in request.query_params.multi_items()]
     parameters = Parameters(_checked(items))
@@ -101,9 +104,13 @@ async def read_parameters(request: Request, folder: Path, largest: int, longest:
         return parameters
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        await _read_multipart(request, parameters, folder, largest)
+        try:
+            await _read_multipart(request, parameters, folder, largest)
+        except BaseException:
+            parameters.discard()
+            raise
     elif kind == "application/x-www-form-urlencoded":
-        parameters.items += _checked(await _read_form(request, 4 * longest + _OVERHEAD))
+        parameters.items += _checked(await fields(request, 4 * longest + _OVERHEAD, _MOST, _ADVICE))
     elif await _has_body(request):
         raise ServiceError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -113,7 +120,7 @@ async def read_parameters(request: Request, folder: Path, largest: int, longest:
 
 
 async def _has_body(request: Request) -> bool:
-    async for part in request.stream():
+    async for part in pieces(request, _FIELD):
         if part:
             return True
     return False
@@ -140,22 +147,10 @@ def _is_text(value: str) -> bool:
     return True
 
 
-async def _read_form(request: Request, largest: int) -> list[tuple[str, str]]:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > largest:
-            raise _too_large(largest)
-    try:
-        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST, errors="strict")
-    except ValueError as error:
-        raise BadRequestError("The form cannot be read: it is no UTF-8, or has too many fields.") from error
-
-
 async def _read_multipart(request: Request, parameters: Parameters, folder: Path, largest: int) -> None:
     parser = MultiPartParser(
         request.headers,
-        _bounded(request, largest + _OVERHEAD),
+        pieces(request, largest + _OVERHEAD, _ADVICE),
         max_files=_MOST,
         max_fields=_MOST,
         max_part_size=min(largest, _FIELD),
@@ -164,8 +159,8 @@ async def _read_multipart(request: Request, parameters: Parameters, folder: Path
         form = await parser.parse()
     except MultiPartException as error:
         if "exceeded maximum size" in error.message:
-            raise _too_large(min(largest, _FIELD)) from error
-        raise BadRequestError(f"The multipart form cannot be read: {error.message}") from error
+            raise TooLargeError(min(largest, _FIELD), _ADVICE) from error
+        raise BrokenFormError(error.message.rstrip(".")) from error
     try:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
@@ -176,15 +171,6 @@ async def _read_multipart(request: Request, parameters: Parameters, folder: Path
         await form.close()
     if len(parameters.items) > _MOST:
         raise BadRequestError(f"There are more than {_MOST} parameters.")
-
-
-async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
-    read = 0
-    async for part in request.stream():
-        read += len(part)
-        if read > largest:
-            raise _too_large(largest)
-        yield part
 
 
 async def _keep(name: str, sent: UploadFile, parameters: Parameters, folder: Path) -> None:
@@ -198,10 +184,3 @@ async def _keep(name: str, sent: UploadFile, parameters: Parameters, folder: Pat
     with handle:
         while piece := await sent.read(_PIECE):
             handle.write(piece)
-
-
-def _too_large(largest: int) -> ServiceError:
-    return ServiceError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"More than {largest / 1e6:.0f} MB were sent. Upload less, or publish the table first.",
-    )

@@ -23,7 +23,7 @@ async def receive(request: Request) -> Parameters:
 
     Raises
     ------
-    ServiceError
+    ServiceError, BodyError
         If they cannot be read, are too large, or there are too many at the moment.
     """
     state = web_state(request)

@@ -7,8 +7,8 @@ from http import HTTPStatus
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
 
-from web.problems import ProblemError
 from web.vo.tables.form import FormReader
 from web.vo.tables.receiving import told
 
@@ -20,7 +20,7 @@ END = b"\r\n--x--\r\n"
 def reader(folder, most=100):
     def before(fields):
         if fields.get("csrf") != "proof":
-            raise ProblemError(HTTPStatus.FORBIDDEN, "no proof")
+            raise HTTPException(HTTPStatus.FORBIDDEN, "no proof")
 
     return FormReader(b"x", {"file": (folder / "table", most), "metadata": (folder / "metadata", 10)}, before)
 
@@ -64,7 +64,7 @@ def test_a_field_without_a_file_is_none(tmp_path):
 )
 def test_what_is_refused(tmp_path, body, status):
     form = reader(tmp_path)
-    with pytest.raises(ProblemError) as caught:
+    with pytest.raises(HTTPException) as caught:
         form.write(body + b"\r\n--x\r\n")
     form.close()
     assert caught.value.status_code == status
@@ -82,7 +82,7 @@ def test_no_bytes_do_anything_but_be_refused(tmp_path_factory, body):
     form, status = reader(tmp_path_factory.mktemp("form")), 400
     try:
         form.write(b"--x\r\n" + body)
-    except ProblemError as error:
+    except HTTPException as error:
         status = error.status_code
     finally:
         form.close()

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from web.vo.problems import ServiceError
 from web.vo.tap.parameters import Parameters, read_parameters
 
 LARGEST = 2_000_000
@@ -26,7 +26,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     async def read(request: Request) -> JSONResponse:
         try:
             found = await read_parameters(request, tmp_path / "spool", LARGEST, 1000)
-        except ServiceError as error:
+        except HTTPException as error:
             return JSONResponse({"error": error.detail}, error.status_code)
         files = {name: path.read_bytes()[:10].decode("latin-1") for name, path in found.files.items()}
         return JSONResponse({"items": found.items, "files": files})
@@ -87,6 +87,7 @@ async def test_what_cannot_be_read_or_is_too_much_is_refused(client, sent, statu
     answer = await client.post("/", **sent)
     assert answer.status_code == status
     assert answer.json()["error"]
+    assert list(tmp_path.glob("spool/*")) == [], "nothing is left of what was refused"
 
 
 async def test_an_upload_that_never_ends_is_cut_off(client):
