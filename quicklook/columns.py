@@ -11,7 +11,6 @@ pixel.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from quicklook.compiled import adding_kernel, kernel
 
@@ -29,11 +28,12 @@ TAIL_LENGTHS = (3.0, 6.0)
 PHASES = 20
 """Steps per pixel in the tabulated profile."""
 
-PASSES = 2
-"""Fits of a column: the first without photon noise in the weights, the second with what the first predicts."""
-
 CORE = 5
 """Pixels to either side of the centre in which single pixels are judged."""
+
+At = np.uintp
+"""An index that is known not to be negative: numba need not look whether it counts from the end, which would keep
+loops over pixels from becoming vector instructions."""
 
 
 @kernel
@@ -57,65 +57,67 @@ def bank_at_column(bank, column_nodes, x, out):  # type: ignore[no-untyped-def] 
                     out[r, p, k] = bank[r, 0, p, k]
 
 
-@kernel
+@adding_kernel
 def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[no-untyped-def]  # numba finds the types
     """Profiles of all fibres in one column, and their derivative with respect to the centre.
 
-    ``first`` receives the row of each profile's first pixel; ``profile`` and ``slope`` are (fibres, PIXELS).
+    ``first`` receives the row of each profile's first pixel; ``profile`` and ``slope`` are (fibres, PIXELS), the
+    latter filled only where single pixels are judged.
     """
     n = row_nodes.shape[0]
+    i = 0
     for j in range(centre.shape[0]):
         nearest = np.floor(centre[j] + 0.5)
         first[j] = int(nearest) - HALF
         place = (nearest - centre[j] + 0.5) * PHASES
-        p = min(int(place), PHASES - 1)
+        p = min(max(int(place), 0), PHASES - 1)
         t = place - p
-        a, b, i = 1.0, 0.0, 0
+        b = 0.0
         if n > 1:
+            while i > 0 and centre[j] <= row_nodes[i]:
+                i -= 1
             while i < n - 2 and centre[j] > row_nodes[i + 1]:
                 i += 1
             b = (centre[j] - row_nodes[i]) / (row_nodes[i + 1] - row_nodes[i])
-            a = 1.0 - b
-        i2 = min(i + 1, n - 1)
-        low1, low2, high1, high2 = table[i, p], table[i2, p], table[i, p + 1], table[i2, p + 1]
-        values, slopes = profile[j], slope[j]
+        node, above, low, high = At(i), At(min(i + 1, n - 1)), At(p), At(p + 1)
+        a1, b1, a2, b2 = (1.0 - b) * (1.0 - t), b * (1.0 - t), (1.0 - b) * t, b * t
+        fibre = At(j)
         for k in range(PIXELS):
-            low = a * low1[k] + b * low2[k]
-            high = a * high1[k] + b * high2[k]
-            values[k] = (1.0 - t) * low + t * high
-            slopes[k] = (low - high) * PHASES
+            at = At(k)
+            profile[fibre, at] = (a1 * table[node, low, at] + b1 * table[above, low, at]) + (
+                a2 * table[node, high, at] + b2 * table[above, high, at]
+            )
+        a1, b1 = (1.0 - b) * PHASES, b * PHASES
+        for k in range(HALF - CORE, HALF + CORE + 1):
+            at = At(k)
+            slope[fibre, at] = a1 * (table[node, low, at] - table[node, high, at]) + b1 * (
+                table[above, low, at] - table[above, high, at]
+            )
 
 
 @adding_kernel
 def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]  # numba finds the types
     """Weighted normal equations of a column; bandwidth two. ``d`` must be finite where it has no weight."""
     ny, n = d.shape[0], profile.shape[0]
-    weighted = np.empty(PIXELS)
+    weighted = np.empty((n, PIXELS))
     for j in range(n):
-        low, high = max(0, -first[j]), min(PIXELS, ny - first[j])
-        diagonal[j], upper1[j], upper2[j], right[j] = 0.0, 0.0, 0.0, 0.0
-        if high <= low:
-            continue
-        values = profile[j, low:high]
-        weights = w[first[j] + low : first[j] + high]
-        pixels = d[first[j] + low : first[j] + high]
+        fibre, start = At(j), first[j]
         s0, r = 0.0, 0.0
-        for k in range(high - low):
-            wp = weights[k] * values[k]
-            weighted[k] = wp
-            s0 += wp * values[k]
-            r += wp * pixels[k]
-        diagonal[j], right[j] = s0, r
-        for step in range(1, 3):
-            if j + step >= n:
-                break
-            ahead = max(first[j + step] - first[j] - low, 0)
-            own = weighted[ahead : high - low]
-            start = first[j] + low + ahead - first[j + step]
-            other = profile[j + step, start:]
+        for k in range(max(0, -start), min(PIXELS, ny - start)):
+            p = profile[fibre, At(k)]
+            wp = w[At(start + k)] * p
+            weighted[fibre, At(k)] = wp
+            s0 += wp * p
+            r += wp * d[At(start + k)]
+        diagonal[j], right[j], upper1[j], upper2[j] = s0, r, 0.0, 0.0
+    # In a round of its own: what has just been stored is slow to load at another place.
+    for j in range(n):
+        fibre, low, high = At(j), max(0, -first[j]), min(PIXELS, ny - first[j])
+        for step in range(1, min(3, n - j)):
+            other, ahead = At(j + step), first[j + step] - first[j]
             total = 0.0
-            for k in range(min(own.shape[0], other.shape[0])):
-                total += own[k] * other[k]
+            for k in range(max(low, ahead), min(high, PIXELS + ahead)):
+                total += weighted[fibre, At(k)] * profile[other, At(k - ahead)]
             if step == 1:
                 upper1[j] = total
             else:
@@ -128,16 +130,29 @@ def solve(diagonal, upper1, upper2, right, work, flux):  # type: ignore[no-untyp
 
     ``work`` is (3, fibres) scratch.
     """
+    solve_some(diagonal, upper1, upper2, right, work, flux, 0, diagonal.shape[0])
+
+
+@kernel
+def solve_some(diagonal, upper1, upper2, right, work, flux, low, high):  # type: ignore[no-untyped-def]  # numba finds the types
+    """As `solve`, for the fibres from ``low`` to ``high`` (exclusive); the others keep their flux."""
     n = diagonal.shape[0]
-    for j in range(n):
+    for j in range(low, high):
         d = diagonal[j]
-        u1, r = upper1[j], right[j]
-        if j >= 1:
+        u1, u2, r = upper1[j], upper2[j], right[j]
+        # Fluxes that are kept are known light.
+        if 0 < low <= j < low + 2:
+            r -= upper2[j - 2] * flux[j - 2] if j >= 2 else 0.0
+            r -= upper1[j - 1] * flux[j - 1] if j == low else 0.0
+        if high < n and j >= high - 2:
+            r -= u2 * flux[j + 2] if j + 2 < n else 0.0
+            r -= u1 * flux[j + 1] if j == high - 1 else 0.0
+        if j >= low + 1:
             l1 = work[1, j - 1]
             d -= l1 * l1 * work[0, j - 1]
             u1 -= l1 * work[2, j - 1] * work[0, j - 1]
             r -= l1 * flux[j - 1]
-        if j >= 2:
+        if j >= low + 2:
             l2 = work[2, j - 2]
             d -= l2 * l2 * work[0, j - 2]
             r -= l2 * flux[j - 2]
@@ -145,14 +160,14 @@ def solve(diagonal, upper1, upper2, right, work, flux):  # type: ignore[no-untyp
             work[0, j], work[1, j], work[2, j], flux[j] = 1.0, 0.0, 0.0, 0.0
             continue
         work[0, j] = d
-        work[1, j] = u1 / d if j + 1 < n else 0.0
-        work[2, j] = upper2[j] / d if j + 2 < n else 0.0
+        work[1, j] = u1 / d if j + 1 < high else 0.0
+        work[2, j] = u2 / d if j + 2 < high else 0.0
         flux[j] = r
-    for j in range(n - 1, -1, -1):
+    for j in range(high - 1, low - 1, -1):
         value = flux[j] / work[0, j]
-        if j + 1 < n:
+        if j + 1 < high:
             value -= work[1, j] * flux[j + 1]
-        if j + 2 < n:
+        if j + 2 < high:
             value -= work[2, j] * flux[j + 2]
         flux[j] = value
 
@@ -163,13 +178,9 @@ def add_model(flux, profile, first, model):  # type: ignore[no-untyped-def]  # n
     ny = model.shape[0]
     model[:] = 0.0
     for j in range(flux.shape[0]):
-        f = flux[j]
-        low, high = max(0, -first[j]), min(PIXELS, ny - first[j])
-        if high <= low:
-            continue
-        values, light = profile[j, low:high], model[first[j] + low : first[j] + high]
-        for k in range(high - low):
-            light[k] += f * values[k]
+        fibre, start = At(j), first[j]
+        for k in range(max(0, -start), min(PIXELS, ny - start)):
+            model[At(start + k)] += flux[j] * profile[fibre, At(k)]
 
 
 @kernel
@@ -186,13 +197,15 @@ def flux_variance(diagonal, upper1, j):  # type: ignore[no-untyped-def]  # numba
 @kernel
 def background_at_column(grid, row_nodes, x, out):  # type: ignore[no-untyped-def]  # numba finds the types
     """Background of a column: ``grid`` is (row nodes, columns), linear between the nodes."""
-    n = row_nodes.shape[0]
-    i = 0
-    for y in range(out.shape[0]):
-        while i < n - 2 and y > row_nodes[i + 1]:
-            i += 1
-        t = (y - row_nodes[i]) / (row_nodes[i + 1] - row_nodes[i])
-        out[y] = (1.0 - t) * grid[i, x] + t * grid[i + 1, x]
+    n, y = row_nodes.shape[0], 0
+    for i in range(n - 1):
+        end = out.shape[0] if i == n - 2 else min(int(np.floor(row_nodes[i + 1])) + 1, out.shape[0])
+        slope = (grid[i + 1, x] - grid[i, x]) / (row_nodes[i + 1] - row_nodes[i])
+        level = grid[i, x] - slope * row_nodes[i]
+        part = out[y:end]
+        for k in range(part.shape[0]):
+            part[k] = level + slope * (y + k)
+        y = max(y, end)
 
 
 @kernel
@@ -228,22 +241,50 @@ def spread_points(centre, fluxes, length, nearest, out):  # type: ignore[no-unty
         out[y] += run
 
 
+@adding_kernel
+def spread_beyond(light, centre, fluxes, halo, out):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Set ``out`` to all that fibres send beyond their profiles; ``halo`` is `ProfileModel.beyond`.
+
+    That is what ``light`` sends into both halos, and of the exponentials of the table what goes on beyond it. Each
+    is a sum carried on from row to row, upwards and then downwards; all four at once, as each waits for itself.
+    """
+    ny, n = light.shape[0], centre.shape[0]
+    near, far = np.exp(-1.0 / halo[1]), np.exp(-1.0 / halo[3])
+    one, two = halo[0] * (1.0 - near) / (1.0 + near), halo[2] * (1.0 - far) / (1.0 + far)
+    short, long = np.exp(-1.0 / TAIL_LENGTHS[0]), np.exp(-1.0 / TAIL_LENGTHS[1])
+    three, four = halo[4] * np.exp(BEYOND / TAIL_LENGTHS[0]), halo[5] * np.exp(BEYOND / TAIL_LENGTHS[1])
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    begin = 0
+    for j in range(n + 1):
+        end = min(max(int(np.ceil(centre[j] + HALF + 0.5)), begin), ny) if j < n else ny
+        for y in range(begin, end):
+            a, b, c, d = a * near + light[y], b * far + light[y], c * short, d * long
+            out[y] = (one * a + two * b) + (c + d)
+        begin = end
+        if j < n and end < ny:
+            # At the row before the first that is reached; the longer exponential is the square root of the shorter.
+            reach = np.exp((centre[j] - (end - 1)) / TAIL_LENGTHS[1])
+            c, d = c + three * fluxes[j] * reach * reach, d + four * fluxes[j] * reach
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    one, two = one * near, two * far
+    begin = ny - 1
+    for j in range(n - 1, -2, -1):
+        end = max(min(int(np.ceil(centre[j] - HALF - 0.5)) - 1, begin), -1) if j >= 0 else -1
+        for y in range(begin, end, -1):
+            c, d = c * short, d * long
+            out[y] += (one * a + two * b) + (c + d)
+            a, b = a * near + light[y], b * far + light[y]
+        begin = end
+        if j >= 0 and end >= 0:
+            reach = np.exp((end + 1 - centre[j]) / TAIL_LENGTHS[1])
+            c, d = c + three * fluxes[j] * reach * reach, d + four * fluxes[j] * reach
+
+
 @kernel
 def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]  # numba finds the types
     """Set ``out`` to the light that the inner and the far halo send; ``halo`` is `ProfileModel.beyond`."""
-    ny = light.shape[0]
-    near, far = np.exp(-1.0 / halo[1]), np.exp(-1.0 / halo[3])
-    one, two = halo[0] * (1.0 - near) / (1.0 + near), halo[2] * (1.0 - far) / (1.0 + far)
-    a, b = 0.0, 0.0
-    for y in range(ny):
-        a = a * near + light[y]
-        b = b * far + light[y]
-        out[y] = one * a + two * b
-    a, b = 0.0, 0.0
-    for y in range(ny - 1, -1, -1):
-        out[y] += one * a * near + two * b * far
-        a = a * near + light[y]
-        b = b * far + light[y]
+    nothing = np.empty(0)
+    spread_beyond(light, nothing, nothing, halo, out)
 
 
 @kernel
@@ -252,137 +293,6 @@ def add_tails(centre, fluxes, halo, out):  # type: ignore[no-untyped-def]  # num
     if halo[4] == 0.0 and halo[5] == 0.0:
         return
     tail = np.empty(out.shape[0])
-    for k in range(2):
-        amount = halo[4] if k == 0 else halo[5]
-        spread_points(centre, fluxes, TAIL_LENGTHS[k], HALF + 0.5, tail)
-        amount *= np.exp(BEYOND / TAIL_LENGTHS[k])
-        for y in range(out.shape[0]):
-            out[y] += amount * tail[y]
-
-
-@kernel
-def fit_column(d, noise, background, centre, profile, first, halo, buffers):  # type: ignore[no-untyped-def]  # numba finds the types
-    """Fit all fibres of a column with the variance that the fit itself predicts.
-
-    Parameters
-    ----------
-    d : pixels, background removed; NaN = bad, on return zero there
-    noise : variance that is not photon noise of the fibres, per pixel
-    background : scattered light, whose photon noise counts; on return it includes the fibres' halo
-    centre : of the fibres
-    profile, first : from `evaluate`
-    halo : what fibres send beyond their profiles, `ProfileModel.beyond`
-    buffers : tuple of scratch arrays, see `column_buffers`
-
-    Leaves weights, model and flux in the buffers.
-    """
-    w, model, diagonal, upper1, upper2, right, work, flux, old, new = buffers
-    ny = d.shape[0]
-    old[:] = 0.0
-    for y in range(ny):
-        if np.isnan(d[y]):
-            w[y], d[y] = 0.0, 0.0
-        else:
-            w[y] = 1.0 / (noise[y] + max(background[y], 0.0))
-    for i in range(PASSES):
-        if i > 0:
-            if halo[0] != 0.0 or halo[2] != 0.0 or halo[4] != 0.0 or halo[5] != 0.0:
-                spread_halos(model, halo, new)
-                add_tails(centre, flux, halo, new)
-                for y in range(ny):
-                    background[y] += new[y] - old[y]
-                    if w[y] > 0.0:
-                        d[y] -= new[y] - old[y]
-                    old[y] = new[y]
-            reweight(noise, background, model, w)
-        normal_equations(d, w, profile, first, diagonal, upper1, upper2, right)
-        solve(diagonal, upper1, upper2, right, work, flux)
-        add_model(flux, profile, first, model)
-
-
-@kernel
-def column_buffers(ny, n):  # type: ignore[no-untyped-def]  # numba finds the types
-    """Scratch arrays of `fit_column`: weights, model, normal equations, factor, flux, halo before and after."""
-    return (
-        np.zeros(ny),
-        np.zeros(ny),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros((3, n)),
-        np.zeros(n),
-        np.zeros(ny),
-        np.zeros(ny),
-    )
-
-
-# Not a `kernel`, whose type would hide the arguments from mypy.
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]  # numba has no type information
-def survey_columns(  # type: ignore[no-untyped-def]  # numba finds the types
-    image,
-    floor,
-    columns,
-    centres,
-    bank,
-    row_nodes,
-    column_nodes,
-    grid,
-    grid_rows,
-    halo,
-    fluxes,
-    shift,
-    weight,
-    residual,
-    light,
-):
-    """Fit a choice of columns and report fluxes, centre errors and, if asked, residuals.
-
-    Parameters
-    ----------
-    image : (all columns, rows) float32, NaN = bad
-    floor : (all columns, rows) or (1, 1) float32
-        Variance without photon noise.
-    columns : chosen columns
-    centres : (fibres, all columns)
-    bank, row_nodes, column_nodes : profile bank
-    grid, grid_rows : background, see `background_at_column`
-    halo : see `spread_halos`
-    fluxes, shift, weight : (fibres, chosen columns), results
-        Flux, offset of the light from ``centres`` [pixel] and its inverse variance.
-    residual, light : (chosen columns, rows) or (0, 0) float32, results
-        Pixels minus fibres (background left in), and the fibres' light.
-    """
-    ny = image.shape[1]
-    n = centres.shape[0]
-    buffers = column_buffers(ny, n)
-    w, model, _, _, _, _, _, flux, _, _ = buffers
-    table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
-    first = np.empty(n, dtype=np.int64)
-    profile = np.empty((n, PIXELS))
-    slope = np.empty((n, PIXELS))
-    d, noise, background = np.empty(ny), np.empty(ny), np.empty(ny)
-    for c in range(columns.shape[0]):
-        x = columns[c]
-        bank_at_column(bank, column_nodes, float(x), table)
-        evaluate(centres[:, x], table, row_nodes, first, profile, slope)
-        background_at_column(grid, grid_rows, x, background)
-        for y in range(ny):
-            d[y] = image[x, y] - background[y]
-            noise[y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
-        fit_column(d, noise, background, centres[:, x], profile, first, halo, buffers)
-        if residual.shape[0] > 0:
-            for y in range(ny):
-                residual[c, y] = image[x, y] - model[y]
-                light[c, y] = model[y]
-        for j in range(n):
-            fluxes[j, c] = flux[j]
-            above, below = 0.0, 0.0
-            for k in range(max(0, -first[j], HALF - CORE), min(PIXELS, ny - first[j], HALF + CORE + 1)):
-                y = first[j] + k
-                if w[y] > 0.0:
-                    g = flux[j] * slope[j, k]
-                    above += w[y] * g * (d[y] - model[y])
-                    below += w[y] * g * g
-            shift[j, c] = above / below if below > 0.0 else 0.0
-            weight[j, c] = below if flux[j] > 0.0 else 0.0
+    spread_beyond(np.zeros(out.shape[0]), centre, fluxes, halo, tail)
+    for y in range(out.shape[0]):
+        out[y] += tail[y]

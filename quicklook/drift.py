@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quicklook.columns import survey_columns
 from quicklook.compiled import kernel
 from quicklook.profiles import profile_bank
 from quicklook.scattered import no_background
+from quicklook.survey import survey_columns
 from quicklook.types import FloatArray, FloatImage, ProfileModel
 
 GROUP = 16

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
-from quicklook.columns import add_tails, spread_halos, survey_columns
+from quicklook.columns import add_tails, spread_halos
 from quicklook.compiled import kernel
 from quicklook.medians import median_of
+from quicklook.survey import survey_columns
 from quicklook.types import Beyond, FloatArray, FloatImage
 
 ROW_CELLS = 40

@@ -16,8 +16,8 @@ from quicklook.columns import (
     CORE,
     HALF,
     PIXELS,
+    At,
     add_model,
-    add_tails,
     background_at_column,
     bank_at_column,
     evaluate,
@@ -25,10 +25,10 @@ from quicklook.columns import (
     normal_equations,
     reweight,
     solve,
-    spread_halos,
+    spread_beyond,
 )
 from quicklook.compiled import adding_kernel, kernel
-from quicklook.cosmics import grow_hits, reject_pixels
+from quicklook.cosmics import grow_hits, reject_pixels, solve_around
 from quicklook.scattered import gather_between
 
 LEAST_PROFILE = 0.4
@@ -65,6 +65,7 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
     first = np.empty((KEPT, n), dtype=np.int64)
     profile, slope = np.empty((KEPT, n, PIXELS)), np.empty((KEPT, n, PIXELS))
     direct, found = np.empty((KEPT, ny), dtype=np.int64), np.zeros(KEPT, dtype=np.int64)
+    rows = np.empty(ny, dtype=np.int64)
     for step in range(nx + 3):
         x = step
         if x < nx:
@@ -72,12 +73,7 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
             bank_at_column(bank, column_nodes, float(x), table)
             evaluate(centres[:, x], table, row_nodes, first[s], profile[s], slope[s])
             background_at_column(grid, grid_rows, x, background[s])
-            for y in range(ny):
-                value = np.nan if hit[x, y] else frame[x, y] - background[s, y]
-                noise[s, y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
-                bad = np.isnan(value)
-                d[s, y] = 0.0 if bad else value
-                w[s, y] = 0.0 if bad else 1.0
+            _begin(frame[x], hit[x], floor[min(x, floor.shape[0] - 1)], background[s], d[s], w[s], noise[s])
             _fit_cores(d[s], w[s], profile[s], first[s], early[x])
         x = step - 2
         if 0 <= x < nx:
@@ -86,8 +82,7 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
             _predict(early, x, expected[s])
             add_model(expected[s], profile[s], first[s], model[s])
             if halo[0] != 0.0 or halo[2] != 0.0 or halo[4] != 0.0 or halo[5] != 0.0:
-                spread_halos(model[s], halo, spread)
-                add_tails(centres[:, x], expected[s], halo, spread)
+                spread_beyond(model[s], centres[:, x], expected[s], halo, spread)
                 for y in range(ny):
                     background[s, y] += spread[y]
                     if w[s, y] > 0.0:
@@ -113,13 +108,12 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
             buffers = (w[s], model[s], e[0], e[1], e[2], e[3], work, e[4], spread, unused)
             grown = 0
             for i, m in ((before, hits_before), (after, hits_after)):
-                grown += grow_hits(
-                    d[s], noise[s], background[s], profile[s], slope[s], first[s], hit[x], direct[i], m, buffers,
+                grown = grow_hits(
+                    d[s], noise[s], background[s], profile[s], slope[s], first[s], hit[x], direct[i], m, grown, rows,
+                    buffers,
                 )  # fmt: skip
-            if grown > 0:
-                solve(e[0], e[1], e[2], e[3], work, e[4])
-                if summed:
-                    add_model(e[4], profile[s], first[s], model[s])
+            for i in range(grown):
+                solve_around(rows[i], profile[s], first[s], buffers)
         cell = x * between.shape[1] // nx
         gather_between(
             d[s],
@@ -138,18 +132,35 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
 
 
 @kernel
+def _begin(pixels, hit, floor, background, d, w, noise):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Light above the background, weights of one for good pixels and zero for bad ones, and the floor of the noise."""
+    ny = d.shape[0]
+    if floor.shape[0] == ny:
+        for y in range(ny):
+            noise[y] = floor[y]
+    else:
+        noise[:] = floor[0]
+    for y in range(ny):
+        value = pixels[y] - background[y]
+        bad = np.isnan(value) | hit[y]
+        d[y] = 0.0 if bad else value
+        w[y] = 0.0 if bad else 1.0
+
+
+@adding_kernel
 def _fit_cores(d, w, profile, first, flux):  # type: ignore[no-untyped-def]  # numba finds the types
     """Flux of each fibre from the pixels of its core alone; NaN where half of it is missing."""
     ny = d.shape[0]
     for j in range(profile.shape[0]):
+        fibre, start = At(j), first[j]
         good, whole, right = 0.0, 0.0, 0.0
         for k in range(HALF - CORE, HALF + CORE + 1):
-            y = first[j] + k
-            p = profile[j, k]
-            whole += p * p
-            if 0 <= y < ny:
-                good += w[y] * p * p
-                right += w[y] * p * d[y]
+            whole += profile[fibre, At(k)] * profile[fibre, At(k)]
+        for k in range(max(HALF - CORE, -start), min(HALF + CORE + 1, ny - start)):
+            p = profile[fibre, At(k)]
+            wp = w[At(start + k)] * p
+            good += wp * p
+            right += wp * d[At(start + k)]
         flux[j] = right / good if good > 0.5 * whole else np.nan
 
 
@@ -188,15 +199,16 @@ def _finish(  # type: ignore[no-untyped-def]  # numba finds the types
     diagonal, upper1, flux = equations[0], equations[1], equations[4]
     for j in range(flux.shape[0]):
         good, whole, photons, even = 0.0, 0.0, 0.0, 0.0
-        low, high = max(0, -first[j]), max(min(PIXELS, ny - first[j]), 0)
-        values, weights = profile[j, low:high], w[first[j] + low : first[j] + high]
-        for k in range(values.shape[0]):
-            p, wp = values[k], weights[k] * values[k]
-            good += p * p if weights[k] > 0.0 else 0.0
+        fibre, start = At(j), first[j]
+        low, high = max(0, -start), max(min(PIXELS, ny - start), 0)
+        for k in range(PIXELS):
+            whole += profile[fibre, At(k)] * profile[fibre, At(k)]
+        for k in range(low, high):
+            p, weight = profile[fibre, At(k)], w[At(start + k)]
+            wp = weight * p
+            good += p * p if weight > 0.0 else 0.0
             even += wp
             photons += wp * wp * p
-        for k in range(PIXELS):
-            whole += profile[j, k] * profile[j, k]
         extra, spread, pixels = 0.0, 0.0, 0.0
         if summed:
             for k in range(max(low, HALF - CORE), min(high, HALF + CORE + 1)):

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quicklook.badpixels import along_fibres, find_bad_columns
-from quicklook.columns import survey_columns
 from quicklook.errors import InvalidInput, Saturated
 from quicklook.fibres import N_FIBRES
 from quicklook.geometry import N_ROWS
@@ -24,6 +23,7 @@ from quicklook.scattered import no_background, scattered_light
 from quicklook.slitmatch import SlitMatch, match_slit
 from quicklook.smoothing import SmoothLines, fill_unlit, smooth_lines
 from quicklook.storedprofile import PROFILE_PARTS, WING_PARTS, store_profile, stored_profile
+from quicklook.survey import survey_columns
 from quicklook.sweep import Traces, sweep
 from quicklook.types import FloatArray, FloatImage, Image, Parameters, ProfileModel, Tramlines
 

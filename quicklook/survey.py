@@ -1,0 +1,151 @@
+"""Fits of single columns, for steps that ask a sample of them how much light there is and where it lies."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from quicklook.columns import (
+    CORE,
+    HALF,
+    PIXELS,
+    add_model,
+    background_at_column,
+    bank_at_column,
+    evaluate,
+    normal_equations,
+    reweight,
+    solve,
+    spread_beyond,
+)
+from quicklook.compiled import kernel
+
+PASSES = 2
+"""Fits of a column: the first without photon noise in the weights, the second with what the first predicts."""
+
+
+@kernel
+def fit_column(d, noise, background, centre, profile, first, halo, buffers):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Fit all fibres of a column with the variance that the fit itself predicts.
+
+    Parameters
+    ----------
+    d : pixels, background removed; NaN = bad, on return zero there
+    noise : variance that is not photon noise of the fibres, per pixel
+    background : scattered light, whose photon noise counts; on return it includes the fibres' halo
+    centre : of the fibres
+    profile, first : from `evaluate`
+    halo : what fibres send beyond their profiles, `ProfileModel.beyond`
+    buffers : tuple of scratch arrays, see `column_buffers`
+
+    Leaves weights, model and flux in the buffers.
+    """
+    w, model, diagonal, upper1, upper2, right, work, flux, old, new = buffers
+    ny = d.shape[0]
+    old[:] = 0.0
+    for y in range(ny):
+        if np.isnan(d[y]):
+            w[y], d[y] = 0.0, 0.0
+        else:
+            w[y] = 1.0 / (noise[y] + max(background[y], 0.0))
+    for i in range(PASSES):
+        if i > 0:
+            if halo[0] != 0.0 or halo[2] != 0.0 or halo[4] != 0.0 or halo[5] != 0.0:
+                spread_beyond(model, centre, flux, halo, new)
+                for y in range(ny):
+                    background[y] += new[y] - old[y]
+                    if w[y] > 0.0:
+                        d[y] -= new[y] - old[y]
+                    old[y] = new[y]
+            reweight(noise, background, model, w)
+        normal_equations(d, w, profile, first, diagonal, upper1, upper2, right)
+        solve(diagonal, upper1, upper2, right, work, flux)
+        add_model(flux, profile, first, model)
+
+
+@kernel
+def column_buffers(ny, n):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Scratch arrays of `fit_column`: weights, model, normal equations, factor, flux, halo before and after."""
+    return (
+        np.zeros(ny),
+        np.zeros(ny),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros((3, n)),
+        np.zeros(n),
+        np.zeros(ny),
+        np.zeros(ny),
+    )
+
+
+# Not a `kernel`, whose type would hide the arguments from mypy.
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]  # numba has no type information
+def survey_columns(  # type: ignore[no-untyped-def]  # numba finds the types
+    image,
+    floor,
+    columns,
+    centres,
+    bank,
+    row_nodes,
+    column_nodes,
+    grid,
+    grid_rows,
+    halo,
+    fluxes,
+    shift,
+    weight,
+    residual,
+    light,
+):
+    """Fit a choice of columns and report fluxes, centre errors and, if asked, residuals.
+
+    Parameters
+    ----------
+    image : (all columns, rows) float32, NaN = bad
+    floor : (all columns, rows) or (1, 1) float32
+        Variance without photon noise.
+    columns : chosen columns
+    centres : (fibres, all columns)
+    bank, row_nodes, column_nodes : profile bank
+    grid, grid_rows : background, see `background_at_column`
+    halo : see `spread_halos`
+    fluxes, shift, weight : (fibres, chosen columns), results
+        Flux, offset of the light from ``centres`` [pixel] and its inverse variance.
+    residual, light : (chosen columns, rows) or (0, 0) float32, results
+        Pixels minus fibres (background left in), and the fibres' light.
+    """
+    ny = image.shape[1]
+    n = centres.shape[0]
+    buffers = column_buffers(ny, n)
+    w, model, _, _, _, _, _, flux, _, _ = buffers
+    table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
+    first = np.empty(n, dtype=np.int64)
+    profile = np.empty((n, PIXELS))
+    slope = np.empty((n, PIXELS))
+    d, noise, background = np.empty(ny), np.empty(ny), np.empty(ny)
+    for c in range(columns.shape[0]):
+        x = columns[c]
+        bank_at_column(bank, column_nodes, float(x), table)
+        evaluate(centres[:, x], table, row_nodes, first, profile, slope)
+        background_at_column(grid, grid_rows, x, background)
+        for y in range(ny):
+            d[y] = image[x, y] - background[y]
+            noise[y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
+        fit_column(d, noise, background, centres[:, x], profile, first, halo, buffers)
+        if residual.shape[0] > 0:
+            for y in range(ny):
+                residual[c, y] = image[x, y] - model[y]
+                light[c, y] = model[y]
+        for j in range(n):
+            fluxes[j, c] = flux[j]
+            above, below = 0.0, 0.0
+            for k in range(max(0, -first[j], HALF - CORE), min(PIXELS, ny - first[j], HALF + CORE + 1)):
+                y = first[j] + k
+                if w[y] > 0.0:
+                    g = flux[j] * slope[j, k]
+                    above += w[y] * g * (d[y] - model[y])
+                    below += w[y] * g * g
+            shift[j, c] = above / below if below > 0.0 else 0.0
+            weight[j, c] = below if flux[j] > 0.0 else 0.0
