@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import zipfile
 from pathlib import Path
+from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 OAI = "{http://www.openarchives.org/OAI/2.0/}"
 RI = "{http://www.ivoa.net/xml/RegistryInterface/v1.0}"
 XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
-SERVICES = ("/ssa", "/datalink", "/soda")
-NAMES = ("registry", "", "org", "tap", "ssa", "datalink", "soda")
+CS = "{http://www.ivoa.net/xml/ConeSearch/v1.0}"
+SERVICES = ("/ssa", "/scs", "/datalink", "/soda")
+NAMES = ("registry", "", "org", "tap", "ssa", "scs", "datalink", "soda")
 
 STILTS_JAR = Path("/usr/share/java/starlink-ttools.jar")
 SCHEMAS = {
@@ -30,7 +32,30 @@ WRAPPER = """<?xml version="1.0"?>
   <xs:import namespace="http://www.ivoa.net/xml/VOResource/v1.0" schemaLocation="VOResource-v1.1.xsd"/>
   <xs:import namespace="http://www.ivoa.net/xml/VODataService/v1.1" schemaLocation="VODataService-v1.2.xsd"/>
   <xs:import namespace="http://www.ivoa.net/xml/TAPRegExt/v1.0" schemaLocation="TAPRegExt-v1.0-Erratum1.xsd"/>
+  <xs:import namespace="http://www.ivoa.net/xml/ConeSearch/v1.0" schemaLocation="cone.xsd"/>
   <xs:element name="Resource" type="vr:Resource"/>
+</xs:schema>
+"""
+CONE = """<?xml version="1.0"?>
+<!-- What Simple DAL Registry Extensions 1.1 say of the capability of a cone search, which STILTS does not bring. -->
+<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:vr="http://www.ivoa.net/xml/VOResource/v1.0"
+  xmlns:cs="http://www.ivoa.net/xml/ConeSearch/v1.0"
+  targetNamespace="http://www.ivoa.net/xml/ConeSearch/v1.0" elementFormDefault="unqualified">
+  <xs:import namespace="http://www.ivoa.net/xml/VOResource/v1.0" schemaLocation="VOResource-v1.1.xsd"/>
+  <xs:complexType name="ConeSearch"><xs:complexContent><xs:extension base="vr:Capability"><xs:sequence>
+    <xs:element name="maxSR" type="xs:float" minOccurs="0"/>
+    <xs:element name="maxRecords" type="xs:positiveInteger" minOccurs="0"/>
+    <xs:element name="verbosity" type="xs:boolean"/>
+    <xs:element name="testQuery" type="cs:Query" minOccurs="0"/>
+  </xs:sequence></xs:extension></xs:complexContent></xs:complexType>
+  <xs:complexType name="Query"><xs:sequence>
+    <xs:element name="ra" type="xs:double"/>
+    <xs:element name="dec" type="xs:double"/>
+    <xs:element name="sr" type="xs:double"/>
+    <xs:element name="verb" type="xs:positiveInteger" minOccurs="0"/>
+    <xs:element name="catalog" type="xs:string" minOccurs="0"/>
+    <xs:element name="extras" type="xs:string" minOccurs="0"/>
+  </xs:sequence></xs:complexType>
 </xs:schema>
 """
 
@@ -142,16 +167,26 @@ async def test_services_tell_what_they_can_and_that_they_are_there(client, servi
     assert b"<vosi:available>true<" in now.content
 
 
+async def test_the_test_query_of_the_cone_search_finds_something(client):
+    found = ElementTree.fromstring((await client.get("/scs/capabilities")).content)
+    (query,) = found.iter("testQuery")
+    asked = {part.tag: part.text for part in query}
+    address = f"{found.findtext('capability/interface/accessURL')}{asked.pop('extras')}&{urlencode(asked)}"
+    answer = await client.get(address)
+    assert answer.text.count("<TR>") == 1, answer.text
+
+
 @pytest.mark.skipif(not STILTS_JAR.exists(), reason="stilts is not installed")
 async def test_records_are_valid_by_their_schemas(client, tmp_path):
-    """Those whose schemas STILTS brings: VOResource, VODataService, TAPRegExt."""
+    """Those whose schemas STILTS brings (VOResource, VODataService, TAPRegExt), and the cone search's."""
     with zipfile.ZipFile(STILTS_JAR) as jar:
         for member in jar.namelist():
             if member.endswith(".xsd"):
                 (tmp_path / Path(member).name).write_bytes(jar.read(member))
     wrapper = tmp_path / "ri.xsd"
     wrapper.write_text(WRAPPER)
-    for name in ("tap", "datalink"):
+    (tmp_path / "cone.xsd").write_text(CONE)
+    for name in ("tap", "scs", "datalink"):
         answer = await client.get(
             "/oai", params={"verb": "GetRecord", "metadataPrefix": "ivo_vor", "identifier": identifier(name)}
         )
@@ -172,6 +207,7 @@ async def validated(record, folder):
     command = (
         *("stilts", "xsdvalidate", f"doc={document}"),
         f"schemaloc={RI[1:-1]}={folder / 'ri.xsd'}",
+        f"schemaloc={CS[1:-1]}={folder / 'cone.xsd'}",
         *(f"schemaloc={space}={folder / name}" for space, name in SCHEMAS.items()),
     )
     found = await asyncio.to_thread(

@@ -12,6 +12,8 @@ from starlette.routing import Route
 from paws.settings import Settings
 from web.state import web_state
 from web.vo.datalink.descriptors import LINKS_PATH, LINKS_STANDARD, LINKS_TYPE, SODA_PATH, SODA_STANDARD
+from web.vo.scs.handlers import MOST_RECORDS as MOST_CONE_RECORDS
+from web.vo.scs.handlers import PATH as CONE_PATH
 from web.vo.service import open_headers
 from web.vo.spectra.files import FITS, PNG, VOTABLE
 from web.vo.ssa.question import DEFAULT_SIZE, MAXREC, MOST_RECORDS
@@ -25,6 +27,7 @@ NAMESPACES: Final = {
     "xmlns:vr": "http://www.ivoa.net/xml/VOResource/v1.0",
     "xmlns:vs": "http://www.ivoa.net/xml/VODataService/v1.1",
     "xmlns:ssap": "http://www.ivoa.net/xml/SSA/v1.1",
+    "xmlns:cs": "http://www.ivoa.net/xml/ConeSearch/v1.0",
     "xmlns:xsi": XSI,
 }
 XML: Final = "text/xml; charset=utf-8"
@@ -49,7 +52,7 @@ def capabilities_of(root: str, settings: Settings, base: str) -> list[Markup]:
     Parameters
     ----------
     root
-        Path of the service: ``/ssa``, ``/datalink`` or ``/soda``.
+        Path of the service: ``/ssa``, ``/scs``, ``/datalink`` or ``/soda``.
     base
         Address of the installation.
     """
@@ -139,6 +142,27 @@ def _ssa(settings: Settings, base: str) -> Markup:
     )
 
 
+def _cone(settings: Settings, base: str) -> Markup:
+    params = (
+        _param("RA", "real", "Right ascension, ICRS", use="required", unit="deg", ucd="pos.eq.ra"),
+        _param("DEC", "real", "Declination, ICRS", use="required", unit="deg", ucd="pos.eq.dec"),
+        _param("SR", "real", "Radius; 0 asks for the columns alone", use="required", unit="deg"),
+        _param("VERB", "integer", "Columns: 1 the least, 2 the usual, 3 all"),
+        _param("MAXREC", "integer", "Rows of the answer at most"),
+    )
+    # Wherever the spectra of an installation lie, a test of the whole sky finds one.
+    everywhere = {"ra": 0, "dec": 0, "sr": 180, "verb": 1, "extras": "MAXREC=1"}
+    return element(
+        "capability",
+        {"standardID": "ivo://ivoa.net/std/ConeSearch", "xsi:type": "cs:ConeSearch"},
+        _interface(settings, f"{base}{CONE_PATH}?", VOTABLE, *params, version="1.03"),
+        element("maxSR", None, 180),
+        element("maxRecords", None, MOST_CONE_RECORDS),
+        element("verbosity", None, "true"),
+        element("testQuery", None, *(element(name, None, value) for name, value in everywhere.items())),
+    )
+
+
 def _links(settings: Settings, base: str) -> Markup:
     params = (
         _param(
@@ -171,6 +195,7 @@ def _soda(settings: Settings, base: str) -> Markup:
 
 _SERVICES: Final[dict[str, Callable[[Settings, str], Markup]]] = {
     SSA_PATH: _ssa,
+    CONE_PATH: _cone,
     "/datalink": _links,
     "/soda": _soda,
 }

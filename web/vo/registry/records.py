@@ -99,6 +99,14 @@ def records_of(settings: Settings, base: str, tap: TapParts, updated: datetime) 
             "vs:CatalogService",
         ),
         make.service(
+            "scs",
+            "cone search",
+            "Reduced spectra of single fibres around a position.",
+            f"{base}/scs",
+            capabilities_of("/scs", settings, base),
+            "vs:CatalogService",
+        ),
+        make.service(
             "datalink",
             "DataLink",
             "Everything that belongs to a spectrum: files, pictures, raw frames, calibrations, logs.",
@@ -220,6 +228,7 @@ class _Maker:
     def _content(self, words: str, address: str, name: str) -> Markup:
         kind = {
             "tap": "Catalog",
+            "scs": "Catalog",
             "ssa": "Archive",
             "registry": "Registry",
             "": "Other",
