@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -329,7 +328,3 @@ def _signature_or_none(path: str) -> Signature:
         return Signature.of(os.stat(path))
     except OSError:
         return Signature(0, 0)
-
-
-Inspector = Callable[[str, datetime | None], Inspection]
-"""What inspects a file: `inspect_file` with the site filled in."""

@@ -7,7 +7,6 @@ import contextlib
 import json
 import random
 import shutil
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -331,8 +330,3 @@ class Night:
             if not left or time.monotonic() > deadline:
                 return left
             await asyncio.sleep(LOOK_EVERY)
-
-
-def log_to_stderr(line: str) -> None:
-    """Show a line to whoever watches."""
-    print(line, file=sys.stderr, flush=True)

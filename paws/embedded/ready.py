@@ -31,29 +31,6 @@ def tcp_ready(host: str, port: int) -> ReadyProbe:
     return probe
 
 
-def http_ready(host: str, port: int, path: str = "/healthz") -> ReadyProbe:
-    """Ready when a GET of the path is answered with status 200."""
-    request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode("ascii")
-
-    async def probe(_pid: int) -> bool:
-        writer: asyncio.StreamWriter | None = None
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                reader, writer = await asyncio.open_connection(host, port)
-                writer.write(request)
-                words = (await reader.readline()).split()
-        except (OSError, TimeoutError, ValueError):
-            return False
-        finally:
-            if writer is not None:
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
-        return len(words) > 1 and words[1] == b"200"
-
-    return probe
-
-
 def file_ready(path: Path) -> ReadyProbe:
     """Ready when the file exists and holds the process id, written by the process when it is ready.
 

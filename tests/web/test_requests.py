@@ -201,36 +201,6 @@ async def test_names_of_other_programmes_are_not_told(house: House) -> None:
     assert stem in (await (await house.person("root")).get(f"/requests/{request_id}")).text
 
 
-async def test_files_of_a_request_are_those_that_are_seen(house: House) -> None:
-    from paws.access.rule import sees_public
-    from tests.support.sights import ALL
-    from web.storage.requests import request_files
-
-    theo = await api_of(house, "theo")
-    request_id = (await ask(theo, select={})).json()["request_id"]
-    frame = next(
-        frame
-        for frame in house.frames_of(THEIR_FIELD)
-        if house.rows.states[frame.frame_id] == "reduced" and frame.frame_class.is_science
-    )
-    key = house.rows.jobs[frame.frame_id]
-    await house.pool.execute(
-        "INSERT INTO request_part (request_id, job_key, position, slot, kind, night, label, result)"
-        " VALUES ($1, $2, 0, 's', 'reduce_object', $3, 'x', true)",
-        *(request_id, key, NIGHT),
-    )
-    found = await request_files(house.pool, request_id, ALL)
-    assert found is not None
-    assert len(found.frames) == len(science(house, THEIR_FIELD)) - 1
-    assert len(found.products) == 1
-    assert [log for log, _path in found.logs] == [key]
-    account = await house.pool.fetchval("SELECT account_id FROM account WHERE name = 'theo'")
-    blind = await request_files(house.pool, request_id, sees_public(NOW.date()), account)
-    assert blind is not None
-    assert (blind.products, blind.frames, blind.logs) == ((), (), ())
-    assert await request_files(house.pool, request_id, sees_public(NOW.date())) is None
-
-
 async def test_log_of_what_is_at_work_is_shown_live(house: House) -> None:
     theo = await api_of(house, "theo")
     request_id = (await ask(theo, select={})).json()["request_id"]

@@ -7,7 +7,6 @@ a broker that is away makes the feed slower, never wrong.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,13 +45,10 @@ class FeedState:
     ----------
     broker, database
         None while all is well, else what is wrong.
-    looked_at
-        Monotonic time of the last successful look into the table.
     """
 
     broker: str | None = "not connected yet"
     database: str | None = "not read yet"
-    looked_at: float = 0.0
 
 
 class Feed:
@@ -107,7 +103,6 @@ class Feed:
                     self._hub.accept(event, whose)
             if len(rows) < _PAGE:
                 break
-        self.state.looked_at = time.monotonic()
 
     async def _follow_table(self) -> None:
         while True:

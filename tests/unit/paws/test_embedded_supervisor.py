@@ -25,7 +25,7 @@ from paws.embedded.events import EventKind
 from paws.embedded.lock import DataLock
 from paws.embedded.ports import LOOPBACK
 from paws.embedded.process import ProcessSpec
-from paws.embedded.ready import file_ready, http_ready, tcp_ready
+from paws.embedded.ready import file_ready, tcp_ready
 from paws.embedded.restart import RestartPolicy
 from paws.embedded.runtime import Runtime, read_runtime, write_runtime
 from paws.embedded.supervisor import StopRequestedError, Supervisor
@@ -371,20 +371,11 @@ async def test_nothing_survives_a_killed_supervisor_and_the_folder_is_free_again
 
 
 async def test_probes(tmp_path):
-    async def answer(reader, writer):
-        line = await reader.readline()
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" if b"/healthz" in line else b"HTTP/1.1 503 Starting\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, LOOPBACK, 0)
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), LOOPBACK, 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
         assert await tcp_ready(LOOPBACK, port)(0)
-        assert await http_ready(LOOPBACK, port)(0)
-        assert not await http_ready(LOOPBACK, port, "/other")(0)
     assert not await tcp_ready(LOOPBACK, port)(0)
-    assert not await http_ready(LOOPBACK, port)(0)
 
     file = tmp_path / "ready"
     assert not await file_ready(file)(7)
