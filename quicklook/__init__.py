@@ -18,7 +18,12 @@ __version__ = _version()
 
 
 def warm() -> None:
-    """Load every step and compile (or fetch from the cache) its kernels, so that a first command is quick."""
+    """Load every step and compile (or fetch from the cache) its kernels, so that a first command is quick.
+
+    For processes that serve many commands: they keep the memory that a frame needed for the next one.
+    """
+    from quicklook.memory import keep_memory
     from quicklook.warming import warm_kernels
 
+    keep_memory()
     warm_kernels()

@@ -18,8 +18,9 @@ from quicklook.headers import card_value
 from quicklook.image import make_image
 from quicklook.optics import predict_wavelengths
 from quicklook.parameters import Settings
-from quicklook.products import Product, read_product, write_product
+from quicklook.products import Product, write_product
 from quicklook.raw import RawFrame, read_raw
+from quicklook.shelf import SHELF
 from quicklook.tramlines import MAP_PARTS, find_tramlines, product_to_tramlines, tramlines_to_product
 from quicklook.types import FloatArray, Image, Spectra, Tramlines
 
@@ -74,14 +75,14 @@ class Work:
             return None
         if not named:
             raise InvalidInput(f"{switch} is on but {name} names no {what}; give -{name} FILE or -{switch} 0")
-        return read_product(self.command.found(file), only=only)
+        return SHELF.read(self.command.found(file), only)
 
     def required(self, name: str, what: str, how: str, only: Collection[str]) -> Product:
         """A calibration that the verb cannot do without; of its extensions those in ``only`` are read."""
         file = self.settings.word(name)
         if not file or file.upper() in ("NA", "NONE"):
             raise InvalidInput(f"{self.command.verb} needs {what}; give -{name} FILE ({how})")
-        return read_product(self.command.found(file), only=only)
+        return SHELF.read(self.command.found(file), only)
 
     def raw(self, path: Path) -> RawFrame:
         """Read the raw frame, and settle the defaults of its grating."""
