@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import faust
 
@@ -19,6 +17,7 @@ from paws.database_clock import DatabaseClock
 from paws.errors import ServiceUnavailableError
 from paws.log import get_logger
 from paws.settings import Settings
+from paws.tasks import on_stop_signals
 
 log = get_logger(__name__)
 
@@ -54,7 +53,7 @@ async def run_worker(
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     clock = DatabaseClock(settings, "worker")
     context = AgentContext(settings, clock.now)
-    with _signals_set(stop):
+    with on_stop_signals(stop.set):
         async with open_pool(settings) as pool:
             context.pool = pool
             await clock.look(pool)
@@ -115,15 +114,3 @@ async def _stop(app: faust.App) -> None:
     except TimeoutError:
         log.error("the app does not stop; ending the process")
         os._exit(EXIT_STATUS)
-
-
-@contextmanager
-def _signals_set(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

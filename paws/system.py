@@ -6,14 +6,12 @@ What becomes of a process is told in the status feed, so that the observer sees 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import asyncpg
 from pydantic import SecretStr
@@ -32,6 +30,7 @@ from paws.notices import NoticeDesk
 from paws.room import RoomWatch
 from paws.running import READY_FILE, supervised_ready_path
 from paws.settings import Settings, as_environment
+from paws.tasks import in_background
 from paws.vo.identity import set_identity
 
 Broker = EmbeddedBroker | KafkaBroker
@@ -188,23 +187,12 @@ async def live_system(
         specs = {name: _process(name, settings, embedded_broker=broker is not None) for name in PROCESSES}
         specs["web"] = replace(specs["web"], environment=address.environment, after_ready=tell_address)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(_running(desk.deliver(settings)))
+            await stack.enter_async_context(in_background(desk.deliver(settings)))
             if own_database:
                 watch = RoomWatch(desk, "database", find_cluster(settings.data_dir))
-                await stack.enter_async_context(_running(watch.follow()))
+                await stack.enter_async_context(in_background(watch.follow()))
             await asyncio.gather(*(supervisor.start(adapt(spec)) for spec in specs.values()))
             yield LiveSystem(settings, supervisor, address.url)
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _start_services(supervisor: Supervisor, settings: Settings) -> tuple[Broker | None, Settings]:

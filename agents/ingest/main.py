@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from paws.errors import ServiceUnavailableError
 from paws.log import get_logger
 from paws.running import mark_ready
 from paws.settings import Settings
+from paws.tasks import on_stop_signals
 
 log = get_logger(__name__)
 
@@ -98,12 +98,10 @@ async def _patiently(work: Callable[[], Awaitable[None]]) -> None:
 
 async def until_signalled(work: Coroutine[Any, Any, None]) -> None:
     """Carry out work until it ends, or SIGTERM or SIGINT asks for an end, which is then an orderly one."""
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(work)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+    task = asyncio.create_task(work)
     try:
-        await task
+        with on_stop_signals(task.cancel):
+            await task
     except asyncio.CancelledError:
         log.info("stopped")
     except BaseExceptionGroup as group:
@@ -112,6 +110,3 @@ async def until_signalled(work: Coroutine[Any, Any, None]) -> None:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from group
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

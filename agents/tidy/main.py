@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from paws.database import DATABASE_TROUBLES, Pool
 from paws.errors import PawsError
 from paws.log import get_logger
 from paws.settings import Settings
+from paws.tasks import on_stop_signals
 from paws.vo import jobs
 
 log = get_logger(__name__)
@@ -89,8 +89,11 @@ async def repeatedly(work: Callable[[], Awaitable[None]], pause: float) -> None:
         Seconds between two times.
     """
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with on_stop_signals(stop.set):
+        await _until(stop, work, pause)
+
+
+async def _until(stop: asyncio.Event, work: Callable[[], Awaitable[None]], pause: float) -> None:
     ended = asyncio.create_task(stop.wait())
     while not stop.is_set():
         once = asyncio.create_task(_try(work))

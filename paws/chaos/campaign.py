@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from paws.chaos.products import Product
 from paws.chaos.telescope import SMALL, WHOLE, make_frames, warm_reducer
 from paws.chaos.verdict import Line, tabulate
 from paws.chaos.workplace import Workplace
+from paws.tasks import on_stop_signals
 
 Tell = Callable[[str], None]
 
@@ -104,16 +104,15 @@ async def run_campaign(workplace: Workplace, seed: int, goal: Goal, tell: Tell) 
     """
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     began = time.monotonic()
     report = CampaignReport(seed, workplace.refused())
     for what, why in report.refused.items():
         tell(f"left out: {what}: {why}")
-    try:
-        await _disturb_nights(workplace, report, goal, tell)
-    finally:
-        await workplace.close()
+    with on_stop_signals(task.cancel):
+        try:
+            await _disturb_nights(workplace, report, goal, tell)
+        finally:
+            await workplace.close()
     report.seconds = time.monotonic() - began
     return report
 

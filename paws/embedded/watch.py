@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from paws.embedded.events import EventKind
+from paws.tasks import in_background
 
 #: Pause between two looks [s].
 LOOK_EVERY = 0.5
@@ -42,10 +42,5 @@ async def pauses_told(pid: int, tell: Tell) -> AsyncIterator[None]:
                 tell(EventKind.RESUMED, f"goes on after a pause of {time.monotonic() - since:.0f} s")
                 since = None
 
-    task = asyncio.create_task(look(), name=f"pauses of {pid}")
-    try:
+    async with in_background(look(), f"pauses of {pid}"):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

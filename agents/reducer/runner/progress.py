@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import TextIO
 
 from agents.reducer.markers import Stage, advance
 from paws.log import get_logger
+from paws.tasks import in_background
 
 log = get_logger(__name__)
 
@@ -82,10 +82,5 @@ class StageReporter:
     @asynccontextmanager
     async def reporting(self) -> AsyncIterator[None]:
         """Report in the background while the block runs."""
-        task = asyncio.create_task(self._report())
-        try:
+        async with in_background(self._report()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task

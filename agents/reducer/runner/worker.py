@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,6 +28,7 @@ from paws.database import Pool, open_pool
 from paws.database_clock import LOOK_INTERVAL, DatabaseClock
 from paws.log import get_logger
 from paws.settings import Settings
+from paws.tasks import in_background, on_stop_signals
 
 log = get_logger(__name__)
 
@@ -137,7 +137,7 @@ async def run_runner(
     stop = asyncio.Event()
     with HostSlots.of(settings) as host_slots:
         share = Share(host_slots, settings.runner_slots)
-        async with _signals_set(stop):
+        with on_stop_signals(stop.set):
             if await _unless_stopped(share.begin(), stop):
                 return
             settings = settings.model_copy(update={"runner_slots": share.unserved()})
@@ -253,18 +253,6 @@ async def _unless_stopped(work: Any, stop: asyncio.Event) -> bool:
 
 
 @asynccontextmanager
-async def _signals_set(stop: asyncio.Event) -> AsyncIterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-
-
-@asynccontextmanager
 async def _repeated(work: Callable[[], Any], interval: float) -> AsyncIterator[None]:
     async def repeat() -> None:
         while True:
@@ -274,11 +262,8 @@ async def _repeated(work: Callable[[], Any], interval: float) -> AsyncIterator[N
                 log.warning("mending did not succeed; it is tried again", error=str(error))
             await asyncio.sleep(interval)
 
-    task = asyncio.create_task(repeat())
-    try:
+    async with in_background(repeat()):
         yield
-    finally:
-        await _cancelled(task)
 
 
 @asynccontextmanager
@@ -291,14 +276,5 @@ async def _once(pool: Pool, settings: Settings) -> AsyncIterator[None]:
         except Exception as error:
             log.warning("the tree could not be looked through", error=str(error))
 
-    task = asyncio.create_task(look())
-    try:
+    async with in_background(look()):
         yield
-    finally:
-        await _cancelled(task)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
