@@ -251,8 +251,9 @@ def _combined(arm: Arm) -> float:
     ratios = []
     with opened(arm.folder / "combined.fits") as product:
         together, kinds = product[0].data, np.char.strip(product["FIBRES"].data["TYPE"].astype(str))
-    objects = np.nan_to_num(np.nanmedian(together[kinds == "P"], axis=1))
-    bright = np.flatnonzero(kinds == "P")[objects >= np.percentile(objects, 80)]
+    seen = np.flatnonzero((kinds == "P") & np.isfinite(together).any(axis=1))
+    objects = np.nanmedian(together[seen], axis=1)
+    bright = seen[objects >= np.percentile(objects, 80)]
     for name in [*(f"{science}red" for science in arm.science), "combined"]:
         with opened(arm.folder / f"{name}.fits") as product:
             values = product[0].data

@@ -24,6 +24,12 @@ NEAREST = 10
 MIN_OVERLAP = 40
 """Pixels that both arms must see, and objects that must be there, for the join to be judged."""
 
+MIN_SKY = 2
+"""Sky fibres that tell how they scatter."""
+
+STEP_ERROR = 0.005
+"""A step that is less certain than this is not known: half of what is to be reached."""
+
 
 def splice_step(spliced: Path, blue: Arm, red: Arm, truth: Path) -> float:
     """Largest step of the spliced spectra from the blue side over the overlap to the red side, a fraction.
@@ -32,7 +38,7 @@ def splice_step(spliced: Path, blue: Arm, red: Arm, truth: Path) -> float:
     light of both arms together. The dichroic hands to one arm what it keeps from the other; red light counts
     as the blue arm would see it at the wavelength where both get one half. The step is the largest difference,
     in the median of the objects, from what the range on the blue side shows; NaN where the arms hardly
-    overlap or the overlap has no such wavelength.
+    overlap, the overlap has no such wavelength, or noise of the objects or of the few sky fibres decides it.
     """
     with opened(spliced) as product:
         header, flux = product[0].header, product[0].data.astype(np.float64)
@@ -49,12 +55,33 @@ def splice_step(spliced: Path, blue: Arm, red: Arm, truth: Path) -> float:
     right = np.arange(both[-1] + 1, min(both[-1] + 1 + BESIDE, flux.shape[1]))
     level = np.nanmedian(light[seen][:, both], axis=1)
     bright = np.flatnonzero(seen)[level >= np.median(level)]
+    sky = flux[(kinds == "S") & np.isfinite(flux).any(axis=1)]
     flux, light = flux[bright], light[bright]
     inside = np.array_split(both, PIECES)
     reference = _ratio(flux, light, left)
-    ratios = [_ratio(flux, light, piece) for piece in (*inside, right)]
-    steps = np.array([np.nanmedian(ratio / reference) - 1.0 for ratio in ratios])
-    return float(steps[np.argmax(np.abs(steps))])
+    ratios = [_ratio(flux, light, piece) / reference for piece in (*inside, right)]
+    steps = np.array([np.nanmedian(ratio) - 1.0 for ratio in ratios])
+    most = int(np.argmax(np.abs(steps)))
+    shared = [_sky_error(sky, light, piece) for piece in (left, (*inside, right)[most])]
+    error = np.hypot(_error_of_median(ratios[most]), np.hypot(*shared))
+    return float(steps[most]) if error < STEP_ERROR else float("nan")
+
+
+def _error_of_median(values: FloatArray) -> float:
+    """Standard error of a median, from the spread of the values (Gaussian but for outliers)."""
+    known = values[np.isfinite(values)]
+    return float(1.2533 * 1.4826 * np.median(np.abs(known - np.median(known))) / np.sqrt(len(known)))
+
+
+def _sky_error(sky: FloatArray, light: FloatArray, where: NDArray[np.intp]) -> float:
+    """What all objects share of the noise of the sky that was subtracted, relative to the typical object's light.
+
+    Zero without two sky fibres: then there was no sky, or nothing tells.
+    """
+    if len(sky) < MIN_SKY:
+        return 0.0
+    means = np.array([row[where][np.isfinite(row[where])].mean() for row in sky])
+    return float(means.std(ddof=1) / np.sqrt(len(means)) / np.nanmedian(light[:, where]))
 
 
 @dataclass(frozen=True, eq=False)
