@@ -62,8 +62,8 @@ def splice_step(spliced: Path, blue: Arm, red: Arm, truth: Path) -> float:
     ratios = [_ratio(flux, light, piece) / reference for piece in (*inside, right)]
     steps = np.array([np.nanmedian(ratio) - 1.0 for ratio in ratios])
     most = int(np.argmax(np.abs(steps)))
-    shared = [_sky_error(sky, light, piece) for piece in (left, (*inside, right)[most])]
-    error = np.hypot(_error_of_median(ratios[most]), np.hypot(*shared))
+    errors = [_sky_error(sky, light, piece) for piece in (left, (*inside, right)[most])]
+    error = float(np.linalg.norm([_error_of_median(ratios[most]), *errors]))
     return float(steps[most]) if error < STEP_ERROR else float("nan")
 
 

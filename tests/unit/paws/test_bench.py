@@ -93,7 +93,7 @@ def test_a_red_arm_of_another_colour_makes_no_step_of_its_own(tmp_path, step):
     assert splice_step(spliced, blue, red, tmp_path) == pytest.approx(step, abs=0.002)
 
 
-@pytest.mark.parametrize(("noise", "known"), [(0.02, True), (0.2, False)])
+@pytest.mark.parametrize(("noise", "known"), [(0.005, True), (0.2, False)])
 def test_a_step_is_known_only_where_noise_of_the_sky_does_not_decide_it(tmp_path, noise, known):
     spliced, blue, red = arms(tmp_path, 0.05)
     with fits.open(spliced, mode="update") as hdus:
