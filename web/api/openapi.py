@@ -99,6 +99,7 @@ def _operation(route: ApiRoute, schema_of: dict[Any, Any]) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": schema_of[route.body]}},
         }
+        responses["408"] = {"description": "What was sent stopped on the way", **problem}
         responses["413"] = {"description": "Too much was sent", **problem}
         responses["415"] = {"description": "What was sent is no JSON", **problem}
     if route.file:

@@ -35,8 +35,10 @@ from web.requests.submitting import SubmissionError
 from web.state import WebState
 from web.storage import requests as store
 
-MOST_FRAMES: Final = 2000
+MOST_LISTED: Final = 2000
+"""Frames of a request that are told."""
 MOST_PARTS: Final = 5000
+"""Reductions of a request that are told."""
 
 
 def summary_of(row: dict[str, Any]) -> RequestSummary:
@@ -103,7 +105,7 @@ async def request_detail(state: WebState, request_id: str, visitor: Visitor) -> 
         webhook_secret=row["webhook_secret"] or None if owns(row, visitor) else None,
         frame_list=[
             RequestFrame.model_validate(item)
-            for item in await store.frames_of(state.pool, request_id, visitor.sight, MOST_FRAMES)
+            for item in await store.frames_of(state.pool, request_id, visitor.sight, MOST_LISTED)
         ],
         part_list=[part_of(item) for item in parts],
     )
