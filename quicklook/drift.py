@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quicklook.compiled import kernel
+from quicklook.columns import CORE, HALF, PIXELS, At, bank_at_column, evaluate
+from quicklook.compiled import adding_kernel
 from quicklook.profiles import profile_bank
 from quicklook.scattered import no_background
 from quicklook.survey import survey_columns
@@ -25,6 +26,9 @@ POSITION_DOUBT = 0.05
 USUAL_TILT = 0.1
 """Usual change of the shift from the chip's centre to its edges [pixel]: decides where a faint frame shows light in a
 few columns only, and a few hits elsewhere would tilt the plane."""
+
+BRIGHT = 20000.0
+"""A particle's charge in one pixel must not make its column the bright one: no more than this counts [electron]."""
 
 ROUNDS = 6
 
@@ -78,7 +82,7 @@ def measure_drift(image: FloatImage, floor: FloatImage, centre: FloatArray, prof
     n_columns, n_rows = image.shape
     columns = _bright_columns(image, GROUP)
     best = NO_DRIFT
-    current = Drift(_coarse(image, floor, columns[::4], centre, profile), 0.0, 0.0, np.inf, measured=False)
+    current = Drift(_coarse(image, columns[::4], centre, profile), 0.0, 0.0, np.inf, measured=False)
     for i in range(ROUNDS):
         moved = _moved(centre, columns, current.shift(centre, n_rows, columns))
         _, shift, weight = _survey(image, floor, columns, moved, profile)
@@ -96,23 +100,18 @@ def measure_drift(image: FloatImage, floor: FloatImage, centre: FloatArray, prof
 
 
 def _coarse(
-    image: FloatImage,
-    floor: FloatImage,
-    columns: NDArray[np.int64],
-    centre: FloatArray,
-    profile: ProfileModel,
+    image: FloatImage, columns: NDArray[np.int64], centre: FloatArray, profile: ProfileModel
 ) -> float:
     """Of a few whole shifts the one under which the profiles gather the most light."""
-    trials = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
-    score = np.empty(len(trials))
-    for i, trial in enumerate(trials):
-        fluxes, _, weight = _survey(image, floor, columns, _moved(centre, columns, trial), profile)
-        # Robust against single hits: the median over columns of the light gathered.
-        score[i] = np.median(np.clip(fluxes, 0, None).sum(axis=0)) if (weight > 0).any() else 0.0
-    return float(trials[int(np.argmax(score))])
+    trials = np.arange(-3, 4)
+    score = _gathered(
+        image, columns, centre, profile_bank(profile), profile.row_nodes, profile.column_nodes, trials
+    )
+    # Robust against single hits: the median over columns of the light gathered.
+    return float(trials[int(np.argmax(np.median(score, axis=1)))])
 
 
-def _moved(centre: FloatArray, columns: NDArray[np.int64], shift: FloatArray | np.float64) -> FloatArray:
+def _moved(centre: FloatArray, columns: NDArray[np.int64], shift: FloatArray) -> FloatArray:
     """Tramlines moved in some columns; what the others hold is not looked at."""
     moved = np.empty_like(centre)
     moved[:, columns] = centre[:, columns] + shift
@@ -178,15 +177,51 @@ def _bright_columns(image: FloatImage, group: int) -> NDArray[np.int64]:
     return np.asarray(np.arange(n) * group + np.argmax(total[: n * group].reshape(n, group), axis=1))
 
 
-@kernel
+@adding_kernel
 def _column_sums(image):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Light of each column, and its bad pixels; two loops, as each for itself becomes vector instructions."""
     nx, ny = image.shape
     total, bad = np.zeros(nx), np.zeros(nx)
+    most, nothing = np.float32(BRIGHT), np.float32(0.0)
     for x in range(nx):
+        pixels, light, missing = image[x], np.float64(0.0), 0
         for y in range(ny):
-            if np.isnan(image[x, y]):
-                bad[x] += 1
-            else:
-                # A particle's charge in one pixel must not make its column the bright one.
-                total[x] += min(image[x, y], 20000.0)
+            value = pixels[y] if pixels[y] < most else most
+            light += nothing if np.isnan(pixels[y]) else value
+        for y in range(ny):
+            missing += np.isnan(pixels[y])
+        total[x], bad[x] = light, missing
     return total, bad
+
+
+@adding_kernel
+def _gathered(image, columns, centres, bank, row_nodes, column_nodes, trials):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Light that the cores of all profiles gather in each column under each whole shift; (shifts, columns)."""
+    ny, n = image.shape[1], centres.shape[0]
+    table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
+    first = np.empty(n, dtype=np.int64)
+    profile, slope = np.empty((n, PIXELS)), np.empty((n, PIXELS))
+    result = np.zeros((trials.shape[0], columns.shape[0]))
+    d, w, whole = np.empty(ny), np.empty(ny), np.empty(n)
+    for c in range(columns.shape[0]):
+        x = columns[c]
+        bank_at_column(bank, column_nodes, float(x), table)
+        evaluate(centres[:, x], table, row_nodes, first, profile, slope)
+        for y in range(ny):
+            bad = np.isnan(image[x, y])
+            d[y], w[y] = 0.0 if bad else image[x, y], 0.0 if bad else 1.0
+        for j in range(n):
+            whole[j] = 0.0
+            for k in range(HALF - CORE, HALF + CORE + 1):
+                whole[j] += profile[j, k] * profile[j, k]
+        for i in range(trials.shape[0]):
+            for j in range(n):
+                fibre, start = At(j), first[j] + trials[i]
+                good, right = 0.0, 0.0
+                for k in range(max(HALF - CORE, -start), min(HALF + CORE + 1, ny - start)):
+                    p = w[At(start + k)] * profile[fibre, At(k)]
+                    good += p * p
+                    right += p * d[At(start + k)]
+                if good > 0.5 * whole[j]:
+                    result[i, c] += max(right / good, 0.0)
+    return result

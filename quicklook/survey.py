@@ -9,6 +9,7 @@ from quicklook.columns import (
     CORE,
     HALF,
     PIXELS,
+    At,
     add_model,
     background_at_column,
     bank_at_column,
@@ -44,18 +45,16 @@ def fit_column(d, noise, background, centre, profile, first, halo, buffers):  # 
     ny = d.shape[0]
     old[:] = 0.0
     for y in range(ny):
-        if np.isnan(d[y]):
-            w[y], d[y] = 0.0, 0.0
-        else:
-            w[y] = 1.0 / (noise[y] + max(background[y], 0.0))
+        bad = np.isnan(d[y])
+        w[y] = 0.0 if bad else 1.0 / (noise[y] + max(background[y], 0.0))
+        d[y] = 0.0 if bad else d[y]
     for i in range(PASSES):
         if i > 0:
             if halo[0] != 0.0 or halo[2] != 0.0 or halo[4] != 0.0 or halo[5] != 0.0:
                 spread_beyond(model, centre, flux, halo, new)
                 for y in range(ny):
                     background[y] += new[y] - old[y]
-                    if w[y] > 0.0:
-                        d[y] -= new[y] - old[y]
+                    d[y] -= new[y] - old[y] if w[y] > 0.0 else 0.0
                     old[y] = new[y]
             reweight(noise, background, model, w)
         normal_equations(d, w, profile, first, diagonal, upper1, upper2, right)
@@ -130,22 +129,21 @@ def survey_columns(  # type: ignore[no-untyped-def]  # numba finds the types
         bank_at_column(bank, column_nodes, float(x), table)
         evaluate(centres[:, x], table, row_nodes, first, profile, slope)
         background_at_column(grid, grid_rows, x, background)
-        for y in range(ny):
-            d[y] = image[x, y] - background[y]
-            noise[y] = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
+        d[:] = image[x] - background
+        noise[:] = floor[min(x, floor.shape[0] - 1)]
         fit_column(d, noise, background, centres[:, x], profile, first, halo, buffers)
         if residual.shape[0] > 0:
             for y in range(ny):
                 residual[c, y] = image[x, y] - model[y]
                 light[c, y] = model[y]
         for j in range(n):
-            fluxes[j, c] = flux[j]
+            fibre, start = At(j), first[j]
             above, below = 0.0, 0.0
-            for k in range(max(0, -first[j], HALF - CORE), min(PIXELS, ny - first[j], HALF + CORE + 1)):
-                y = first[j] + k
-                if w[y] > 0.0:
-                    g = flux[j] * slope[j, k]
-                    above += w[y] * g * (d[y] - model[y])
-                    below += w[y] * g * g
+            for k in range(max(0, -start, HALF - CORE), min(PIXELS, ny - start, HALF + CORE + 1)):
+                at = At(start + k)
+                g = flux[fibre] * slope[fibre, At(k)]
+                above += w[at] * g * (d[at] - model[at])
+                below += w[at] * g * g
+            fluxes[j, c] = flux[j]
             shift[j, c] = above / below if below > 0.0 else 0.0
             weight[j, c] = below if flux[j] > 0.0 else 0.0
