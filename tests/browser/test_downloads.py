@@ -102,6 +102,8 @@ async def test_download_that_is_not_ready_begins_by_itself(
     """With a link that was sent by mail, say: a page tells how far it is, then the file comes."""
     page = desk.page
     monkeypatch.setattr(handlers, "PATIENCE", 0.0)
+    # A connection that is lost meanwhile ends nothing.
+    await page.route("**/api/downloads?*", lambda route: route.abort(), times=1)
     async with page.expect_download(timeout=60_000) as waiting:
         answer = await page.goto(f"{desk.url}/downloads/archive.tar?night={NIGHT}&field={MY_FIELD}")
         assert (answer.status, await page.text_content("h1")) == (503, "Being prepared")

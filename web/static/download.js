@@ -4,16 +4,21 @@ const box = document.getElementById("progress");
 const bar = box.querySelector("progress");
 const words = box.querySelector("[data-f=words]");
 const PAUSE = 1500;
+const LONGEST_PAUSE = 15_000;
+const DEADLINE = 30_000;
 
-const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE));
+class RefusedError extends Error {}
+
+const after = (pause) => new Promise((resolve) => setTimeout(resolve, pause));
+const asked = (address, method = "GET") => fetch(address, { method, cache: "no-store", signal: AbortSignal.timeout(DEADLINE) });
 
 async function isReady() {
-  // A PDF has no list of files: its own address tells when it is there.
-  if (!box.dataset.ask) return (await fetch(box.dataset.go, { method: "HEAD" })).ok;
-  const answer = await fetch(box.dataset.ask);
+  // A PDF has no list of files: its own address tells when it is there, or why it never will be.
+  if (!box.dataset.ask) return (await asked(box.dataset.go, "HEAD")).status !== 503;
+  const answer = await asked(box.dataset.ask);
   if (answer.status === 503) return false;
-  if (!answer.ok) throw new Error((await answer.json()).detail);
   const plan = await answer.json();
+  if (!answer.ok) throw new RefusedError(plan.detail);
   if (bar && plan.to_prepare) {
     bar.max = plan.to_prepare;
     bar.value = plan.prepared;
@@ -23,13 +28,20 @@ async function isReady() {
 }
 
 async function wait() {
+  let pause = PAUSE;
   for (;;) {
-    await pause();
+    await after(pause);
     try {
       if (await isReady()) break;
+      pause = PAUSE;
     } catch (error) {
-      words.textContent = error.message || "The server does not answer. Load this page again.";
-      return;
+      if (error instanceof RefusedError) {
+        words.textContent = error.message;
+        return;
+      }
+      // It is being prepared all the same.
+      words.textContent = "The server does not answer; trying again.";
+      pause = Math.min(2 * pause, LONGEST_PAUSE);
     }
   }
   if (box.dataset.go) {
@@ -37,13 +49,13 @@ async function wait() {
     bar?.remove();
     location.replace(box.dataset.go);
   } else {
-    await show();
+    await show().catch(() => location.reload());
   }
 }
 
 // The page as it is now, in place: nobody loses their place by a reload.
 async function show() {
-  const text = await (await fetch(location.href)).text();
+  const text = await (await asked(location.href)).text();
   const main = new DOMParser().parseFromString(text, "text/html").querySelector("main");
   document.querySelector("main").replaceChildren(...main.childNodes);
 }

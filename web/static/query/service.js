@@ -1,6 +1,8 @@
 // Questions to the query service.
 import { read } from "./columns.js";
 
+const PATIENCE = 30_000;
+
 // `told`: whether the service itself said so.
 export class ToldError extends Error {
   constructor(message, told = true) {
@@ -87,14 +89,15 @@ export async function submit(question) {
 const inner = (node, name) => node.getElementsByTagNameNS("*", name)[0]?.textContent ?? "";
 
 async function listed() {
-  const found = new DOMParser().parseFromString(await (await asked("/tap/async?LAST=50")).text(), "text/xml");
+  const answer = await asked("/tap/async?LAST=50", { signal: AbortSignal.timeout(PATIENCE) });
+  const found = new DOMParser().parseFromString(await answer.text(), "text/xml");
   return [...found.getElementsByTagNameNS("*", "jobref")];
 }
 
 export const jobs = async () => (await listed()).map((one) => one.getAttribute("id"));
 
 export async function job(id) {
-  const answer = await fetch(`/tap/async/${encodeURIComponent(id)}`, { cache: "no-store" });
+  const answer = await fetch(`/tap/async/${encodeURIComponent(id)}`, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
   if (answer.status === 404) return null;
   if (!answer.ok) throw new ToldError(await reason(answer));
   const found = new DOMParser().parseFromString(await answer.text(), "text/xml");
@@ -118,7 +121,7 @@ export const result = async (id, signal) => table(await asked(resultAddress(id),
 
 // What changes a job leads to it afterwards, or to the list: nothing that need be read.
 async function change(address, options) {
-  const answer = await fetch(address, { ...options, redirect: "manual" });
+  const answer = await fetch(address, { ...options, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) });
   if (answer.type !== "opaqueredirect" && !answer.ok) throw new ToldError(await reason(answer));
 }
 
