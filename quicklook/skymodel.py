@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 from scipy.ndimage import uniform_filter1d
 
+from quicklook.columns import At
 from quicklook.compiled import kernel
 from quicklook.errors import Failure
 
@@ -76,11 +77,11 @@ class SkyModel:
             Slit position, -1 to 1.
         """
         out = np.zeros(wavelength.shape)
-        _evaluate(np.ascontiguousarray(wavelength), slit, self.start, self.spacing, self.coefficients, out)
-        out *= _relative_pixel(wavelength, self.pixel)
+        places = np.ascontiguousarray(wavelength)
+        _evaluate(places, slit, self.start, self.spacing, self.coefficients, out)
         # Half a pixel beyond the last sample the spline still knows the sky; further out it does not.
         margin = 0.5 * self.pixel
-        out[(wavelength < self.covered[0] - margin) | (wavelength > self.covered[1] + margin)] = np.nan
+        _per_pixel(places, self.pixel, self.covered[0] - margin, self.covered[1] + margin, out)
         return out
 
     def evaluate_variance(self, wavelength: FloatArray) -> FloatArray:
@@ -293,24 +294,40 @@ def _evaluate(
     coefficients: FloatArray,
     out: FloatArray,
 ) -> None:
-    values = np.zeros(4)
     n_basis, terms = coefficients.shape
-    local = np.zeros(n_basis)
+    local, per_knot = coefficients[:, 0].copy(), 1.0 / spacing
+    changes = bool((coefficients[:, 1:] != 0.0).any())
     for f in range(wavelength.shape[0]):
-        for k in range(n_basis):
-            power, total = 1.0, 0.0
-            for t in range(terms):
-                total += coefficients[k, t] * power
-                power *= slit[f]
-            local[k] = total
+        if changes:
+            for k in range(n_basis):
+                power, total = 1.0, 0.0
+                for t in range(terms):
+                    total += coefficients[k, t] * power
+                    power *= slit[f]
+                local[k] = total
         for x in range(wavelength.shape[1]):
-            place = (wavelength[f, x] - start) / spacing
-            place = min(max(place, 0.0), n_basis - 3.0 - 1e-9)
-            k = int(np.floor(place))
-            if k + 3 >= n_basis:
-                k = n_basis - 4
-            _basis(place - k, values)
-            total = 0.0
-            for i in range(4):
-                total += values[i] * local[k + i]
-            out[f, x] = total
+            place = min(max((wavelength[f, x] - start) * per_knot, 0.0), n_basis - 3.0 - 1e-9)
+            k = min(int(place), n_basis - 4)
+            u = place - k
+            v = 1.0 - u
+            # As `_basis`, which would have to store the four values.
+            out[f, x] = (
+                v * v * v * local[At(k)]
+                + (3.0 * u * u * u - 6.0 * u * u + 4.0) * local[At(k + 1)]
+                + (3.0 * v * v * v - 6.0 * v * v + 4.0) * local[At(k + 2)]
+                + u * u * u * local[At(k + 3)]
+            ) / 6.0
+
+
+@kernel
+def _per_pixel(wavelength: FloatArray, pixel: float, first: float, last: float, out: FloatArray) -> None:
+    """From sky per standard pixel to sky per pixel, as `_relative_pixel` tells; NaN before ``first`` and after ``last``."""
+    n, half = wavelength.shape[1], 0.5 / pixel
+    for f in range(wavelength.shape[0]):
+        out[f, 0] *= 2.0 * (wavelength[f, 1] - wavelength[f, 0]) * half
+        for x in range(1, n - 1):
+            out[f, x] *= (wavelength[f, x + 1] - wavelength[f, x - 1]) * half
+        out[f, n - 1] *= 2.0 * (wavelength[f, n - 1] - wavelength[f, n - 2]) * half
+        for x in range(n):
+            if wavelength[f, x] < first or wavelength[f, x] > last:
+                out[f, x] = np.nan

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from quicklook import nanmath
+from quicklook.lineratio import LineRatio
 from quicklook.skymodel import SkyModel, fit_sky, slit_coordinate, smooth_variance
 
 FloatArray = NDArray[np.float64]
 AnyFloat = NDArray[np.floating]
 FloatImage = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
-
-HIGH_PASS = 31
-"""Width of the window whose mean is taken out before lines are compared [pixel]."""
 
 MAX_ERROR = 0.15
 """A line throughput less certain than this says nothing."""
@@ -109,7 +106,7 @@ def from_sky_lines(
         The sky for unit throughput.
     """
     spectra = (variance, wavelength, sky_fibres, live, lamp, place)
-    lines = _iterate(flux, *spectra, _LineRatio, "SKYLINE", live, POOR)
+    lines = _iterate(flux, *spectra, LineRatio, "SKYLINE", live, POOR)
     if lines[0].measured:
         return lines
     sky = np.zeros_like(live)
@@ -118,7 +115,7 @@ def from_sky_lines(
     continuum = _iterate(alone, *spectra, _LightRatio, "SKYFLUX(SKY)", sky, MAX_ERROR)
     if continuum[0].measured:
         return continuum
-    return _iterate(flux, *spectra, _LineRatio, "SKYLINE", live, MAX_ERROR)
+    return _iterate(flux, *spectra, LineRatio, "SKYLINE", live, MAX_ERROR)
 
 
 def from_sky_flux(
@@ -263,51 +260,6 @@ def _true_spread(ratio: FloatArray, error: FloatArray) -> float:
     best = np.argsort(error)[: max(10, ratio.size // 2)]
     seen = 1.48 * float(np.median(np.abs(ratio[best] - np.median(ratio[best]))))
     return float(np.sqrt(max(seen**2 - float(np.median(error[best])) ** 2, 1e-6)))
-
-
-class _LineRatio:
-    """Least-squares ratio of the high-passed spectra, and its error from the scatter seen."""
-
-    def __init__(self, flux: FloatImage, variance: FloatImage) -> None:
-        self.flux, self.variance = flux, variance
-        self.sound = np.isfinite(flux) & (variance > 0)
-        self.good: BoolArray | None = None
-
-    def __call__(self, expected: FloatImage) -> tuple[FloatArray, FloatArray]:
-        """Compare with the model of the sky."""
-        good = self.sound & np.isfinite(expected)
-        if self.good is None or not np.array_equal(good, self.good):
-            # What depends on the data alone is the same in every round.
-            self.good, self.count = good, _window(good.astype(np.float32))
-            self.data = self._high_pass(self.flux)
-            self.noise = smooth_variance(np.where(good, self.variance, np.float32(0.0)), 3)
-        line = self._high_pass(expected)
-        # The shape of a line is modelled to a per cent or two: its core must not outweigh all else.
-        weight = np.where(good, 1.0 / (self.noise + (0.02 * line) ** 2), np.float32(0.0))
-        for _ in range(2):
-            power = np.sum(weight * line * line, axis=1, dtype=np.float64)
-            with np.errstate(all="ignore"):
-                ratio = np.sum(weight * line * self.data, axis=1, dtype=np.float64) / power
-                residual = np.abs(
-                    self.data - np.asarray(ratio, dtype=np.float32)[:, np.newaxis] * line
-                ) * np.sqrt(weight)
-                # A quarter of the pixels tells the scatter as well as all.
-                scatter = np.maximum(1.0, 1.48 * _row_median(residual[:, ::4], weight[:, ::4] > 0))
-                weight = np.where(residual > 5 * scatter[:, np.newaxis], np.float32(0.0), weight)
-                error = scatter / np.sqrt(power)
-        return np.asarray(ratio), np.asarray(np.where(power > 0, error, np.inf))
-
-    def _high_pass(self, values: FloatImage) -> FloatImage:
-        """Values less their mean over a window of good pixels; zero where bad."""
-        assert self.good is not None
-        filled = np.where(self.good, values, np.float32(0.0))
-        known = self.good & (self.count > 0.3)
-        passed = filled - _window(filled) / np.maximum(self.count, np.float32(1e-3))
-        return np.asarray(np.where(known, passed, np.float32(0.0)))
-
-
-def _window(values: FloatImage) -> FloatImage:
-    return np.asarray(uniform_filter1d(values, HIGH_PASS, axis=1, mode="nearest"))
 
 
 class _LightRatio:

@@ -20,6 +20,7 @@ from quicklook.geometry import Windows
 from quicklook.halo import measure_halo
 from quicklook.image import make_image
 from quicklook.linefit import fit_lines
+from quicklook.lineratio import LineRatio
 from quicklook.products import Product
 from quicklook.profiles import fit_profile, gaussian_profile
 from quicklook.raw import RawFrame
@@ -53,6 +54,7 @@ def warm_kernels() -> None:
     scrunch(spectra.flux, spectra.variance, wavelength, LinearGrid(5000.0, 1.0, COLUMNS))
     model = fit_sky(spectra.flux, spectra.variance, wavelength, np.arange(LIT))
     model.evaluate(wavelength, slit_coordinate(N_FIBRES))
+    LineRatio(spectra.flux, spectra.variance)(spectra.flux)
     expected = np.full((LIT, 1), 128.0)
     fit_lines(spectra.flux[:LIT], spectra.variance[:LIT], expected, np.array([0]), np.full((LIT, 1), 1.45))
     heliocentric_velocity(fits.Header({"MEANRA": 0.0, "MEANDEC": 0.0, "UTMJD": 60000.0}))

@@ -1,0 +1,82 @@
+"""Lines of the sky in each fibre against a model of the sky, and the median that the kernels use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import uniform_filter1d
+
+from quicklook.lineratio import HIGH_PASS, LineRatio
+from quicklook.medians import median_of
+
+COLUMNS = 600
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 24, 25, 26, 51, 200, 501])
+@pytest.mark.parametrize("kinds", [2, 1000])
+def test_the_median_is_numpys(m, kinds):
+    rng = np.random.default_rng(m)
+    for _ in range(10):
+        values = rng.integers(0, kinds, m).astype(np.float64)
+        assert median_of(np.r_[values, -1e9], m) == np.median(values)
+
+
+def field(truth, seed=3):
+    """A sky of lines as fibres of given throughput see it, each over a continuum of its own; and the sky."""
+    rng = np.random.default_rng(seed)
+    x = np.arange(COLUMNS)
+    sky = 20 + sum(200 * np.exp(-0.5 * ((x - c) / 1.5) ** 2) for c in rng.uniform(0, COLUMNS, 25))
+    light = truth[:, np.newaxis] * sky + rng.uniform(0, 300, (len(truth), 1))
+    flux = light + rng.standard_normal(light.shape) * np.sqrt(light)
+    return flux.astype(np.float32), light.astype(np.float32), np.tile(sky, (len(truth), 1)).astype(np.float32)
+
+
+def test_throughput_of_lines_whatever_the_continuum():
+    truth = np.linspace(0.7, 1.3, 30)
+    flux, variance, sky = field(truth)
+    ratio, error = LineRatio(flux, variance)(sky)
+    pull = (ratio - truth) / error
+    assert abs(pull.mean()) < 0.6
+    assert 0.6 < pull.std() < 1.4
+    assert error.max() < 0.05
+
+
+def test_hits_are_passed_over():
+    truth = np.ones(10)
+    flux, variance, sky = field(truth)
+    clean, error = LineRatio(flux, variance)(sky)
+    flux[:, 100::97] += 5e4
+    hit, _ = LineRatio(flux, variance)(sky)
+    # Around a hit the window's mean is wrong, which may not count for more than noise.
+    assert np.all(np.abs(hit - clean) < 5 * error)
+
+
+def test_bad_pixels_are_as_if_absent_and_a_fibre_without_good_ones_tells_nothing():
+    flux, variance, sky = field(np.ones(6))
+    rng = np.random.default_rng(5)
+    holes = rng.random(flux.shape) < 0.05
+    marked = np.where(holes, np.float32(np.nan), flux)
+    marked[2] = np.nan
+    marked[3, 5:] = np.nan
+    ratio, error = LineRatio(marked, variance)(sky)
+    told = [0, 1, 4, 5]
+    assert np.all(np.abs(ratio[told] - 1) < 5 * error[told])
+    assert np.isnan(ratio[2])
+    assert not np.isfinite(error[2:4]).any()
+
+
+def test_the_window_is_the_mean_of_its_good_pixels():
+    flux, variance, sky = field(np.ones(3))
+    ratio = LineRatio(flux, variance)
+    ratio(sky)
+    expected = flux - uniform_filter1d(flux.astype(np.float64), HIGH_PASS, axis=1, mode="nearest")
+    assert ratio.data == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_was_compared_before_does_not_change_the_answer():
+    flux, variance, sky = field(np.linspace(0.8, 1.2, 5))
+    less = sky.copy()
+    less[:, :50] = np.nan
+    used = LineRatio(flux, variance)
+    for expected in (sky, less, 2 * sky, sky):
+        assert np.array_equal(used(expected), LineRatio(flux, variance)(expected), equal_nan=True)
