@@ -83,6 +83,11 @@ def sky_lines() -> LineList:
     return _read("sky_lines.dat")
 
 
+def faint_sky_lines() -> LineList:
+    """Lines too faint to measure anything by, on the scale of `sky_lines`, which pull those beside them."""
+    return _read("sky_faint.dat")
+
+
 def blended(lines: LineList, separation: float) -> LineList:
     """Merge lines closer than a separation [Angstrom] into one at their intensity-weighted mean."""
     if not len(lines):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quicklook.linefit import fit_lines
-from quicklook.linelists import LineList, blended, sky_lines
+from quicklook.linelists import LineList, blended, faint_sky_lines, sky_lines
 
 FloatArray = NDArray[np.float64]
 AnyFloat = NDArray[np.floating]
@@ -24,6 +24,10 @@ SIGNIFICANT = 2.5
 
 COMPANIONS = 0.04
 """A line counts if other lines within a resolution element have at most this fraction of its light."""
+
+MAX_PULL = 0.03
+"""A line counts if faint lines beside it pull its centre by at most this fraction of a resolution element: their
+strengths change through the night, by a third or so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +107,7 @@ def measure_shift(
     expected = np.array([np.interp(lines.wavelength, wavelength[f], columns, np.nan, np.nan) for f in chosen])
     fit = fit_lines(
         flux[chosen], variance[chosen], expected, targets, np.full((chosen.size, targets.size), fwhm / 2.355),
-        free_width=True,
+        free_width=True, strength=lines.intensity,
     )  # fmt: skip
     offset = fit.centre - expected[:, targets]
     seen = np.isfinite(offset) & (fit.amplitude > 8 * fit.amplitude_error) & (fit.error < 0.3)
@@ -141,16 +145,39 @@ def apply_shift(wavelength: FloatArray, shift: SkyShift) -> FloatArray:
 def usable_lines(first: float, last: float, fwhm: float) -> tuple[LineList, NDArray[np.intp]]:
     """Sky lines in a range [Angstrom], and which of them stand clear of others at a resolution.
 
-    Lines closer than half a resolution element count as one at their mean.
+    Lines closer than half a resolution element count as one at their mean. The lines that are returned hold the faint
+    ones beside them too.
     """
-    lines = blended(sky_lines().within(first - 2 * fwhm, last + 2 * fwhm), 0.5 * fwhm)
-    targets = []
+    margins = (first - 2 * fwhm, last + 2 * fwhm)
+    lines, faint = blended(sky_lines().within(*margins), 0.5 * fwhm), faint_sky_lines().within(*margins)
+    chosen = []
     for i, (w, flux) in enumerate(zip(lines.wavelength, lines.intensity, strict=True)):
         distance = np.abs(lines.wavelength - w)
         near = (distance < 1.1 * fwhm) & (distance > 0)
-        if lines.intensity[near].sum() < COMPANIONS * flux and first + 3 * fwhm < w < last - 3 * fwhm:
-            targets.append(i)
-    return lines, np.array(targets, dtype=np.intp)
+        alone = (
+            lines.intensity[near].sum() < COMPANIONS * flux
+            and abs(_pull(w, faint, fwhm)) < MAX_PULL * fwhm * flux
+        )
+        if alone and first + 3 * fwhm < w < last - 3 * fwhm:
+            chosen.append(i)
+    order = np.argsort(np.r_[lines.wavelength, faint.wavelength], kind="stable")
+    everything = LineList(
+        np.r_[lines.wavelength, faint.wavelength][order],
+        np.r_[lines.intensity, faint.intensity][order],
+        np.r_[lines.species, faint.species][order],
+    )
+    return everything, np.argsort(order)[np.array(chosen, dtype=np.intp)]
+
+
+def _pull(wavelength: float, faint: LineList, fwhm: float) -> float:
+    """By how much faint lines would pull the fitted centre of a line of unit flux at some wavelength [Angstrom].
+
+    A Gaussian of relative flux r at a distance d adds r G(x - d), of which a fit finds the part along G'(x): r d
+    exp(-d^2 / 4 sigma^2).
+    """
+    distance = faint.wavelength - wavelength
+    sigma = fwhm / 2.355
+    return float(np.sum(faint.intensity * distance * np.exp(-0.25 * (distance / sigma) ** 2)))
 
 
 def weighted_median(values: FloatArray, weights: FloatArray) -> float:

@@ -5,8 +5,8 @@ import pytest
 
 from quicklook.errors import Failure
 from quicklook.flatfield import fibre_flat
-from quicklook.linelists import sky_lines
-from quicklook.skycal import apply_shift, measure_shift
+from quicklook.linelists import faint_sky_lines, sky_lines
+from quicklook.skycal import apply_shift, measure_shift, usable_lines
 from quicklook.skymodel import fit_sky, slit_coordinate
 from quicklook.throughput import from_sky_flux, from_sky_lines
 from quicklook.types import Spectra
@@ -119,6 +119,30 @@ def test_drift_since_the_arc_is_measured_and_undone(night, drift):
     assert shift.significant == (drift != 0.0)
     corrected = apply_shift(arc, shift) if shift.significant else arc
     assert np.median(np.abs(corrected - wavelength)) / np.median(np.diff(wavelength)) < 0.03
+
+
+@pytest.mark.parametrize("grating", ["1000R", "385R"])
+def test_faint_lines_beside_the_strong_ones_do_not_pull_the_wavelengths(grating):
+    fibres = np.arange(0, 400, 20)
+    wavelength = true_wavelengths(grating, seed=6)[fibres]
+    ends = (wavelength.min() - 20, wavelength.max() + 20)
+    sky = np.full_like(wavelength, 30.0)
+    for lines in (sky_lines().within(*ends), faint_sky_lines().within(*ends)):
+        sky += emission(wavelength, lines.wavelength, lines.intensity * 3.0)
+    flux, variance = noisy(sky, read=8.0, seed=13)
+    shift = measure_shift(flux, variance, wavelength, np.ones(len(fibres), dtype=bool), 3.4)
+    assert shift.lines >= 4
+    assert shift.pixels == pytest.approx(0.0, abs=0.008)
+    assert shift.rms < 0.035
+
+
+def test_sodium_is_no_line_to_measure_by_where_it_is_blended_with_hydroxyl():
+    def near_sodium(fwhm):
+        lines, targets = usable_lines(5700.0, 6900.0, fwhm)
+        return np.abs(lines.wavelength[targets] - 5889.95).min() < 0.1
+
+    assert near_sodium(0.6)
+    assert not near_sodium(1.9)
 
 
 def test_no_sky_lines_means_no_shift(night):
