@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from tests.browser.test_look import Desk, desk, playwright_api, pytestmark  # noqa: F401 - a fixture, and the mark
+from tests.browser.chromium import needs_chromium, playwright_api
+from tests.browser.test_look import Desk, desk  # noqa: F401 - a fixture
 from tests.support.night_plan import NIGHT
 from tests.support.people import MY_FIELD
+
+pytestmark = needs_chromium
 
 
 async def test_frames_are_asked_for_selected_and_reduced(desk: Desk) -> None:  # noqa: F811 - the fixture

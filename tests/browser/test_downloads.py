@@ -16,7 +16,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from tests.browser.test_pages import _FLAGS, CHROMIUM, playwright_api, pytestmark  # noqa: F401 - the mark applies here
+from tests.browser.chromium import CHROMIUM, FLAGS, needs_chromium, playwright_api
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows
 from tests.support.people import MY_FIELD
@@ -25,6 +25,7 @@ from tests.web.conftest import Site, serving
 from tests.web.download_site import make_shelf
 from web.downloads import handlers
 
+pytestmark = needs_chromium
 expect = playwright_api.expect
 
 
@@ -52,7 +53,7 @@ def shelf(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 async def desk(shelf: Site) -> AsyncIterator[Desk]:
     async with serving(shelf.settings) as (address, _app), playwright_api.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from paws.accounts import passwords
 from paws.settings import Settings
-from tests.browser.test_pages import _FLAGS, CHROMIUM, playwright_api, pytestmark  # noqa: F401 - the mark applies here
+from tests.browser.chromium import CHROMIUM, FLAGS, LOOKS, SERIOUS, needs_chromium, playwright_api
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows, write_night
 from tests.support.people import CHEAP, MINE, MY_FIELD, PASSWORD, THEIR_FIELD, THEIRS, populate
 from tests.web.conftest import serving
-from web.vendor import VendorAwayError, from_npm, install, read_manifest
 
-LOOKS = ("dark", "red", "light")
-FOLDER = Path(sys.prefix) / "share" / "paws-live" / "test-vendor"
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """axe-core, through npm."""
-    (library,) = read_manifest(Path(__file__).with_name("vendor.json"))
-    try:
-        install(FOLDER, [library], from_npm)
-    except VendorAwayError as error:
-        pytest.skip(f"axe-core is not there and cannot be fetched: {error.message}")
-    return (FOLDER / library.folder / library.file_name).read_text("utf-8")
+pytestmark = needs_chromium
 
 
 @dataclass
@@ -63,7 +48,7 @@ async def desk(database: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     await populate(database)
     settings = database.model_copy(update={"access": "accounts", "web_url": "http://paws.invalid"})
     async with serving(settings) as (address, _app), playwright_api.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         # What axe-core adds to a page is not ours to allow.
         context = await browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
         page = await context.new_page()
@@ -119,11 +104,6 @@ def everywhere(rows: NightRows) -> list[str]:
     ]
 
 
-_FOUND = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
-  .filter(one => ['serious', 'critical'].includes(one.impact))
-  .map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 140) + ' ' + (node.any[0]?.message ?? '')).join(' | ')}`)"""
-
-
 @pytest.mark.timeout(600)
 async def test_axe_finds_nothing_serious_on_any_page_in_any_look(desk: Desk, axe: str) -> None:
     found: dict[str, list[str]] = {}
@@ -134,7 +114,7 @@ async def test_axe_finds_nothing_serious_on_any_page_in_any_look(desk: Desk, axe
         for look in LOOKS:
             await desk.page.click(f"[data-look={look}]")
             await desk.page.wait_for_function(f"document.documentElement.dataset.theme === '{look}'")
-            told = await desk.page.evaluate(_FOUND)
+            told = await desk.page.evaluate(SERIOUS)
             if told:
                 found[f"{path} {look}"] = told
 

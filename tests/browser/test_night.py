@@ -13,13 +13,14 @@ import pytest
 from paws.accounts import passwords
 from paws.database import prepare_connection
 from paws.settings import Settings
-from tests.browser.test_pages import _FLAGS, CHROMIUM, playwright_api, pytestmark  # noqa: F401 - the mark applies here
+from tests.browser.chromium import CHROMIUM, FLAGS, needs_chromium, playwright_api
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows, change_frame, number_events, write_night
 from tests.support.night_signal import write_signal
 from tests.support.people import CHEAP, PASSWORD, populate
 from tests.web.conftest import serving
 
+pytestmark = needs_chromium
 TONIGHT = datetime(2026, 3, 12, 15, 0, tzinfo=UTC)
 
 
@@ -67,7 +68,7 @@ async def desk(database: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     async with serving(settings) as (address, app), playwright_api.async_playwright() as driver:
         began = datetime.now(UTC)
         app.state.web.clock = lambda: TONIGHT + (datetime.now(UTC) - began)
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         context = await browser.new_context(viewport={"width": 1280, "height": 900})
         page = await context.new_page()
         complaints: list[str] = []

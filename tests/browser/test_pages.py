@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,22 +12,12 @@ import pytest
 
 from paws.database import prepare_connection
 from paws.settings import Settings
+from tests.browser.chromium import CHROMIUM, FLAGS, needs_chromium, playwright_api
 from tests.support.night_plan import HOSTILE
 from tests.support.night_rows import NightRows, change_frame, write_night
 from tests.web.conftest import serving
 
-playwright_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-# Machines are slow at times, and what is waited for comes at once elsewhere.
-playwright_api.expect.set_options(timeout=60_000)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)"),
-]
-_FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
+pytestmark = needs_chromium
 
 
 @dataclass
@@ -58,7 +47,7 @@ async def desk(database: Settings) -> AsyncIterator[Desk]:
     connection = await asyncpg.connect(database.require_database())
     await prepare_connection(connection)
     async with serving(database) as (address, _app), playwright_api.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
         complaints: list[str] = []
         page.on(

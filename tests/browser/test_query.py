@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_look import _FOUND, LOOKS, Desk, axe, desk  # noqa: F401 - axe and desk are fixtures
-from tests.browser.test_pages import CHROMIUM, playwright_api
+from tests.browser.chromium import LOOKS, SERIOUS, needs_chromium, playwright_api
+from tests.browser.test_look import Desk, desk  # noqa: F401 - desk is a fixture
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)"),
-]
+pytestmark = needs_chromium
 SPECTRA = "SELECT target_name, s_ra, s_dec, signal_to_noise, t_min, access_url FROM ivoa.obscore"
 expect = playwright_api.expect
 
@@ -144,7 +141,7 @@ async def many_rows_scroll_and_few_are_in_the_page(page: Any) -> None:
     await page.unroute("**/tap/sync")
 
 
-async def everybody_can_use_it(page: Any, axe: str) -> None:  # noqa: F811 - the fixture's value
+async def everybody_can_use_it(page: Any, axe: str) -> None:
     await page.fill("#query", SPECTRA)
     await page.click("#run")
     await page.click(".picture canvas")
@@ -156,7 +153,7 @@ async def everybody_can_use_it(page: Any, axe: str) -> None:  # noqa: F811 - the
     await page.evaluate(axe)
     for look in LOOKS:
         await page.evaluate(f"import('/static/shell.js').then(shell => shell.setLook('{look}'))")
-        assert await page.evaluate(_FOUND) == [], look
+        assert await page.evaluate(SERIOUS) == [], look
     for width in (360, 1280, 3840):
         await page.set_viewport_size({"width": width, "height": 900})
         await expect(page.locator("#offers")).to_be_hidden()  # it stood where the caret was
@@ -164,7 +161,7 @@ async def everybody_can_use_it(page: Any, axe: str) -> None:  # noqa: F811 - the
 
 
 @pytest.mark.timeout(180)
-async def test_results_are_for_everybody_and_of_any_length(desk: Desk, axe: str) -> None:  # noqa: F811 - fixtures
+async def test_results_are_for_everybody_and_of_any_length(desk: Desk, axe: str) -> None:  # noqa: F811 - the fixture
     await desk.sign_in("root")
     await desk.go("/query")
     await desk.page.wait_for_selector("html[data-ready]")

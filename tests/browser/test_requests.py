@@ -17,14 +17,14 @@ from paws.clock import utc_now
 from paws.database import open_pool
 from paws.outbox import announce, status
 from paws.settings import Settings
-from tests.browser.test_look import _FOUND, LOOKS, axe  # noqa: F401 - a fixture
-from tests.browser.test_pages import _FLAGS, CHROMIUM, playwright_api, pytestmark  # noqa: F401 - the mark applies here
+from tests.browser.chromium import CHROMIUM, FLAGS, LOOKS, SERIOUS, needs_chromium, playwright_api
 from tests.support.flow import Flow
 from tests.support.night_rows import number_events
 from tests.support.rawfiles import raw_frame
 from tests.support.reductions import FakeEngine
 from tests.web.conftest import serving
 
+pytestmark = needs_chromium
 expect = playwright_api.expect
 PICTURES = os.environ.get("REQUEST_PICTURES")
 """Folder for pictures of the pages, for people to look at."""
@@ -81,7 +81,7 @@ async def desk(database: Settings, tmp_path: Path) -> AsyncIterator[Desk]:
         await pool.execute("UPDATE frame SET source = 'backfill'")
         await pool.execute("DELETE FROM outbox")
         await pool.execute("INSERT INTO runner_presence VALUES ('here', 'builtin', 2, now())")
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await (
             await browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
         ).new_page()
@@ -209,13 +209,13 @@ async def check_that_all_can_use(desk: Desk, axe_source: str, addresses: list[st
         await desk.page.evaluate(axe_source)
         for look in LOOKS:
             await desk.page.click(f"[data-look={look}]")
-            told = await desk.page.evaluate(_FOUND)
+            told = await desk.page.evaluate(SERIOUS)
             if told:
                 found[f"{address} {look}"] = told
     assert not found, found
 
 
-async def test_failed_request_is_tried_again_and_cloned(desk: Desk, axe: str) -> None:  # noqa: F811 - the fixture
+async def test_failed_request_is_tried_again_and_cloned(desk: Desk, axe: str) -> None:
     page = desk.page
     # Without the feed pages look by themselves.
     await page.route_web_socket("**/ws/status*", lambda socket: socket.close())

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import xmlrpc.client
 
-import pytest
+from tests.browser.chromium import needs_chromium, playwright_api
+from tests.browser.test_pages import desk  # noqa: F401 - the fixture
 
-from tests.browser.test_pages import CHROMIUM, desk, playwright_api  # noqa: F401 - desk is a fixture
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)"),
-]
+pytestmark = needs_chromium
 HUB = "http://localhost:21012/"
 CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Content-Type"}
 

@@ -66,7 +66,7 @@ def launched() -> Iterator[Any]:
     """Chromium, driven by playwright."""
     # Both are looked for here: where playwright is not installed, tests are skipped, and no conftest fails.
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    from tests.browser.test_pages import CHROMIUM
+    from tests.browser.chromium import CHROMIUM
 
     # Machines are slow at times.
     playwright.expect.set_options(timeout=60_000)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.browser.chromium import needs_chromium
 from tests.browser.explorer.stand import Stand, eventually, go, here, ready
-from tests.browser.test_pages import pytestmark  # noqa: F401 - the mark applies here
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = needs_chromium
 expect = playwright.expect
 
 

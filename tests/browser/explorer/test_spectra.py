@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.browser.chromium import needs_chromium
 from tests.browser.explorer.stand import Stand, eventually, go, here, ready, traces
-from tests.browser.test_pages import pytestmark  # noqa: F401 - the mark applies here
 from tests.support.explorer_files import real_products
 from tests.support.night_plan import HOSTILE
 from web.spectra import read_spectrum
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = needs_chromium
 expect = playwright.expect
 
 
