@@ -73,7 +73,7 @@ def header(cards: Cards) -> bytes:
 
 
 @cache
-def _pixels(level: int, seed: int) -> bytes:
+def pixels(level: int, seed: int) -> bytes:
     noise = np.random.default_rng(seed).integers(-5, 6, (ROWS, COLUMNS), dtype=np.int16)
     noise += np.int16(level - 32768)
     return _padded(noise.astype(">i2").tobytes())
@@ -162,7 +162,7 @@ def raw_frame(
     if tables is None:
         fibred = frame_class not in ("BIAS", "DARK", "LFLAT")
         tables = (fibre_table() if fibred else b"") + class_table(frame_class)
-    return primary(NDFCLASS=frame_class, **changes) + _pixels(level, seed) + tables
+    return primary(NDFCLASS=frame_class, **changes) + pixels(level, seed) + tables
 
 
 def red(**changes: Any) -> Cards:

@@ -19,10 +19,10 @@ from schemas.vocabulary import Arm, FrameClass
 from tests.support.rawfiles import (
     FIBRE_COLUMNS,
     Verbatim,
-    _pixels,
     card,
     class_table,
     fibre_table,
+    pixels,
     primary,
     raw_frame,
     red,
@@ -123,7 +123,7 @@ def test_facts(changes: dict[str, Any], attribute: str, expected: object) -> Non
 def test_class_of_the_table_serves_where_the_header_lacks_it() -> None:
     content = (
         primary(NDFCLASS=None, OBSTYPE=None, RUNCMD=None)
-        + _pixels(400, 0)
+        + pixels(400, 0)
         + fibre_table()
         + class_table("MFARC")
     )
@@ -168,7 +168,7 @@ def test_class_of_the_table_serves_where_the_header_lacks_it() -> None:
     ],
 )
 def test_a_wrong_header_is_refused_by_name(changes: dict[str, Any], code: str, word: str) -> None:
-    content = primary(**changes) + _pixels(400, 0) + fibre_table() + class_table("")
+    content = primary(**changes) + pixels(400, 0) + fibre_table() + class_table("")
     found = judged(content)
     assert (found.verdict, found.code) == (Verdict.REJECTED, code)
     assert word in found.reason
@@ -341,7 +341,7 @@ def test_any_header_gets_a_verdict_and_what_is_accepted_can_be_stored(changes: d
         assert len(found.reason) < 1000
 
 
-_TAIL = _pixels(400, 0) + fibre_table() + class_table("MFOBJECT")
+_TAIL = pixels(400, 0) + fibre_table() + class_table("MFOBJECT")
 
 
 def test_cards_of_this_test_are_as_meant() -> None:
