@@ -125,17 +125,12 @@ def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # 
 
 
 @kernel
-def solve(diagonal, upper1, upper2, right, work, flux):  # type: ignore[no-untyped-def]  # numba finds the types
+def solve(diagonal, upper1, upper2, right, work, flux, low, high):  # type: ignore[no-untyped-def]  # numba finds the types
     """Solve the symmetric pentadiagonal system by LDL^T; a fibre without weight gets zero.
 
-    ``work`` is (3, fibres) scratch.
+    Only the fibres from ``low`` to ``high`` (exclusive) are solved for; the others keep their flux. ``work`` is
+    (3, fibres) scratch.
     """
-    solve_some(diagonal, upper1, upper2, right, work, flux, 0, diagonal.shape[0])
-
-
-@kernel
-def solve_some(diagonal, upper1, upper2, right, work, flux, low, high):  # type: ignore[no-untyped-def]  # numba finds the types
-    """As `solve`, for the fibres from ``low`` to ``high`` (exclusive); the others keep their flux."""
     n = diagonal.shape[0]
     for j in range(low, high):
         d = diagonal[j]
@@ -278,21 +273,3 @@ def spread_beyond(light, centre, fluxes, halo, out):  # type: ignore[no-untyped-
         if j >= 0 and end >= 0:
             reach = np.exp((end + 1 - centre[j]) / TAIL_LENGTHS[1])
             c, d = c + three * fluxes[j] * reach * reach, d + four * fluxes[j] * reach
-
-
-@kernel
-def spread_halos(light, halo, out):  # type: ignore[no-untyped-def]  # numba finds the types
-    """Set ``out`` to the light that the inner and the far halo send; ``halo`` is `ProfileModel.beyond`."""
-    nothing = np.empty(0)
-    spread_beyond(light, nothing, nothing, halo, out)
-
-
-@kernel
-def add_tails(centre, fluxes, halo, out):  # type: ignore[no-untyped-def]  # numba finds the types
-    """Add to ``out`` what the exponentials of the table send beyond it; ``halo`` is `ProfileModel.beyond`."""
-    if halo[4] == 0.0 and halo[5] == 0.0:
-        return
-    tail = np.empty(out.shape[0])
-    spread_beyond(np.zeros(out.shape[0]), centre, fluxes, halo, tail)
-    for y in range(out.shape[0]):
-        out[y] += tail[y]

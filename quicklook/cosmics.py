@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quicklook.columns import CORE, HALF, PIXELS, At, solve_some
+from quicklook.columns import CORE, HALF, PIXELS, At, solve
 from quicklook.compiled import adding_kernel, kernel
 from quicklook.medians import median_of
 
@@ -128,7 +128,7 @@ def solve_around(y, profile, first, buffers):  # type: ignore[no-untyped-def]  #
     low, high = max(j - NEIGHBOURS, 0), min(j + NEIGHBOURS + 1, n)
     for i in range(low, high):
         before[i] = flux[i]
-    solve_some(diagonal, upper1, upper2, right, work, flux, low, high)
+    solve(diagonal, upper1, upper2, right, work, flux, low, high)
     for i in range(low, high):
         start, change, fibre = first[i], flux[i] - before[i], At(i)
         for k in range(max(0, -start), min(PIXELS, ny - start)):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quicklook.columns import CORE, HALF, PIXELS, At, bank_at_column, evaluate
 from quicklook.compiled import adding_kernel
 from quicklook.profiles import profile_bank
 from quicklook.scattered import no_background
@@ -29,6 +28,9 @@ few columns only, and a few hits elsewhere would tilt the plane."""
 
 BRIGHT = 20000.0
 """A particle's charge in one pixel must not make its column the bright one: no more than this counts [electron]."""
+
+FURTHEST, NEAR = 3, 2
+"""Whole shifts that are tried, either way, and pixels to either side of a fibre's centre that are its core [pixel]."""
 
 ROUNDS = 6
 
@@ -82,7 +84,7 @@ def measure_drift(image: FloatImage, floor: FloatImage, centre: FloatArray, prof
     n_columns, n_rows = image.shape
     columns = _bright_columns(image, GROUP)
     best = NO_DRIFT
-    current = Drift(_coarse(image, columns[::4], centre, profile), 0.0, 0.0, np.inf, measured=False)
+    current = Drift(_coarse(image, columns[::4], centre), 0.0, 0.0, np.inf, measured=False)
     for i in range(ROUNDS):
         moved = _moved(centre, columns, current.shift(centre, n_rows, columns))
         _, shift, weight = _survey(image, floor, columns, moved, profile)
@@ -99,16 +101,20 @@ def measure_drift(image: FloatImage, floor: FloatImage, centre: FloatArray, prof
     return current if reach < LARGEST and current.error < 0.2 else NO_DRIFT
 
 
-def _coarse(
-    image: FloatImage, columns: NDArray[np.int64], centre: FloatArray, profile: ProfileModel
-) -> float:
-    """Of a few whole shifts the one under which the profiles gather the most light."""
-    trials = np.arange(-3, 4)
-    score = _gathered(
-        image, columns, centre, profile_bank(profile), profile.row_nodes, profile.column_nodes, trials
-    )
+def _coarse(image: FloatImage, columns: NDArray[np.int64], centre: FloatArray) -> float:
+    """Of a few whole shifts the one under which most light lies in the cores of the fibres."""
+    n_rows = image.shape[1]
+    rows = np.rint(centre[:, columns]).astype(np.int64)
+    light = np.empty((rows.size, 2 * (FURTHEST + NEAR) + 1), dtype=np.float64)
+    for i in range(light.shape[1]):
+        at = rows + (i - FURTHEST - NEAR)
+        inside = (at >= 0) & (at < n_rows)
+        light[:, i] = np.where(inside, image[columns, np.clip(at, 0, n_rows - 1)], 0.0).ravel()
+    total = np.cumsum(np.pad(np.nan_to_num(light, nan=0.0), ((0, 0), (1, 0))), axis=1)
+    core = np.clip(total[:, 2 * NEAR + 1 :] - total[:, : -2 * NEAR - 1], 0.0, None)
     # Robust against single hits: the median over columns of the light gathered.
-    return float(trials[int(np.argmax(np.median(score, axis=1)))])
+    score = np.median(core.reshape(*rows.shape, -1).sum(axis=0), axis=0)
+    return float(np.argmax(score) - FURTHEST)
 
 
 def _moved(centre: FloatArray, columns: NDArray[np.int64], shift: FloatArray) -> FloatArray:
@@ -192,36 +198,3 @@ def _column_sums(image):  # type: ignore[no-untyped-def]  # numba finds the type
             missing += np.isnan(pixels[y])
         total[x], bad[x] = light, missing
     return total, bad
-
-
-@adding_kernel
-def _gathered(image, columns, centres, bank, row_nodes, column_nodes, trials):  # type: ignore[no-untyped-def]  # numba finds the types
-    """Light that the cores of all profiles gather in each column under each whole shift; (shifts, columns)."""
-    ny, n = image.shape[1], centres.shape[0]
-    table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
-    first = np.empty(n, dtype=np.int64)
-    profile, slope = np.empty((n, PIXELS)), np.empty((n, PIXELS))
-    result = np.zeros((trials.shape[0], columns.shape[0]))
-    d, w, whole = np.empty(ny), np.empty(ny), np.empty(n)
-    for c in range(columns.shape[0]):
-        x = columns[c]
-        bank_at_column(bank, column_nodes, float(x), table)
-        evaluate(centres[:, x], table, row_nodes, first, profile, slope)
-        for y in range(ny):
-            bad = np.isnan(image[x, y])
-            d[y], w[y] = 0.0 if bad else image[x, y], 0.0 if bad else 1.0
-        for j in range(n):
-            whole[j] = 0.0
-            for k in range(HALF - CORE, HALF + CORE + 1):
-                whole[j] += profile[j, k] * profile[j, k]
-        for i in range(trials.shape[0]):
-            for j in range(n):
-                fibre, start = At(j), first[j] + trials[i]
-                good, right = 0.0, 0.0
-                for k in range(max(HALF - CORE, -start), min(HALF + CORE + 1, ny - start)):
-                    p = w[At(start + k)] * profile[fibre, At(k)]
-                    good += p * p
-                    right += p * d[At(start + k)]
-                if good > 0.5 * whole[j]:
-                    result[i, c] += max(right / good, 0.0)
-    return result

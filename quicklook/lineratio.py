@@ -30,6 +30,19 @@ SAMPLED = 4
 
 LEAST_PIXELS = 10
 
+FEATURE = 5.0
+"""What scatters beyond the noise of the photons are an object's own features, no narrower than the sky lines: so many
+pixels are wrong together [pixel]."""
+
+SLIT_TERMS = 4
+"""The width of the lines changes along the slit as a cubic does."""
+
+LEAST_FIBRES = 20
+"""With fewer fibres lines count as equally wide everywhere."""
+
+LARGEST_CHANGE = 1.5
+"""A change of the lines' width beyond this is none [pixel^2, half the change of the squared sigma]."""
+
 
 class LineRatio:
     """Least-squares ratio of the high-passed spectra, and its error from the scatter seen.
@@ -56,9 +69,48 @@ class LineRatio:
             for f in range(len(good)):
                 _high_pass(self.flux[f], good[f], self.share[f], self.data[f])
             self.noise = smooth_variance(np.where(good, self.variance, np.float32(0.0)), 3)
-        ratio, error = np.full(len(good), np.nan), np.full(len(good), np.inf)
-        _compare(np.ascontiguousarray(expected), good, self.share, self.data, self.noise, ratio, error)
-        return ratio, error
+        told = np.empty((4, len(good)))
+        expected = np.ascontiguousarray(expected)
+        curved = np.zeros_like(expected)
+        curved[:, 1:-1] = expected[:, 2:] - 2 * expected[:, 1:-1] + expected[:, :-2]
+        curved[~good] = 0.0
+        _compare(expected, curved, good, self.share, self.data, self.noise, told)
+        change = along_slit(told[2], told[3])
+        if change.any():
+            wider = expected + change[:, np.newaxis].astype(np.float32) * curved
+            _compare(wider, curved, good, self.share, self.data, self.noise, told)
+        return told[0], told[1]
+
+
+def along_slit(change: FloatArray, error: FloatArray) -> FloatArray:
+    """By how much lines are wider than the model's, smooth along the slit: what fibres say of it together.
+
+    Parameters
+    ----------
+    change, error : ndarray (fibres,)
+        Half the difference of the squared widths, as each fibre alone tells it, and its error [pixel^2].
+
+    Returns
+    -------
+    ndarray (fibres,)
+        Zero where too few fibres tell.
+    """
+    known = np.isfinite(change) & (error < LARGEST_CHANGE) & (np.abs(change) < LARGEST_CHANGE)
+    if known.sum() < LEAST_FIBRES:
+        return np.zeros(len(change))
+    powers = np.linspace(-1.0, 1.0, len(change))[:, np.newaxis] ** np.arange(SLIT_TERMS)
+    spread = 0.0
+    for _ in range(5):
+        root = np.where(known, 1.0 / np.hypot(np.where(known, error, 1.0), spread), 0.0)
+        solution = np.linalg.lstsq(
+            powers * root[:, np.newaxis], np.where(known, change, 0.0) * root, rcond=None
+        )[0]
+        away = np.abs(change - powers @ solution)
+        spread = 1.48 * float(np.median(away[known]))
+        known &= away < 4.0 * np.hypot(spread, error)
+        if known.sum() < LEAST_FIBRES:
+            return np.zeros(len(change))
+    return np.asarray(np.clip(powers @ solution, -LARGEST_CHANGE, LARGEST_CHANGE))
 
 
 @kernel
@@ -93,40 +145,57 @@ def _high_pass(values: FloatImage, good: BoolArray, share: FloatImage, out: Floa
 @adding_kernel
 def _compare(
     expected: FloatImage,
+    curved: FloatImage,
     good: BoolArray,
     share: FloatImage,
     data: FloatArray,
     noise: FloatImage,
-    ratio: FloatArray,
-    error: FloatArray,
+    told: FloatArray,
 ) -> None:
+    """Set ``told`` to ratio, error, and to how much wider the lines are, with the error of that, of each fibre.
+
+    Lines that are a little wider than expected are the expected ones plus a share of their second difference, which
+    holds no light: half the difference of the squared widths.
+    """
     n, nx = expected.shape
-    line, weight, sample = np.empty(nx), np.empty(nx), np.empty(nx // SAMPLED + 1)
+    line, bend, weight, sample = np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx // SAMPLED + 1)
     for f in range(n):
+        told[0, f], told[1, f], told[2, f], told[3, f] = np.nan, np.inf, np.nan, np.inf
         _high_pass(expected[f], good[f], share[f], line)
+        _high_pass(curved[f], good[f], share[f], bend)
         for x in range(nx):
             doubt = SHAPE_DOUBT * line[x]
             weight[x] = 1.0 / (noise[f, x] + doubt * doubt) if good[f, x] else 0.0
         for _ in range(ROUNDS):
-            power, cross = 0.0, 0.0
+            power, cross, mixed, square, side = 0.0, 0.0, 0.0, 0.0, 0.0
             for x in range(nx):
                 power += weight[x] * line[x] * line[x]
                 cross += weight[x] * line[x] * data[f, x]
+                mixed += weight[x] * line[x] * bend[x]
+                square += weight[x] * bend[x] * bend[x]
+                side += weight[x] * bend[x] * data[f, x]
             if not power > 0.0:
-                ratio[f], error[f] = np.nan, np.inf
+                told[0, f], told[1, f] = np.nan, np.inf
                 break
-            ratio[f] = cross / power
+            ratio = cross / power
+            told[0, f] = ratio
             m = 0
             for x in range(0, nx, SAMPLED):
                 if weight[x] > 0.0:
-                    sample[m] = abs(data[f, x] - ratio[f] * line[x]) * np.sqrt(weight[x])
+                    sample[m] = abs(data[f, x] - ratio * line[x]) * np.sqrt(weight[x])
                     m += 1
             if m <= LEAST_PIXELS:
-                error[f] = np.nan
+                told[1, f] = np.nan
                 continue
             scatter = max(1.0, 1.48 * median_of(sample, m))
-            error[f] = scatter / np.sqrt(power)
+            excess = 1.0 + FEATURE * (scatter * scatter - 1.0)
+            told[1, f] = np.sqrt(excess / power)
+            determinant = power * square - mixed * mixed
+            light = cross * square - side * mixed
+            if determinant > 1e-6 * power * square and light > 0.0:
+                told[2, f] = (side * power - cross * mixed) / light
+                told[3, f] = np.sqrt(excess * power * determinant) / light
             limit = (CLIP * scatter) ** 2
             for x in range(nx):
-                rest = data[f, x] - ratio[f] * line[x]
+                rest = data[f, x] - ratio * line[x]
                 weight[x] = 0.0 if rest * rest * weight[x] > limit else weight[x]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
-from quicklook.columns import add_tails, spread_halos
+from quicklook.columns import spread_beyond
 from quicklook.compiled import kernel
-from quicklook.medians import median_of
+from quicklook.medians import middle_of
 from quicklook.survey import survey_columns
 from quicklook.types import Beyond, FloatArray, FloatImage
 
@@ -234,9 +234,13 @@ def spline_basis(position: FloatArray, intervals: int) -> FloatArray:
 def wide_light(light, fluxes, columns, centre, halo):  # type: ignore[no-untyped-def]  # numba finds the types
     """What fibres send beyond their profiles, (chosen columns, rows); ``halo`` is `ProfileModel.beyond`."""
     result = np.empty_like(light)
+    row, sent = np.empty(light.shape[1]), np.empty(light.shape[1])
     for c in range(light.shape[0]):
-        spread_halos(light[c], halo, result[c])
-        add_tails(centre[:, columns[c]], fluxes[:, c], halo, result[c])
+        for y in range(row.shape[0]):
+            row[y] = light[c, y]
+        spread_beyond(row, centre[:, columns[c]].copy(), fluxes[:, c].copy(), halo, sent)
+        for y in range(row.shape[0]):
+            result[c, y] = sent[y]
     return result
 
 
@@ -282,10 +286,10 @@ def light_between(residual, light, others, noise2, columns, centre, distance, n_
                 continue
             for q in range(m):
                 work[q] = values[q]
-            middle = median_of(work, m)
+            middle = middle_of(work, m)
             for q in range(m):
                 work[q] = abs(values[q] - middle)
-            spread = 1.4826 * median_of(work, m) + 1e-3
+            spread = 1.4826 * middle_of(work, m) + 1e-3
             total, s0 = 0.0, 0.0
             for q in range(m):
                 if abs(values[q] - middle) < 4.0 * spread:

@@ -65,13 +65,15 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
     first = np.empty((KEPT, n), dtype=np.int64)
     profile, slope = np.empty((KEPT, n, PIXELS)), np.empty((KEPT, n, PIXELS))
     direct, found = np.empty((KEPT, ny), dtype=np.int64), np.zeros(KEPT, dtype=np.int64)
-    rows = np.empty(ny, dtype=np.int64)
+    rows, centre = np.empty(ny, dtype=np.int64), np.empty((KEPT, n))
     for step in range(nx + 3):
         x = step
         if x < nx:
             s = x % KEPT
             bank_at_column(bank, column_nodes, float(x), table)
-            evaluate(centres[:, x], table, row_nodes, first[s], profile[s], slope[s])
+            for j in range(n):
+                centre[s, j] = centres[j, x]
+            evaluate(centre[s], table, row_nodes, first[s], profile[s], slope[s])
             background_at_column(grid, grid_rows, x, background[s])
             _begin(frame[x], hit[x], floor[min(x, floor.shape[0] - 1)], background[s], d[s], w[s], noise[s])
             _fit_cores(d[s], w[s], profile[s], first[s], early[x])
@@ -82,14 +84,14 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
             _predict(early, x, expected[s])
             add_model(expected[s], profile[s], first[s], model[s])
             if halo[0] != 0.0 or halo[2] != 0.0 or halo[4] != 0.0 or halo[5] != 0.0:
-                spread_beyond(model[s], centres[:, x], expected[s], halo, spread)
+                spread_beyond(model[s], centre[s], expected[s], halo, spread)
                 for y in range(ny):
                     background[s, y] += spread[y]
                     if w[s, y] > 0.0:
                         d[s, y] -= spread[y]
             reweight(noise[s], background[s], model[s], w[s])
             normal_equations(d[s], w[s], profile[s], first[s], e[0], e[1], e[2], e[3])
-            solve(e[0], e[1], e[2], e[3], work, e[4])
+            solve(e[0], e[1], e[2], e[3], work, e[4], np.int64(0), n)
             add_model(e[4], profile[s], first[s], model[s])
             found[s] = 0
             if reject:
@@ -106,7 +108,7 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
         hits_before, hits_after = found[before] if x > 0 else 0, found[after] if x + 1 < nx else 0
         if hits_before + hits_after > 0:
             buffers = (w[s], model[s], e[0], e[1], e[2], e[3], work, e[4], spread, unused)
-            grown = 0
+            grown = np.int64(0)
             for i, m in ((before, hits_before), (after, hits_after)):
                 grown = grow_hits(
                     d[s], noise[s], background[s], profile[s], slope[s], first[s], hit[x], direct[i], m, grown, rows,
@@ -121,7 +123,7 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
             background[s],
             model[s],
             w[s],
-            centres[:, x],
+            centre[s],
             distance,
             between[:, cell],
             weight[:, cell],
@@ -135,11 +137,9 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
 def _begin(pixels, hit, floor, background, d, w, noise):  # type: ignore[no-untyped-def]  # numba finds the types
     """Light above the background, weights of one for good pixels and zero for bad ones, and the floor of the noise."""
     ny = d.shape[0]
-    if floor.shape[0] == ny:
-        for y in range(ny):
-            noise[y] = floor[y]
-    else:
-        noise[:] = floor[0]
+    last = floor.shape[0] - 1
+    for y in range(ny):
+        noise[y] = floor[min(y, last)]
     for y in range(ny):
         value = pixels[y] - background[y]
         bad = np.isnan(value) | hit[y]

@@ -58,7 +58,7 @@ def fit_column(d, noise, background, centre, profile, first, halo, buffers):  # 
                     old[y] = new[y]
             reweight(noise, background, model, w)
         normal_equations(d, w, profile, first, diagonal, upper1, upper2, right)
-        solve(diagonal, upper1, upper2, right, work, flux)
+        solve(diagonal, upper1, upper2, right, work, flux, np.int64(0), flux.shape[0])
         add_model(flux, profile, first, model)
 
 
@@ -109,7 +109,7 @@ def survey_columns(  # type: ignore[no-untyped-def]  # numba finds the types
     centres : (fibres, all columns)
     bank, row_nodes, column_nodes : profile bank
     grid, grid_rows : background, see `background_at_column`
-    halo : see `spread_halos`
+    halo : see `spread_beyond`
     fluxes, shift, weight : (fibres, chosen columns), results
         Flux, offset of the light from ``centres`` [pixel] and its inverse variance.
     residual, light : (chosen columns, rows) or (0, 0) float32, results
@@ -123,15 +123,20 @@ def survey_columns(  # type: ignore[no-untyped-def]  # numba finds the types
     first = np.empty(n, dtype=np.int64)
     profile = np.empty((n, PIXELS))
     slope = np.empty((n, PIXELS))
-    d, noise, background = np.empty(ny), np.empty(ny), np.empty(ny)
+    d, noise, background, centre = np.empty(ny), np.empty(ny), np.empty(ny), np.empty(n)
     for c in range(columns.shape[0]):
         x = columns[c]
         bank_at_column(bank, column_nodes, float(x), table)
-        evaluate(centres[:, x], table, row_nodes, first, profile, slope)
+        for j in range(n):
+            centre[j] = centres[j, x]
+        evaluate(centre, table, row_nodes, first, profile, slope)
         background_at_column(grid, grid_rows, x, background)
-        d[:] = image[x] - background
-        noise[:] = floor[min(x, floor.shape[0] - 1)]
-        fit_column(d, noise, background, centres[:, x], profile, first, halo, buffers)
+        # Loops, as expressions of whole arrays take half a second each to compile.
+        own = min(x, floor.shape[0] - 1)
+        for y in range(ny):
+            d[y] = image[x, y] - background[y]
+            noise[y] = floor[own, min(y, floor.shape[1] - 1)]
+        fit_column(d, noise, background, centre, profile, first, halo, buffers)
         if residual.shape[0] > 0:
             for y in range(ny):
                 residual[c, y] = image[x, y] - model[y]

@@ -73,9 +73,10 @@ def wing_light(
         What the halo sends beyond the table is not in it.
     """
     light = np.empty((len(wings.response), len(columns), n_rows), dtype=np.float32)
+    nodes = [np.ascontiguousarray(each[1::2]) for each in (profile.row_nodes, profile.column_nodes)]
     for each, table in zip(light, wings.response, strict=True):
         bank = profile_bank(replace(profile, table=table))
-        _paint(fluxes, columns, centre, bank, profile.row_nodes[1::2], profile.column_nodes[1::2], each)
+        _paint(fluxes, columns, centre, bank, *nodes, each)
     return light
 
 
@@ -89,7 +90,7 @@ def _paint(fluxes, columns, centre, bank, row_nodes, column_nodes, light):  # ty
     model = np.empty(light.shape[1])
     for c in range(columns.shape[0]):
         bank_at_column(bank, column_nodes, float(columns[c]), table)
-        evaluate(centre[:, columns[c]], table, row_nodes, first, profile, slope)
+        evaluate(centre[:, columns[c]].copy(), table, row_nodes, first, profile, slope)
         add_model(fluxes[:, c].copy(), profile, first, model)
         for y in range(model.shape[0]):
             light[c, y] = model[y]

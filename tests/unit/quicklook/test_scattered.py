@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import convolve1d
 
-from quicklook.columns import BEYOND, HALF, add_tails, spread_halos, spread_points
+from quicklook.columns import BEYOND, HALF, spread_beyond, spread_points
 from quicklook.extraction import extract
 from quicklook.scattered import Survey, fit_background, wide_light
 from quicklook.tramlines import find_tramlines
@@ -15,7 +15,7 @@ FRACTION, LENGTH = 0.01, 40.0
 
 def spread(light, halos):
     result = np.empty_like(light)
-    spread_halos(light, (*halos, 0.0, 0.0), result)
+    spread_beyond(light, np.empty(0), np.empty(0), (*halos, 0.0, 0.0), result)
     return result
 
 
@@ -71,8 +71,8 @@ def test_two_halos_are_the_sum_of_either():
 
 
 def test_tails_begin_where_the_profile_ends_and_fall_off_as_it_does():
-    tails = np.zeros(301)
-    add_tails(np.array([150.0]), np.array([1000.0]), (0.0, 12.0, 0.0, LENGTH, 2e-5, 3e-5), tails)
+    dark, tails = np.zeros(301), np.zeros(301)
+    spread_beyond(dark, np.array([150.0]), np.array([1000.0]), (0.0, 12.0, 0.0, LENGTH, 2e-5, 3e-5), tails)
     assert not tails[150 - HALF : 150 + HALF + 1].any()
     assert tails[150 + BEYOND] == pytest.approx(0.05)
     assert tails[150 + BEYOND + 6] == pytest.approx(0.02 * np.exp(-2.0) + 0.03 * np.exp(-1.0))

@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 from scipy.ndimage import convolve1d
 
-from quicklook.columns import add_tails, spread_halos
+from quicklook.columns import spread_beyond
 from quicklook.errors import InvalidInput
 from quicklook.extraction import extract
 from quicklook.halo import WINGS, measure_halo, remember_halo, with_halo_of
@@ -48,8 +48,7 @@ def light_at(model, offsets):
     whole = np.arange(-REACH, REACH + 1)
     light = np.interp(whole, OFFSETS, table, 0, 0)
     total = np.empty_like(light)
-    spread_halos(light, model.beyond, total)
-    add_tails(np.zeros(1) + REACH, np.ones(1), model.beyond, total)
+    spread_beyond(light, np.zeros(1) + REACH, np.ones(1), model.beyond, total)
     total += light
     assert total.sum() == pytest.approx(model.whole, rel=1e-3)
     return 0.5 * (total[REACH + offsets] + total[REACH - offsets]) / total.sum()
