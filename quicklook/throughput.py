@@ -23,6 +23,9 @@ MAX_ERROR = 0.15
 POOR = 0.02
 """When lines tell the typical fibre's throughput no better than this, the sky fibres' continuum is asked."""
 
+STRANGE = 4.0
+"""A fibre with an object that differs from what those around it say by so many times what is usual shows its object."""
+
 LEAST_FIBRES = 5
 
 MANY_FIBRES = 40
@@ -177,6 +180,8 @@ def _iterate(
     with np.errstate(over="ignore"):
         compare = ratio(np.asarray(flux, dtype=np.float32), np.asarray(variance, dtype=np.float32))
     measured = 0
+    objects = np.ones(len(prior), dtype=np.bool_)
+    objects[sky_fibres] = False
     for _ in range(3):
         model = fit_sky(flux, variance, wavelength, sky_fibres, value, constant=True)
         with np.errstate(all="ignore"):
@@ -194,6 +199,8 @@ def _iterate(
         spread = _true_spread((correction / smooth)[known], error[known])
         with np.errstate(all="ignore"):
             trust = np.where(known, spread**2 / (spread**2 + error**2), 0.0)
+            away = np.abs(correction / smooth - 1.0) / np.hypot(spread, error)
+        trust[objects & ~(away < STRANGE)] = 0.0
         value = normalised(prior * (smooth + trust * (np.where(known, correction, smooth) - smooth)), live)
     model = fit_sky(flux, variance, wavelength, sky_fibres, value)
     return Throughput(value, np.where(live, error, np.nan), method, measured), model

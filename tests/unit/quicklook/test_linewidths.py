@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quicklook.lineratio import LineRatio, along_slit
+from quicklook.throughput import from_sky_lines
+from tests.unit.quicklook.synthetic import emission, noisy
+
+FIBRES = 80
+WAVELENGTH = (
+    6000.0 + np.broadcast_to(np.arange(600.0), (FIBRES, 600)) + np.linspace(0.0, 3.0, FIBRES)[:, np.newaxis]
+)
+LINES = np.array([6060.0, 6190.0, 6300.0, 6371.0, 6450.0, 6540.0])
+LIGHT = np.array([3e4, 8e4, 5e4, 2e4, 6e4, 4e4])
+SLIT = np.linspace(-1.0, 1.0, FIBRES)
+
+
+def _sky(widths):
+    return 40.0 + np.concatenate(
+        [emission(WAVELENGTH[f : f + 1], LINES, LIGHT, sigma=width) for f, width in enumerate(widths)]
+    )
+
+
+def test_lines_that_are_wider_at_the_ends_of_the_slit_hold_no_less_light():
+    rng = np.random.default_rng(3)
+    passed = rng.normal(1.0, 0.1, FIBRES)
+    flux, variance = noisy(passed[:, np.newaxis] * _sky(1.4 + 0.25 * SLIT**2), read=8.0, seed=4)
+    everywhere_alike = _sky(np.full(FIBRES, 1.45))
+    ratio, error = LineRatio(flux.astype(np.float32), variance.astype(np.float32))(
+        everywhere_alike.astype(np.float32)
+    )
+    off = ratio / passed
+    assert np.std(off / np.median(off)) < 0.006
+    assert abs(np.polyfit(SLIT**2, off, 1)[0]) < 0.006
+    assert (error < 0.01).all()
+
+
+def test_what_few_fibres_say_of_widths_is_not_believed():
+    change, error = np.full(FIBRES, 0.3), np.full(FIBRES, np.inf)
+    error[:10] = 0.01
+    assert not along_slit(change, error).any()
+    error[:] = 0.01
+    assert along_slit(change, error) == pytest.approx(np.full(FIBRES, 0.3))
+
+
+def test_a_few_strange_fibres_do_not_bend_the_widths():
+    rng = np.random.default_rng(5)
+    change = 0.2 * SLIT**2 + rng.normal(0.0, 0.02, FIBRES)
+    change[::9] = 1.2
+    assert along_slit(change, np.full(FIBRES, 0.02)) == pytest.approx(0.2 * SLIT**2, abs=0.02)
+
+
+def test_features_of_an_object_make_its_throughput_uncertain():
+    flux, variance = noisy(_sky(np.full(FIBRES, 1.45)), read=8.0, seed=6)
+    rng = np.random.default_rng(7)
+    star = 3e4 * (1 - emission(WAVELENGTH[:1], rng.uniform(6000, 6600, 60), np.full(60, 0.8), sigma=2.0))
+    flux[5] += star[0]
+    variance[5] += star[0]
+    expected = _sky(np.full(FIBRES, 1.45)).astype(np.float32)
+    ratio, error = LineRatio(flux.astype(np.float32), variance.astype(np.float32))(expected)
+    assert abs(ratio[5] - 1) < 3 * error[5]
+    assert error[5] > 5 * np.median(error)
+
+
+def test_a_line_of_an_object_upon_the_only_line_of_the_sky_is_not_taken_for_throughput():
+    one = 40.0 + emission(WAVELENGTH, np.array([6300.0]), np.array([2e4]))
+    objects = np.zeros_like(one)
+    objects[33] = emission(WAVELENGTH[33:34], np.array([6300.5]), np.array([9e3]))[0]
+    passed = np.random.default_rng(8).normal(1.0, 0.03, FIBRES)
+    flux, variance = noisy(passed[:, np.newaxis] * one + objects, read=8.0, seed=9)
+    live = np.ones(FIBRES, dtype=bool)
+    found, _ = from_sky_lines(flux, variance, WAVELENGTH, np.arange(2, FIBRES, 6), live, np.ones(FIBRES))
+    assert found.method == "SKYLINE"
+    assert abs(found.value[33] - 1) < 0.1
+    assert np.std(np.delete(found.value / passed, 33)) < 0.015
