@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quicklook.compiled import adding_kernel, kernel
-from quicklook.medians import median_of
+from quicklook.medians import middle_of
 from quicklook.skymodel import smooth_variance
 
 FloatArray = NDArray[np.float64]
@@ -187,7 +187,7 @@ def _compare(
             if m <= LEAST_PIXELS:
                 told[1, f] = np.nan
                 continue
-            scatter = max(1.0, 1.48 * median_of(sample, m))
+            scatter = max(1.0, 1.48 * middle_of(sample, m))
             excess = 1.0 + FEATURE * (scatter * scatter - 1.0)
             told[1, f] = np.sqrt(excess / power)
             determinant = power * square - mixed * mixed
