@@ -32,6 +32,10 @@ CHANGE = 0.02
 """Expected fractional change of the sky from the middle to the end of the slit."""
 
 MIN_SKY_FIBRES = 3
+
+LEAST_BENT = 5
+"""With fewer sky fibres the sky is the same all along the slit. The usual size of the change holds the parabola of five."""
+
 CLIP = 5.0
 
 
@@ -148,7 +152,7 @@ def fit_sky(
     good = np.isfinite(y) & (v > 0)
     weight = np.where(good, 1.0 / np.where(v > 0, smooth_variance(v), 1.0), 0.0)
     y = np.where(good, y, 0.0)
-    terms = 1 if constant or usable.size < 5 else 2 if usable.size < 8 else TERMS
+    terms = 1 if constant or usable.size < LEAST_BENT else TERMS
     waves = np.ascontiguousarray(wavelength[usable])
     coefficients = np.zeros((n_basis, TERMS))
     rejected = np.zeros(y.shape, dtype=bool)

@@ -49,6 +49,26 @@ def test_five_sky_fibres_are_enough_and_two_are_not(night):
         fit_sky(flux, variance, wavelength, SKY[:2], throughput)
 
 
+def test_five_sky_fibres_follow_the_width_of_the_lines_along_the_slit():
+    fibres = np.arange(0, 400, 8)
+    wavelength = true_wavelengths("385R", seed=5)[fibres]
+    lines = sky_lines().within(6900, 8000)
+    slit = slit_coordinate(len(fibres))
+    sky = 60.0 + np.concatenate(
+        [
+            emission(
+                wavelength[f : f + 1], lines.wavelength, lines.intensity * 8, sigma=1.4 + 0.2 * slit[f] ** 2
+            )
+            for f in range(len(fibres))
+        ]
+    )
+    flux, variance = noisy(sky, read=8.0, seed=14)
+    model = fit_sky(flux, variance, wavelength, np.array([4, 14, 25, 36, 46]))
+    off = model.evaluate(wavelength, slit) - sky
+    bright = sky > 1000
+    assert np.std(off[bright] / np.sqrt(sky[bright])) < 1.15
+
+
 def test_a_cosmic_ray_in_one_sky_fibre_does_not_reach_the_others(night):
     flux, variance, wavelength, throughput, _ = night
     hit = flux.copy()
