@@ -20,11 +20,11 @@ for module in pkgutil.iter_modules(quicklook.__path__, "quicklook."):
     if not module.name.endswith("__main__"):
         for name, value in vars(importlib.import_module(module.name)).items():
             if isinstance(value, CPUDispatcher):
-                kernels[name] = value
+                kernels[module.name, name] = value
 assert len(kernels) > 20, kernels
 # Of a kernel that others call, its callers hold the code.
 called = {name for kernel in kernels.values() for name in kernel.py_func.__code__.co_names}
-print(*sorted(name for name, kernel in kernels.items() if not kernel.signatures and name not in called))
+print(*sorted(name for (_, name), kernel in kernels.items() if not kernel.signatures and name not in called))
 """
 
 
