@@ -21,6 +21,11 @@ SMALLEST_DRIFT = 0.02
 """A shift below this is not told from errors of the sky-line list and is not applied [pixel]."""
 
 SIGNIFICANT = 2.5
+"""Errors beyond which a tilt along the slit is believed."""
+
+WORTH = 1.5
+"""Errors beyond which a shift is corrected. Spectra always move a little: what is left in because a single line tells it to
+0.03 pixel must stay below 0.05."""
 
 COMPANIONS = 0.04
 """A line counts if other lines within a resolution element have at most this fraction of its light."""
@@ -67,7 +72,7 @@ class SkyShift:
     @property
     def significant(self) -> bool:
         """Whether the shift is worth correcting."""
-        return self.lines > 0 and abs(self.pixels) > max(SMALLEST_DRIFT, SIGNIFICANT * self.error)
+        return self.lines > 0 and abs(self.pixels) > max(SMALLEST_DRIFT, WORTH * self.error)
 
     @property
     def velocity(self) -> float:

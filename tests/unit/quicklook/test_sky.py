@@ -156,6 +156,19 @@ def test_faint_lines_beside_the_strong_ones_do_not_pull_the_wavelengths(grating)
     assert shift.rms < 0.035
 
 
+def test_one_line_is_enough_to_correct_a_small_drift():
+    fibres = np.arange(0, 400, 10)
+    wavelength = true_wavelengths("580V", seed=7)[fibres]
+    flux, variance = noisy(
+        30.0 + emission(wavelength, np.array([5577.338]), np.array([1e4])), read=8.0, seed=15
+    )
+    arc = wavelength + 0.07 * np.gradient(wavelength, axis=1)
+    shift = measure_shift(flux, variance, arc, np.ones(len(fibres), dtype=bool), 3.4)
+    assert shift.lines == 1
+    assert shift.significant
+    assert shift.pixels == pytest.approx(0.07, abs=0.015)
+
+
 def test_sodium_is_no_line_to_measure_by_where_it_is_blended_with_hydroxyl():
     def near_sodium(fwhm):
         lines, targets = usable_lines(5700.0, 6900.0, fwhm)
