@@ -1,7 +1,7 @@
 """The wings and the halo of the fibres, from a frame whose fibres differ much in brightness.
 
 A flat is lit evenly: but for a few gaps in the slit, what its fibres send far looks like light scattered from
-all over the chip, and the level of the halo stays uncertain by some 0.05 % of the light. Where bright fibres stand beside
+all over the chip, and the level of the halo stays uncertain by some 0.1 % of the light. Where bright fibres stand beside
 dark ones, what lies between them follows the brightness of those nearby. Such a frame needs its halo known best, and
 itself tells it best.
 """
@@ -35,10 +35,7 @@ DOUBT = 0.02
 FRAME_DOUBT = 5.0
 """Errors of what the frame tells over those of its photons: fluxes and profiles have errors of their own."""
 
-FLAT_DOUBT = 30.0
-"""Errors of what the flat tells over those of its photons, as its halos scatter from field to field."""
-
-USUAL_WINGS, USUAL_HALO, USUAL_CHANGE = 0.0005, 0.002, 0.0001
+USUAL_WINGS, USUAL_HALO, USUAL_CHANGE = 0.002, 0.004, 0.0005
 """Usual errors of the shares in the exponentials, in the halos, and of the formers' changes over the chip. The flat sees
 the exponentials between neighbouring fibres; what is wrong is most often the halo."""
 
@@ -99,5 +96,5 @@ def _certainty(wings: Wings) -> FloatArray:
     usual = np.full(N_SHARES, USUAL_CHANGE)
     usual[MIDDLES] = USUAL_HALO
     usual[MIDDLES[: len(LENGTHS)]] = USUAL_WINGS
-    certainty: FloatArray = wings.certainty / FLAT_DOUBT**2 + np.diag(usual**-2)
+    certainty: FloatArray = wings.certainty + np.diag(usual**-2)
     return certainty

@@ -48,7 +48,7 @@ REACH = 150
 LEAST_COLUMNS = 100
 LEAST_BLOCKS = 4
 
-ARC_DOUBT = 30.0
+ARC_DOUBT = 100.0
 """Errors of what an arc tells over those of its photons: a halo that spreads along the dispersion as well shows only in
 part in lines. The flat, which is even, has no such doubt; the arc decides what the flat leaves open."""
 

