@@ -67,6 +67,8 @@ def test_library_is_installed_once_and_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "archive",
     [archive_of({"package/dist/lib.js": b"evil()"}), GOOD + b"x", b"", b"no archive"],
+    # Archives hold the time at which they were made: left to the bytes, names would differ between processes.
+    ids=["other content", "something behind", "nothing", "no archive"],
 )
 def test_other_archives_are_refused(tmp_path: Path, archive: bytes) -> None:
     with pytest.raises(VendorError, match="not the one"):
@@ -75,7 +77,9 @@ def test_other_archives_are_refused(tmp_path: Path, archive: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "archive", [archive_of({"package/other.js": b""}), archive_of({}, link="/etc/passwd")]
+    "archive",
+    [archive_of({"package/other.js": b""}), archive_of({}, link="/etc/passwd")],
+    ids=["another file", "a link"],
 )
 def test_archive_without_the_file_leaves_nothing(tmp_path: Path, archive: bytes) -> None:
     with pytest.raises(VendorError, match="holds no"):
