@@ -43,8 +43,8 @@ CORE_DOUBT = 2.0
 per cent of its light, but the same in all columns, where photon noise is not. Beside bright fibres pixels then tell little of
 wings, in gaps and at the slit's ends as much as their noise allows."""
 
-SHARED_EVERY = 4
-"""Every fourth column is enough for that."""
+SHARED_COLUMNS = 32
+"""Columns of a zone that are enough for that; all where there are fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +94,11 @@ def fit_zones(
     column = 2.0 * (zones.column_nodes + 0.5) / image.shape[0] - 1.0
     row = 2.0 * (zones.row_nodes + 0.5) / image.shape[1] - 1.0
 
-    def sums(c: int, every: int, doubt: float) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+    def sums(c: int, most: int, doubt: float) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
         """Normal equations of the zones above each other in a column of zones, and the pixels of each."""
         inside = (columns >= zones.column_edges[c]) & (columns < zones.column_edges[c + 1])
-        chosen = np.flatnonzero(inside)[::every]
+        chosen = np.flatnonzero(inside)
+        chosen = chosen[:: max(1, len(chosen) // most)]
         matrix, right = np.zeros((shape[0], size, size)), np.zeros((shape[0], size))
         used = np.zeros(shape[0], dtype=np.int64)
         _accumulate(
@@ -109,7 +110,8 @@ def fit_zones(
 
     for c in range(shape[1]):
         kinds = shares_at(np.full(shape[0], column[c]), row)
-        (matrix, right, used), (others, their, _) = sums(c, 1, 0.0), sums(c, SHARED_EVERY, CORE_DOUBT)
+        matrix, right, used = sums(c, len(columns), 0.0)
+        others, their, _ = sums(c, SHARED_COLUMNS, CORE_DOUBT)
         for r in range(shape[0]):
             if used[r] < LEAST_PIXELS * size:
                 continue
