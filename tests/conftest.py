@@ -31,6 +31,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByGroup:
     return ByGroup(config, log)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes go by the name of their argument.
+
+    What is packed (gzip, zip) holds the time it was packed at, so processes that collect on either side of a
+    tick of the clock would know one test by different names, and pytest-xdist would run none.
+    """
+    return argname if isinstance(val, bytes | bytearray) else None
+
+
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))
