@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -39,5 +38,7 @@ async def in_background(work: Coroutine[Any, Any, None], name: str | None = None
         yield
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        # Not awaited itself: who awaits it cannot tell its end from being cancelled meanwhile, and would go on.
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +11,7 @@ from paws.database import DATABASE_TROUBLES, Connection, connect
 from paws.errors import PawsError, RetriableError
 from paws.log import configure_logging, get_logger
 from paws.settings import Settings, load_settings
+from paws.tasks import in_background
 from paws.vo.publish import queue
 from paws.vo.publish.queue import MOST_TRIES, Claimed
 from paws.vo.publish.run import publish_file
@@ -58,13 +58,8 @@ async def work_off(settings: Settings) -> int:
 
 async def _publish(connection: Connection, settings: Settings, claimed: Claimed) -> None:
     progress = _Progress()
-    telling = asyncio.create_task(_tell(connection, claimed.publication_id, progress))
-    try:
+    async with in_background(_tell(connection, claimed.publication_id, progress)):
         state, message = await _outcome(settings, claimed, progress)
-    finally:
-        telling.cancel()
-        with suppress(asyncio.CancelledError):
-            await telling
     await queue.finish(connection, claimed.publication_id, state, message, progress.rows)
     if state != "waiting":
         await asyncio.to_thread(queue.remove_folder, settings, claimed.publication_id)

@@ -48,3 +48,25 @@ async def test_what_ended_the_work_is_raised():
     with pytest.raises(ValueError, match="no"):
         async with in_background(work()):
             await asyncio.sleep(0.01)
+
+
+async def test_who_is_cancelled_while_work_ends_is_cancelled():
+    ending = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await asyncio.Event().wait()
+
+    async def block() -> None:
+        async with in_background(work()):
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(block())
+    await ending.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(10):
+            await task
