@@ -30,6 +30,9 @@ MIN_SKY = 2
 STEP_ERROR = 0.005
 """A step that is less certain than this is not known: half of what is to be reached."""
 
+BEYOND_DOUBT = 5.0
+"""Errors by which a step must be beyond what is to be reached to be told nevertheless."""
+
 
 def splice_step(spliced: Path, blue: Arm, red: Arm, truth: Path) -> float:
     """Largest step of the spliced spectra from the blue side over the overlap to the red side, a fraction.
@@ -38,7 +41,8 @@ def splice_step(spliced: Path, blue: Arm, red: Arm, truth: Path) -> float:
     light of both arms together. The dichroic hands to one arm what it keeps from the other; red light counts
     as the blue arm would see it at the wavelength where both get one half. The step is the largest difference,
     in the median of the objects, from what the range on the blue side shows; NaN where the arms hardly
-    overlap, the overlap has no such wavelength, or noise of the objects or of the few sky fibres decides it.
+    overlap, the overlap has no such wavelength, or noise of the objects or of the few sky fibres decides
+    whether it is small enough.
     """
     with opened(spliced) as product:
         header, flux = product[0].header, product[0].data.astype(np.float64)
@@ -64,7 +68,12 @@ def splice_step(spliced: Path, blue: Arm, red: Arm, truth: Path) -> float:
     most = int(np.argmax(np.abs(steps)))
     errors = [_sky_error(sky, light, piece) for piece in (left, (*inside, right)[most])]
     error = float(np.linalg.norm([_error_of_median(ratios[most]), *errors]))
-    return float(steps[most]) if error < STEP_ERROR else float("nan")
+    return float(steps[most]) if _is_known(float(steps[most]), error) else float("nan")
+
+
+def _is_known(step: float, error: float) -> bool:
+    """Whether noise leaves open neither how large a step is nor that it is too large."""
+    return error < STEP_ERROR or abs(step) - 2.0 * STEP_ERROR > BEYOND_DOUBT * error
 
 
 def _error_of_median(values: FloatArray) -> float:
@@ -76,11 +85,13 @@ def _error_of_median(values: FloatArray) -> float:
 def _sky_error(sky: FloatArray, light: FloatArray, where: NDArray[np.intp]) -> float:
     """What all objects share of the noise of the sky that was subtracted, relative to the typical object's light.
 
-    Zero without two sky fibres: then there was no sky, or nothing tells.
+    Zero without two sky fibres there: then there was no sky, or nothing tells.
     """
-    if len(sky) < MIN_SKY:
+    there = sky[:, where]
+    there = there[np.isfinite(there).any(axis=1)]
+    if len(there) < MIN_SKY:
         return 0.0
-    means = np.array([row[where][np.isfinite(row[where])].mean() for row in sky])
+    means = np.nanmean(there, axis=1)
     return float(means.std(ddof=1) / np.sqrt(len(means)) / np.nanmedian(light[:, where]))
 
 

@@ -93,15 +93,18 @@ def test_a_red_arm_of_another_colour_makes_no_step_of_its_own(tmp_path, step):
     assert splice_step(spliced, blue, red, tmp_path) == pytest.approx(step, abs=0.002)
 
 
-@pytest.mark.parametrize(("noise", "known"), [(0.005, True), (0.2, False)])
-def test_a_step_is_known_only_where_noise_of_the_sky_does_not_decide_it(tmp_path, noise, known):
-    spliced, blue, red = arms(tmp_path, 0.05)
+@pytest.mark.parametrize(
+    ("step", "noise", "known"), [(0.05, 0.005, True), (0.05, 0.2, False), (-0.5, 0.1, True)]
+)
+def test_a_step_is_known_only_where_noise_of_the_sky_does_not_decide_it(tmp_path, step, noise, known):
+    spliced, blue, red = arms(tmp_path, step)
     with fits.open(spliced, mode="update") as hdus:
-        # Five sky fibres, of which each keeps a level that noise made.
+        # Five sky fibres, of which each keeps a level that noise made; one tells nothing of the blue side.
         hdus["FIBRES"].data["TYPE"][::20] = "S"
         hdus[0].data[::20] = noise * np.random.default_rng(3).standard_normal((5, 1))
+        hdus[0].data[40, :700] = np.nan
     found = splice_step(spliced, blue, red, tmp_path)
-    assert found == pytest.approx(0.05 if known else math.nan, abs=0.002, nan_ok=True)
+    assert found == pytest.approx(step if known else math.nan, abs=0.002, nan_ok=True)
 
 
 @pytest.mark.parametrize("fields", [2, 12])
