@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 SILENCE: Final = 60.0
 """Seconds without a byte after which a body is given up."""
@@ -63,7 +63,7 @@ async def pieces(request: Request, largest: int, advice: str = "") -> AsyncGener
     TooLargeError
         As soon as it is known to be larger.
     BodyError
-        408 if it stops.
+        408 if it stops; 400 if the connection ends before it does.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > _LONGEST_NUMBER or int(announced) > largest):
@@ -78,6 +78,11 @@ async def pieces(request: Request, largest: int, advice: str = "") -> AsyncGener
         except TimeoutError as error:
             raise BodyError(
                 HTTPStatus.REQUEST_TIMEOUT, "What was sent stopped on the way; try again."
+            ) from error
+        except ClientDisconnect as error:
+            # Nobody reads this, but somebody who goes away is no failure of ours.
+            raise BodyError(
+                HTTPStatus.BAD_REQUEST, "The connection ended before all was sent; try again."
             ) from error
         read += len(piece)
         if read > largest:

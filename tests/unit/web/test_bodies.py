@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from web import bodies
-from web.bodies import BrokenFormError, TooLargeError, fields, whole
+from web.bodies import BodyError, BrokenFormError, TooLargeError, fields, whole
 
 LARGEST = 1000
 
@@ -74,6 +74,18 @@ async def test_what_stops_is_given_up(client, monkeypatch):
     answer = await client.post("/body", content=stopping())
     assert answer.status_code == HTTPStatus.REQUEST_TIMEOUT
     assert "try again" in answer.json()
+
+
+async def test_who_goes_away_while_sending_is_no_failure():
+    messages = iter([{"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, object]:
+        return next(messages)
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(BodyError) as caught:
+        await whole(request, LARGEST)
+    assert caught.value.status_code == HTTPStatus.BAD_REQUEST
 
 
 async def test_fields_are_read(client):
