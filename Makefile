@@ -40,15 +40,15 @@ kafka: $(STAMP)
 install: $(STAMP)
 
 $(STAMP): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("PAWS Live needs Python 3.11 or newer; run make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit("PAWS Live needs Python 3.11 or newer; run make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about a minute."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
 	@echo "Libraries for the pages, where npm is there: a few seconds. The pages work without."
-	$(BIN)/python -m paws vendor --optional
+	@$(BIN)/python -m paws vendor --optional
 	@echo "Compiling the reducer: about half a minute, once."
-	$(BIN)/python -m quicklook.warming
-	touch $(STAMP)
+	@$(BIN)/python -m quicklook.warming
+	@touch $(STAMP)
 
 clean:
 	rm -rf demo-data build dist .pytest_cache .mypy_cache .ruff_cache
