@@ -71,7 +71,9 @@ def demo(
     from paws.settings import load_settings
 
     settings = load_settings(data_dir=data.absolute(), raw_dirs=((data / "raw").absolute(),), web_port=port)
-    configure_logging(settings.log_format, settings.log_level, process="demo")
+    # What there is to tell is printed; what is merely noted would stand in between.
+    level = settings.log_level if "log_level" in settings.model_fields_set else "WARNING"
+    configure_logging(settings.log_format, level, process="demo")
     night = DemoNight(fields=fields, exposures=exposures, biases=biases, darks=darks, seed=seed)
     good = asyncio.run(run_demo(settings, night, cadence, quiet=as_json, exit_when_done=exit_when_done))
     sys.exit(0 if good else 1)
