@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import make_interp_spline
 from scipy.special import erf
 
 from quicklook.columns import PHASES, PIXELS
@@ -143,16 +142,14 @@ def fit_profile(
     aperture = 0.5 * float(np.median(np.diff(centre[:, n_columns // 2]))) if len(centre) > 1 else 1.5 * fwhm
     zones = Zones.of(image.shape[1], n_columns, ZONE_ROWS, ZONE_COLUMNS)
     table, wings = fit_zones(image, floor, centre, columns, fluxes, fwhm, previous, background, zones)
-    for place in np.ndindex(*table.shape[:2]):
-        total = table[place].sum() / PHASES
-        sound = np.isfinite(total) and total > 0
-        table[place] = _centred(
-            table[place] / total if sound else gaussian_profile(fwhm).table[0, 0], fwhm, aperture
-        )
+    total = table.sum(axis=2, keepdims=True) / PHASES
+    sound = np.isfinite(total) & (total > 0)
+    table = np.where(sound, table / np.where(sound, total, 1.0), gaussian_profile(fwhm).table)
+    table = _centred(table, fwhm, aperture)
     halo = np.clip(wings.share[-2:], *HALO_RANGE)
     share = np.r_[wings.share[:-2], halo]
     return ProfileModel(
-        zones.refined(table),
+        table,
         zones.fine_rows,
         zones.fine_columns,
         OFFSETS[0],
@@ -166,25 +163,36 @@ def fit_profile(
     )
 
 
-def _centred(profile: FloatArray, fwhm: float, aperture: float) -> FloatArray:
-    """Shift a profile so that its centroid within an aperture (half width given) is at offset zero.
+def _centred(table: FloatArray, fwhm: float, aperture: float) -> FloatArray:
+    """Shift profiles so that the centroid within an aperture (half width given) is at offset zero.
 
     A lopsided profile has many centres: peak, middle of the core, centroid. The centroid is the one that needs no
     shape; further out neighbours and noise would rule it.
     """
-    shift = 0.0
+    light = np.maximum(table, 0.0)
+    shift = np.zeros((*table.shape[:2], 1))
     for _ in range(60):
-        window = np.clip((aperture + 0.5 * EDGE - np.abs(OFFSETS - shift)) / EDGE, 0.0, 1.0)
-        light = window * np.maximum(profile, 0.0)
-        total = light.sum()
-        if total <= 0:
-            return profile
-        step = float((light * (OFFSETS - shift)).sum() / total)
+        window = light * np.clip((aperture + 0.5 * EDGE - np.abs(OFFSETS - shift)) / EDGE, 0.0, 1.0)
+        total = window.sum(axis=2, keepdims=True)
+        step = (window * (OFFSETS - shift)).sum(axis=2, keepdims=True) / np.where(total > 0, total, 1.0)
         shift += step
-        if abs(step) < 1e-7:
+        if np.abs(step).max() < 1e-7:
             break
-    if abs(shift) > fwhm:
-        return profile
-    spline = make_interp_spline(OFFSETS, profile, k=3)
-    moved = spline(np.clip(OFFSETS + shift, OFFSETS[0], OFFSETS[-1]))
-    return np.asarray(moved / (moved.sum() / PHASES))
+    shift = np.where(np.abs(shift) < fwhm, shift, 0.0)
+    moved = _moved(table, shift)
+    return np.asarray(moved / (moved.sum(axis=2, keepdims=True) / PHASES))
+
+
+def _moved(table: FloatArray, shift: FloatArray) -> FloatArray:
+    """Profiles at offsets changed by ``shift``: cubic polynomials through four entries, the outermost value beyond the ends."""
+    whole = np.floor(shift * PHASES)
+    u = shift * PHASES - whole
+    at = np.arange(table.shape[2]) + whole.astype(np.int64)
+    near = [np.take_along_axis(table, np.clip(at + k, 0, table.shape[2] - 1), axis=2) for k in (-1, 0, 1, 2)]
+    weights = (
+        -u * (u - 1.0) * (u - 2.0) / 6.0,
+        (u + 1.0) * (u - 1.0) * (u - 2.0) / 2.0,
+        -(u + 1.0) * u * (u - 2.0) / 2.0,
+        (u + 1.0) * u * (u - 1.0) / 6.0,
+    )
+    return np.asarray(sum(weight * each for weight, each in zip(weights, near, strict=True)))

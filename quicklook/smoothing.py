@@ -16,6 +16,17 @@ CHOICES = (4, 8, 14, 24, 36)
 POSITION_DOUBT = 0.004
 """Error added to every averaged position, so that no bright column rules alone [pixel]."""
 
+SLIT_INTERVALS = 10
+"""Intervals along the slit of the shape that fibres have in common."""
+
+USUAL_STEP, LEAST_STEP = 0.02, 0.001
+"""How far a fibre's shape differs from that of those around it, per spline interval: first guess and least [pixel]."""
+
+STEP_ROUNDS = 6
+
+FAR = 4.0
+"""Standard deviations beyond which a fibre's shape is its own."""
+
 SHAPE_PRIOR = 0.02
 """How far a fibre may differ from its neighbours' shape, per spline interval, where it has no data [pixel]."""
 
@@ -85,8 +96,10 @@ def smooth_lines(
         coefficients, clipped, _ = _fit(x, position, weight, n_columns, intervals)
     else:
         _, intervals, coefficients, clipped = best
+    basis = _basis(x, n_columns, intervals)
+    coefficients = _alike(basis, position, clipped, coefficients)
     centre = coefficients @ _basis(np.arange(n_columns, dtype=np.float64), n_columns, intervals).T
-    at_points = coefficients @ _basis(x, n_columns, intervals).T
+    at_points = coefficients @ basis.T
     squared = np.where(clipped > 0, (position - at_points) ** 2, 0.0)
     count = np.count_nonzero(clipped, axis=1)
     rms = np.sqrt(squared.sum(axis=1) / np.maximum(count, 1))
@@ -141,6 +154,59 @@ def _fit(
         clipped = again
     residual = position - coefficients @ basis.T
     return coefficients, clipped, float((residual**2 * clipped).sum())
+
+
+def _alike(basis: FloatArray, position: FloatArray, clipped: FloatArray, alone: FloatArray) -> FloatArray:
+    """Spline coefficients of fibres that are shaped as those around them, as far as the fibres themselves say so.
+
+    Optics bend neighbouring fibres alike. How a line changes from coefficient to coefficient is a smooth function along
+    the slit, and what single fibres differ from it is seen in all of them: where their own positions are not as
+    certain, as at a dark end of the chip, fibres lean on their neighbours (empirical Bayes).
+    """
+    n, m = alone.shape
+    intervals = min(SLIT_INTERVALS, n // 4 - 3)
+    if intervals < 1:
+        return alone
+    products = (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), m * m)
+    normal, right = (clipped @ products).reshape(-1, m, m), (clipped * position) @ basis
+    ridge = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] / m * np.eye(m) + 1e-6 * np.eye(m)
+    steps = np.diff(np.eye(m), axis=0)
+    variance = np.einsum("ki,nij,kj->nk", steps, np.linalg.inv(normal + ridge), steps)
+    change = alone @ steps.T
+    along = _slit_basis(n, intervals)
+    expected, spread2 = np.empty_like(change), np.empty_like(change)
+    for k in range(m - 1):
+        expected[:, k], spread2[:, k] = _shared(along, change[:, k], variance[:, k])
+    held = np.einsum("ka,jk,kb->jab", steps, 1.0 / spread2, steps)
+    side = right + (expected / spread2) @ steps + 1e-6 * alone
+    return np.asarray(np.linalg.solve(normal + held + 1e-6 * np.eye(m), side[:, :, None])[:, :, 0])
+
+
+def _shared(along: FloatArray, change: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """A smooth function of the slit through the fibres' values, and the variance with which each may differ from it.
+
+    A fibre that differs by far more than is usual, beside its error, is one of its own kind and is let go.
+    """
+    usual = USUAL_STEP
+    for _ in range(STEP_ROUNDS):
+        weight = 1.0 / (variance + usual**2)
+        for _ in range(2):
+            normal = (along * weight[:, None]).T @ along
+            normal[np.diag_indices_from(normal)] += 1e-6 * np.trace(normal)
+            smooth = along @ np.linalg.solve(normal, along.T @ (weight * change))
+            away = (change - smooth) ** 2
+            sound = away < FAR**2 * (variance + usual**2)
+            weight = np.where(sound, weight, 0.0) if sound.mean() > 0.5 else weight
+        # The spread that makes what is seen most probable, a step at a time.
+        certain = np.sum(weight**2)
+        usual = float(np.sqrt(max(np.sum(weight**2 * (away - variance)) / certain, LEAST_STEP**2)))
+    far = np.maximum(away - FAR**2 * (variance + usual**2), 0.0)
+    return smooth, usual**2 + far
+
+
+def _slit_basis(n: int, intervals: int) -> FloatArray:
+    knots = np.r_[[0.0] * 3, np.linspace(0.0, 1.0, intervals + 1), [1.0] * 3]
+    return np.asarray(BSpline.design_matrix(np.linspace(0.0, 1.0, n), knots, 3).toarray())
 
 
 def _scatter(chi: FloatArray, used: BoolArray) -> FloatArray:

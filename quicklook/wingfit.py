@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from quicklook.columns import BEYOND, HALF, PHASES, TAIL_LENGTHS, background_at_column, spread_points
 from quicklook.compiled import kernel
+from quicklook.coresurface import ZoneCore, fit_surfaces, surface_basis
 from quicklook.types import FloatArray, FloatImage, ProfileModel, Wings
 from quicklook.wingkinds import (
     KINDS,
@@ -30,7 +31,7 @@ from quicklook.wingkinds import (
     shares_at,
     usual_certainty,
 )
-from quicklook.zones import Zones
+from quicklook.zones import Zones, interpolated
 
 LOCAL = 3
 """What each zone has beside its core: a constant background, and its changes up and along."""
@@ -43,17 +44,49 @@ CORE_DOUBT = 2.0
 per cent of its light, but the same in all columns, where photon noise is not. Beside bright fibres pixels then tell little of
 wings, in gaps and at the slit's ends as much as their noise allows."""
 
+CORE_ZONES = 12
+"""Zones for the cores along and across. Each tells the core at its middle, and all a surface over the chip."""
+
+LEAST_ZONE = 24
+"""Columns of such a zone at least."""
+
 SHARED_COLUMNS = 32
 """Columns of a zone that are enough for that; all where there are fewer."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Zone:
-    """One zone, solved for its own unknowns: as they are without wings, and by how much each kind lowers them."""
+class _Flat:
+    """What the zones of a flat are told from; see `fit_zones`, and `_accumulate` for the splines."""
 
-    own: FloatArray
-    change: FloatArray
-    kinds: FloatArray
+    image: FloatImage
+    floor: FloatImage
+    centre: FloatArray
+    columns: NDArray[np.int64]
+    fluxes: FloatArray
+    background: tuple[FloatArray, FloatArray]
+    halo: tuple[float, float, float, float]
+    before: FloatArray
+    nodes: tuple[FloatArray, FloatArray]
+    splines: tuple[NDArray[np.int64], FloatArray, FloatArray, FloatArray, int, float]
+
+    def sums(
+        self, zones: Zones, c: int, most: int, doubt: float
+    ) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+        """Normal equations of the zones above each other in a column of zones, and the pixels of each."""
+        inside = (self.columns >= zones.column_edges[c]) & (self.columns < zones.column_edges[c + 1])
+        chosen = np.flatnonzero(inside)
+        chosen = chosen[:: max(1, len(chosen) // most)]
+        rows, n_core = len(zones.row_nodes), self.splines[4]
+        size = n_core + KINDS + LOCAL
+        matrix, right = np.zeros((rows, size, size)), np.zeros((rows, size))
+        used = np.zeros(rows, dtype=np.int64)
+        middle = interpolated(self.before, *self.nodes, zones.row_nodes, zones.column_nodes[c])
+        _accumulate(
+            self.image, self.floor, self.centre, self.columns[chosen], np.ascontiguousarray(self.fluxes[:, chosen]),
+            zones.row_edges, *self.splines, self.before, *self.nodes, middle, zones.row_nodes, zones.column_nodes[c],
+            *self.background, self.halo, doubt, matrix, right, used,
+        )  # fmt: skip
+        return matrix, right, np.where(used < LEAST_PIXELS * size, 0, used)
 
 
 def fit_zones(
@@ -73,7 +106,7 @@ def fit_zones(
 
     Returns
     -------
-    table : ndarray (row zones, column zones, N_ENTRIES)
+    table : ndarray (fine rows, fine columns, N_ENTRIES)
         Profiles as tabulated, neither normalised nor centred.
     wings : Wings
     """
@@ -81,61 +114,86 @@ def fit_zones(
     family = exponentials()
     core, wing = entries(basis), entries(family)
     first = first_beyond() * np.exp(BEYOND / np.array(LENGTHS))
-    start, packed = packed_splines(basis)
-    shape = (len(zones.row_nodes), len(zones.column_nodes))
+    nodes = (zones.fine_rows, zones.fine_columns)
     before = previous.table
-    if before.shape[:2] != (len(zones.fine_rows), len(zones.fine_columns)):
-        before = np.broadcast_to(before[:1, :1], (len(zones.fine_rows), len(zones.fine_columns), N_ENTRIES))
+    if before.shape[:2] != (len(nodes[0]), len(nodes[1])):
+        before = np.broadcast_to(before[:1, :1], (len(nodes[0]), len(nodes[1]), N_ENTRIES))
     before = np.ascontiguousarray(before)
-    n_core = basis.shape[1]
-    size = n_core + KINDS + LOCAL
-    certainty, right_side = usual_certainty(), np.zeros(N_SHARES)
-    solved: dict[tuple[int, int], _Zone] = {}
-    column = 2.0 * (zones.column_nodes + 0.5) / image.shape[0] - 1.0
-    row = 2.0 * (zones.row_nodes + 0.5) / image.shape[1] - 1.0
-
-    def sums(c: int, most: int, doubt: float) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-        """Normal equations of the zones above each other in a column of zones, and the pixels of each."""
-        inside = (columns >= zones.column_edges[c]) & (columns < zones.column_edges[c + 1])
-        chosen = np.flatnonzero(inside)
-        chosen = chosen[:: max(1, len(chosen) // most)]
-        matrix, right = np.zeros((shape[0], size, size)), np.zeros((shape[0], size))
-        used = np.zeros(shape[0], dtype=np.int64)
-        _accumulate(
-            image, floor, centre, columns[chosen], np.ascontiguousarray(fluxes[:, chosen]), zones.row_edges, start,
-            packed, family, first, n_core, reach, before, zones.fine_rows, zones.fine_columns, c, *background,
-            previous.halo, doubt, matrix, right, used,
-        )  # fmt: skip
-        return matrix, right, used
-
-    for c in range(shape[1]):
-        kinds = shares_at(np.full(shape[0], column[c]), row)
-        matrix, right, used = sums(c, len(columns), 0.0)
-        others, their, _ = sums(c, SHARED_COLUMNS, CORE_DOUBT)
-        for r in range(shape[0]):
-            if used[r] < LEAST_PIXELS * size:
-                continue
-            own = _solved(matrix[r], right[r], n_core, kinds[r])
-            told = _solved(others[r], their[r], n_core, kinds[r])
-            if own is not None and told is not None:
-                solved[r, c], says, side = own[0], *told[1:]
-                certainty += says
-                right_side += side
+    flat = _Flat(
+        image, floor, centre, columns, fluxes, background, previous.halo, before, nodes,
+        (*packed_splines(basis), family, first, basis.shape[1], reach),
+    )  # fmt: skip
+    shape = (image.shape[1], image.shape[0])
+    certainty, right_side = _told_of_shares(flat, zones, shape)
     share = _no_dark(certainty, right_side)
-    table = np.array(before[1::2, 1::2])
-    response = np.zeros((KINDS, *shape, N_ENTRIES))
-    response[: len(LENGTHS)] = wing.T[:, np.newaxis, np.newaxis, :]
-    for place, zone in solved.items():
-        amount = zone.kinds @ share
-        table[place] = core @ (zone.own - zone.change @ amount)[:n_core] + wing @ amount[: len(LENGTHS)]
-        response[:, *place] -= (core @ zone.change[:n_core]).T
+    cores = _cores(flat, share, shape)
+    if not cores:
+        return before.copy(), Wings(share, certainty, np.zeros((KINDS, *before[1::2, 1::2].shape)))
+    surfaces = fit_surfaces(cores)
+    at_fine, amount = _at_places(surfaces, *nodes, shape)
+    amount = amount @ share
+    table = at_fine[..., 0] @ core.T + amount[..., : len(LENGTHS)] @ wing.T
+    changes, _ = _at_places(surfaces, zones.row_nodes, zones.column_nodes, shape)
+    response = -np.einsum("rcmk,em->krce", changes[..., 1:], core)
+    response[: len(LENGTHS)] += wing.T[:, np.newaxis, np.newaxis, :]
     return table, Wings(share, certainty, response)
 
 
-def _solved(
-    matrix: FloatArray, right: FloatArray, n_core: int, kinds: FloatArray
-) -> tuple[_Zone, FloatArray, FloatArray] | None:
-    """A zone's own unknowns eliminated: the zone, and what it says of the shares that all have."""
+def _at_places(
+    surfaces: FloatArray, rows: FloatArray, columns: FloatArray, shape: tuple[int, int]
+) -> tuple[FloatArray, FloatArray]:
+    """Surfaces, (rows, columns, splines, right sides), and how shares follow, (rows, columns, KINDS, N_SHARES)."""
+    row, column = (
+        np.clip((each + 0.5) / size, 0.0, 1.0).ravel()
+        for each, size in zip(np.meshgrid(rows, columns, indexing="ij"), shape, strict=True)
+    )
+    places = (len(rows), len(columns))
+    values = np.tensordot(surface_basis(row, column), surfaces, 1)
+    follows = shares_at(2.0 * column - 1.0, 2.0 * row - 1.0)
+    return values.reshape(*places, *values.shape[1:]), follows.reshape(*places, *follows.shape[1:])
+
+
+def _told_of_shares(flat: _Flat, zones: Zones, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """What all zones say of the shares that they have in common, each with a core of its own."""
+    certainty, right_side = usual_certainty(), np.zeros(N_SHARES)
+    for c, column in enumerate(zones.column_nodes):
+        matrix, right, used = flat.sums(zones, c, SHARED_COLUMNS, CORE_DOUBT)
+        for r in np.flatnonzero(used):
+            told = _eliminated(matrix[r], right[r], flat.splines[4])
+            if told is None:
+                continue
+            place = 2.0 * (column + 0.5) / shape[1] - 1.0, 2.0 * (zones.row_nodes[r] + 0.5) / shape[0] - 1.0
+            kinds = shares_at(*(np.array([each]) for each in place))[0]
+            certainty += kinds.T @ told[0] @ kinds
+            right_side += kinds.T @ told[1]
+    return certainty, right_side
+
+
+def _cores(flat: _Flat, share: FloatArray, shape: tuple[int, int]) -> list[ZoneCore]:
+    """What the zones' pixels say of their cores beside such shares of light in the wings, and beside each kind of wings."""
+    zones = Zones.of(*shape, CORE_ZONES, max(1, min(CORE_ZONES, shape[1] // LEAST_ZONE)))
+    m = flat.splines[4]
+    wings, local = slice(m, m + KINDS), slice(m + KINDS, None)
+    cores = []
+    for c, column in enumerate(zones.column_nodes):
+        matrix, right, used = flat.sums(zones, c, len(flat.columns), 0.0)
+        for r in np.flatnonzero(used):
+            full = matrix[r] + np.triu(matrix[r], 1).T
+            place = (zones.row_nodes[r] + 0.5) / shape[0], (column + 0.5) / shape[1]
+            amount = shares_at(2.0 * np.array([place[1]]) - 1.0, 2.0 * np.array([place[0]]) - 1.0)[0] @ share
+            sides = np.column_stack([right[r] - full[:, wings] @ amount, full[:, wings]])
+            gone = np.linalg.solve(
+                full[local, local] + 1e-30 * np.eye(LOCAL), np.column_stack([full[local, :m], sides[local]])
+            )
+            normal = full[:m, :m] - full[:m, local] @ gone[:, :m]
+            side = sides[:m] - full[:m, local] @ gone[:, m:]
+            if np.isfinite(normal).all() and np.isfinite(side).all():
+                cores.append(ZoneCore(*place, normal, side))
+    return cores
+
+
+def _eliminated(matrix: FloatArray, right: FloatArray, n_core: int) -> tuple[FloatArray, FloatArray] | None:
+    """What a zone says of the amounts in the kinds of wings, its own unknowns eliminated."""
     full = matrix + np.triu(matrix, 1).T
     wings = np.arange(n_core, n_core + KINDS)
     own = np.delete(np.arange(len(right)), wings)
@@ -146,11 +204,9 @@ def _solved(
     except np.linalg.LinAlgError:
         return None
     inverse /= np.outer(scale, scale)
-    alone, change = inverse @ right[own], inverse @ cross
-    if not (np.isfinite(alone).all() and np.isfinite(change).all()):
-        return None
-    says = kinds.T @ (full[np.ix_(wings, wings)] - cross.T @ change) @ kinds
-    return _Zone(alone, change, kinds), says, kinds.T @ (right[wings] - change.T @ right[own])
+    change = inverse @ cross
+    says, side = full[np.ix_(wings, wings)] - cross.T @ change, right[wings] - change.T @ right[own]
+    return (says, side) if np.isfinite(says).all() and np.isfinite(side).all() else None
 
 
 def _no_dark(certainty: FloatArray, right: FloatArray) -> FloatArray:
@@ -199,14 +255,14 @@ def _profiles_here(before, column_nodes, x, here):  # type: ignore[no-untyped-de
 @kernel
 def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
     image, floor, centre, columns, fluxes, row_edges, start, packed, family, tail, m, reach, before, row_nodes, column_nodes,
-    own, grid, grid_rows, halo, doubt, matrix, right, used,
+    middles, zone_rows, zone_column, grid, grid_rows, halo, doubt, matrix, right, used,
 ):  # fmt: skip
-    """Normal equations of the zones above each other in column ``own`` of zones; upper triangles.
+    """Normal equations of zones above each other; upper triangles.
 
     Unknowns: splines of the core, shares of the exponentials and of the halo, background. ``doubt`` is the relative error
-    of the fibres' light that counts as noise. ``before`` are the previous profiles at the nodes of `Zones.refined`,
-    two for each zone: they predict the variance, and by how much the profile at a pixel differs from that of the
-    zone's middle, which is taken off.
+    of the fibres' light that counts as noise. ``before`` are the previous profiles at their nodes, ``middles`` those at the
+    zones' middles: they predict the variance, and by how much the profile at a pixel differs from that of the zone's
+    middle, which is taken off.
     """
     n, ny, zones = centre.shape[0], image.shape[1], row_edges.shape[0] - 1
     fine = packed.shape[0] - 1
@@ -228,10 +284,10 @@ def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
         spread_points(centre[:, x], fluxes[:, c], halo[3], 0.0, far)
         for k in range(lengths):
             spread_points(centre[:, x], fluxes[:, c], TAIL_LENGTHS[k], HALF + 0.5, outside[k])
-        across = (x - column_nodes[2 * own + 1]) / (column_nodes[1] - column_nodes[0])
+        across = (x - zone_column) / (column_nodes[1] - column_nodes[0])
         j0 = 0
         for z in range(zones):
-            a, b, middle = matrix[z], right[z], before[2 * z + 1, 2 * own + 1]
+            a, b, middle = matrix[z], right[z], middles[z]
             for y in range(row_edges[z], row_edges[z + 1]):
                 value = image[x, y] - scattered[y]
                 if np.isnan(value):
@@ -244,7 +300,7 @@ def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
                     others[k] = tail[k] * outside[k, y]
                 others[lengths], others[lengths + 1] = near_one * inner[y], far_one * far[y]
                 others[lengths + 2] = 1e-3 * level[z]
-                others[lengths + 3] = 1e-3 * level[z] * (y - row_nodes[2 * z + 1]) / step
+                others[lengths + 3] = 1e-3 * level[z] * (y - zone_rows[z]) / step
                 others[lengths + 4] = 1e-3 * level[z] * across
                 model = halo[0] * others[lengths] + halo[2] * others[lengths + 1]
                 for j in range(j0, n):

@@ -33,6 +33,9 @@ HALO_RANGE = (-0.02, 0.05)
 USUAL = 0.01
 """Usual share of light in one exponential; it decides where no pixel does."""
 
+USUAL_HALO = 0.005
+"""The same of a halo, which reaches further than optics should."""
+
 USUAL_CHANGE = 0.003
 """Usual change of such a share from the chip's middle to an edge."""
 
@@ -84,7 +87,7 @@ def usual_certainty() -> FloatArray:
     """Inverse covariance of the shares before anything is measured."""
     usual = np.full((len(LENGTHS), TERMS), USUAL_CHANGE)
     usual[:, 0] = USUAL
-    return np.diag(np.r_[usual.ravel(), np.full(len(HALO_LENGTHS), USUAL)] ** -2)
+    return np.diag(np.r_[usual.ravel(), np.full(len(HALO_LENGTHS), USUAL_HALO)] ** -2)
 
 
 def core_splines(fwhm: float) -> tuple[FloatArray, float]:

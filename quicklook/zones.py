@@ -58,6 +58,18 @@ class Zones:
         )
 
 
+def interpolated(
+    table: FloatArray, row_nodes: FloatArray, column_nodes: FloatArray, rows: FloatArray, column: float
+) -> FloatArray:
+    """Profiles at some rows of a column, (rows, entries), linear between the nodes of a table as extraction has them."""
+    i = int(np.clip(np.searchsorted(column_nodes, column) - 1, 0, len(column_nodes) - 2))
+    t = (column - column_nodes[i]) / (column_nodes[i + 1] - column_nodes[i])
+    here = (1.0 - t) * table[:, i] + t * table[:, i + 1]
+    j = np.clip(np.searchsorted(row_nodes, rows) - 1, 0, len(row_nodes) - 2)
+    u = ((rows - row_nodes[j]) / (row_nodes[j + 1] - row_nodes[j]))[:, np.newaxis]
+    return np.ascontiguousarray((1.0 - u) * here[j] + u * here[j + 1])
+
+
 def _halved(nodes: FloatArray) -> FloatArray:
     """Evenly spaced nodes, and places half a step before, between and behind them."""
     half = 0.5 * (nodes[1] - nodes[0])
