@@ -19,6 +19,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from paws.errors import InvalidInputError
+from paws.signal import QUOTED
 
 _DTYPES: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _NM_TO_ANGSTROM: Final = 10.0
@@ -77,6 +78,8 @@ class SpectraLayout:
         Linear axis; None where `waves` gives the axis of each fibre (nm).
     raw
         The spectra before the sky was subtracted (RWSS).
+    quoted
+        The reducer's median signal to noise per Angstrom over the targets (`paws.signal`); None where it tells none.
     """
 
     unit: str
@@ -89,6 +92,7 @@ class SpectraLayout:
     waves: Plane | None
     fibres: tuple[FibreRow, ...]
     raw: Plane | None = None
+    quoted: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +204,7 @@ def _layout(path: Path, _mtime_ns: int, _size: int) -> SpectraLayout:
             waves=waves,
             fibres=fibres,
             raw=beside("RWSS"),
+            quoted=number_of(header.get(QUOTED)),
         )
 
 

@@ -60,7 +60,8 @@ class Differences:
     noise_ratio
         B over A, after the flux ratio is taken out.
     sn_a, sn_b
-        Median signal over measured noise, per Angstrom (per pixel where there is no scale).
+        Median signal over measured noise, per Angstrom (per pixel where there is no scale). Noise that rebinned pixels
+        share is not in what differences of pixels show: a figure to compare, higher than `paws.signal` has it.
     claimed
         Noise by the variances, B over A, after the flux ratio is taken out.
     alive_a, alive_b

@@ -77,7 +77,7 @@ def _content(settings: Settings, product: StoredProduct) -> tuple[list[SpectrumR
     path = settings.data_dir / product.stored_path
     arrays = read_arrays(path)
     try:
-        rows = spectrum_rows(arrays, product.exposures)
+        rows = spectrum_rows(arrays, product.exposures, product.figures)
     except ValueError as error:
         raise InvalidInputError(f"{path.name}: {error}.", path=str(path)) from error
     return rows, fibre_table(arrays, product.night, product.field, product.plate), flux_unit(arrays)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from agents.tap_ingest.service import PLACING, ProductArrays
 from paws.errors import PermanentError
+from paws.signal import QUOTED
 
-_CARDS = ("CRVAL1", "CRPIX1", "CDELT1", "NAXIS1", "EXPOSED", "GRATANGL", "CAMANGL", "BUNIT")
+_CARDS = ("CRVAL1", "CRPIX1", "CDELT1", "NAXIS1", "EXPOSED", "GRATANGL", "CAMANGL", "BUNIT", QUOTED)
 _LONGEST_TEXT = 200
 """Characters of a text that are believed; 2dF writes 80."""
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.tap_ingest.values import declination, number, real, right_ascension, small
+from paws import signal
 
 SPECTRUM_TYPES = ("P", "S")
 """Fibre types that have a spectrum worth a row: programme targets and sky. Guides, unused and broken have none."""
@@ -92,8 +93,15 @@ class SpectrumRow:
     flux: float | None
 
 
-def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list[SpectrumRow]:
+def spectrum_rows(
+    product: ProductArrays, exposures: Iterable[Exposure], figures: object = None
+) -> list[SpectrumRow]:
     """Rows for the spectra of a product: of targets and sky, where there is any value at all.
+
+    Parameters
+    ----------
+    figures
+        The reducer's figure ``snr``, if there is one.
 
     Raises
     ------
@@ -105,8 +113,8 @@ def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list
         raise ValueError("the product comes of no known exposure")
     start, step = wavelength_scale(product.header)
     finite = np.isfinite(product.data)
-    signal_to_noise = median_signal_to_noise(product.data, product.variance, step)
-    flux = row_medians(product.data)
+    ratios = signal_to_noise(product, step, figures)
+    flux = signal.row_medians(product.data)
     any_value = finite.any(axis=1)
     first = finite.argmax(axis=1)
     last = finite.shape[1] - 1 - finite[:, ::-1].argmax(axis=1)
@@ -134,7 +142,7 @@ def spectrum_rows(product: ProductArrays, exposures: Iterable[Exposure]) -> list
                 wavelength_max=high,
                 wavelength_step=step,
                 resolving_power=resolving_power(product.header, (low + high) / 2, step),
-                signal_to_noise=real(signal_to_noise[i]),
+                signal_to_noise=real(ratios[i]),
                 exposed=exposed,
                 mjd_start=mjd_start,
                 mjd_end=mjd_end,
@@ -164,32 +172,22 @@ def wavelength_scale(header: Mapping[str, Any]) -> tuple[float, float]:
     return value + (1.0 - pixel) * step, step
 
 
-def median_signal_to_noise(
-    data: NDArray[np.floating], variance: NDArray[np.floating], step: float
-) -> NDArray[np.float64]:
-    """Median signal-to-noise ratio per Angstrom of each spectrum; NaN where there is none."""
-    with np.errstate(all="ignore"):
-        ratio = np.asarray(data / np.sqrt(variance), dtype=np.float32)
-    return np.asarray(row_medians(ratio) / math.sqrt(step))
+def signal_to_noise(product: ProductArrays, step: float, figures: object = None) -> signal.Floats:
+    """Median signal to noise per Angstrom of each spectrum: the reducer's, else measured (`paws.signal`).
 
-
-def row_medians(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Median of each row, of what is finite; NaN where nothing is.
-
-    Notes
-    -----
-    By sorting, with what is no number put last: it does in one pass over the array, without Python's lock,
-    what a median that skips numbers does row by row.
+    Parameters
+    ----------
+    step : float
+        Angstrom per pixel.
+    figures
+        The reducer's figure ``snr``, if there is one.
     """
-    ordered = np.array(values, dtype=np.float32)
-    ordered[~np.isfinite(ordered)] = np.inf
-    ordered.sort(axis=1)
-    count = np.isfinite(ordered).sum(axis=1)
-    rows = np.arange(len(ordered))
-    upper = ordered[rows, np.minimum(count // 2, ordered.shape[1] - 1)]
-    lower = ordered[rows, np.maximum((count - 1) // 2, 0)]
+    told = signal.recorded(figures, len(product.data))
+    if told is not None:
+        return told
     with np.errstate(invalid="ignore"):
-        return np.where(count > 0, (upper.astype(float) + lower.astype(float)) / 2.0, np.nan)
+        ratios = signal.of_pixels(product.data, np.sqrt(product.variance), step)
+    return signal.allowing_for(product.header.get(signal.QUOTED), ratios, np.array(product.kind) == "P")
 
 
 def resolving_power(header: Mapping[str, Any], wavelength: float, step: float) -> float | None:

@@ -23,7 +23,13 @@ _FIBRE_COLUMNS: Final = ("fibre_table_id", *(item.name for item in fields(FibreR
 
 @dataclass(frozen=True)
 class StoredProduct:
-    """A registered product: where it lies in the data folder, its field, and the exposures it is made of."""
+    """A registered product: where it lies in the data folder, its field, and the exposures it is made of.
+
+    Attributes
+    ----------
+    figures
+        The reducer's figure ``snr``, whatever that is; None where there is none.
+    """
 
     product_id: str
     night: str
@@ -32,6 +38,7 @@ class StoredProduct:
     stored_path: str
     checksum: str
     exposures: tuple[Exposure, ...]
+    figures: object = None
 
 
 async def find_products(pool: Pool, product_ids: Sequence[str]) -> list[StoredProduct]:
@@ -39,7 +46,7 @@ async def find_products(pool: Pool, product_ids: Sequence[str]) -> list[StoredPr
     async with pool.acquire() as connection:
         rows = await connection.fetch(
             """
-            SELECT p.product_id, p.night, p.field, p.plate, p.stored_path, p.checksum,
+            SELECT p.product_id, p.night, p.field, p.plate, p.stored_path, p.checksum, p.quality -> 'snr' AS figures,
                 coalesce(array_agg(f.utmjd ORDER BY f.utmjd) FILTER (WHERE f.frame_id IS NOT NULL), '{}') AS starts,
                 coalesce(array_agg(f.exposed ORDER BY f.utmjd) FILTER (WHERE f.frame_id IS NOT NULL), '{}') AS lengths
             FROM product p
@@ -59,6 +66,7 @@ async def find_products(pool: Pool, product_ids: Sequence[str]) -> list[StoredPr
             row["stored_path"],
             row["checksum"],
             tuple(Exposure(*pair) for pair in zip(row["starts"], row["lengths"], strict=True)),
+            row["figures"],
         )
         for row in rows
     ]

@@ -7,10 +7,14 @@ from agents.reducer.runner.runner import Runner
 from agents.runtime import AgentContext
 from agents.tap_ingest.agent import take_in
 from agents.tap_ingest.reading import UnreadableProductError
+from paws.database import migrations
 from paws.errors import NotOursError
 from schemas.events import ReductionFinished
 from schemas.vocabulary import ReductionKind
 from tests.support.reductions import FakeEngine, ask_for, events_of, reduction_of, stored_frame
+
+FIGURES = [7.5, None, 1.0, 8.5, 0.25, 3.0]
+"""Signal to noise of each fibre, as an engine may tell it."""
 
 
 @pytest.fixture
@@ -65,6 +69,36 @@ async def test_spectra_become_rows_however_often_they_are_told(context, reduce):
     assert [row["fibre"] for row in rows] == [1, 2, 3, 4, 5]
     assert {row["product_id"] for row in rows} == {event.products[0].product_id}
     assert rows[0]["mjd_start"] == pytest.approx(61111.61)
+
+
+async def test_the_reducers_figure_of_each_fibre_is_taken(context, reduce):
+    event = await _science(reduce)
+    assert await take_in(context, event) == 5
+    measured = [row["signal_to_noise"] for row in await _spectra(context)]
+    assert None not in measured
+    await context.pool.execute("UPDATE product SET quality = quality || $1", {"snr": FIGURES})
+    assert await take_in(context, event) == 5
+    assert [row["signal_to_noise"] for row in await _spectra(context)] == [7.5, None, 1.0, 8.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        (FIGURES, [7.5, None, 1.0, 8.5, 0.25]),
+        ([1e-300, 1e300, "x", {}, -2, 0], [0.0, None, None, None, -2.0]),
+        # Of another number of fibres, or no list: it is not what it is called.
+        ([7.5], None),
+        (7.5, None),
+        ({"0": 7.5}, None),
+    ],
+)
+async def test_rows_of_earlier_versions_get_it_too(context, reduce, figures, expected):
+    await take_in(context, await _science(reduce))
+    await context.pool.execute("UPDATE product SET quality = quality || $1", {"snr": figures})
+    before = [row["signal_to_noise"] for row in await _spectra(context)]
+    for _ in range(2):
+        await context.pool.execute(dict(migrations())["0011_signal_to_noise.sql"])
+    assert [row["signal_to_noise"] for row in await _spectra(context)] == (expected or before)
 
 
 async def test_calibrations_are_not_for_it(context, reduce):

@@ -214,7 +214,7 @@ async def spectrum_file(asked: Asked) -> Response:
     row = await product_store.product(asked.state.pool, product_id, asked.sight)
     if row is None:
         raise NotFoundError("There is no such product.")
-    etag = f'"{row["checksum"][:40]}-{fibre}-{kind}1"'
+    etag = f'"{row["checksum"][:40]}-{fibre}-{kind}2"'
     headers = {
         "ETag": etag,
         "Cache-Control": PRIVATE,

@@ -5,7 +5,6 @@ They are measured from the whole product at once, so they come after the page, i
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paws.errors import InvalidInputError
+from paws.signal import allowing_for, of_pixels, row_medians
 from web.explorer.plate import read_plate
 from web.spectra import Plane, SpectraLayout, layout_of
 
@@ -33,7 +33,7 @@ class Figures:
     Attributes
     ----------
     signal_to_noise
-        Median per Angstrom.
+        Median per Angstrom, as `paws.signal` has it.
     throughput
         Relative to the mean of the fibres, as the reducer found it.
     sky_residual
@@ -76,9 +76,7 @@ def _figures(path: Path, _mtime_ns: int, _size: int, layout: SpectraLayout) -> F
     flux = layout.data.all(path)
     throughput = read_plate(path).throughput
     return Figures(
-        signal_to_noise=None
-        if layout.variance is None
-        else signal_to_noise(flux, layout.variance.all(path), layout.step or _mean_step(layout, path)),
+        signal_to_noise=signal_to_noise(path, layout, flux),
         throughput=None if throughput is None else throughput.astype(np.float64),
         sky_residual=None if layout.sky is None else sky_residual(flux, layout.sky.all(path)),
         filled=np.isfinite(flux).mean(axis=1),
@@ -86,10 +84,20 @@ def _figures(path: Path, _mtime_ns: int, _size: int, layout: SpectraLayout) -> F
     )
 
 
-def signal_to_noise(flux: NDArray[np.float32], variance: NDArray[np.float32], step: float) -> Floats:
-    """Median signal to noise per Angstrom of each row; NaN where there is none."""
-    with np.errstate(all="ignore"):
-        return np.asarray(row_medians(flux / np.sqrt(variance)) / math.sqrt(abs(step)))
+def signal_to_noise(path: Path, layout: SpectraLayout, flux: NDArray[np.float32]) -> Floats | None:
+    """Median signal to noise per Angstrom of each row, as `paws.signal` has it; NaN where there is none.
+
+    Returns
+    -------
+    ndarray (fibres,) or None
+        None if the product has no variance.
+    """
+    if layout.variance is None:
+        return None
+    with np.errstate(invalid="ignore"):
+        sigma = np.sqrt(layout.variance.all(path))
+    ratios = of_pixels(flux, sigma, layout.step or _mean_step(layout, path))
+    return allowing_for(layout.quoted, ratios, np.array([fibre.type == "P" for fibre in layout.fibres]))
 
 
 def sky_residual(flux: NDArray[np.float32], sky: NDArray[np.float32]) -> Floats:
@@ -133,21 +141,6 @@ def continuum(flux: NDArray[np.float32]) -> NDArray[np.float32]:
         if known.any():
             result[row] = np.interp(pixels, centres[known], values[known])
     return result
-
-
-def row_medians(values: NDArray[np.floating]) -> Floats:
-    """Median of the finite values of each row; NaN where there are none.
-
-    By sorting, what is no number last: much faster than a median that skips it row by row.
-    """
-    ordered = np.where(np.isfinite(values), values, np.inf).astype(np.float32)
-    ordered.sort(axis=1)
-    count = np.isfinite(ordered).sum(axis=1)
-    rows = np.arange(len(ordered))
-    lower = ordered[rows, np.maximum((count - 1) // 2, 0)].astype(np.float64)
-    upper = ordered[rows, np.minimum(count // 2, ordered.shape[1] - 1)].astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        return np.where(count > 0, (lower + upper) / 2.0, np.nan)
 
 
 def _mean_step(layout: SpectraLayout, path: Path) -> float:

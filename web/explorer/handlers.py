@@ -68,7 +68,7 @@ def explored(one: Shelved) -> Explored:
 async def plate_figures(asked: Asked) -> Response:
     """Figures of every fibre of a product. They never change under the same product."""
     opened = await asked.state.shelf.open(asked.path["product_id"], asked.sight)
-    etag = f'"{opened.tag}-f1"'
+    etag = f'"{opened.tag}-f2"'
     headers = {"ETag": etag, "Cache-Control": PRIVATE}
     if not_modified(asked.request, etag):
         return Response(status_code=304, headers=headers)

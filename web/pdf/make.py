@@ -17,7 +17,7 @@ from web.pdf.paper import Paper
 from web.pdf.reading import Sheet, read_sheet
 from web.pdf.summary import add_summary
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Counts the looks of a PDF: a kept one of another look is drawn again."""
 
 MEDIA_TYPE: Final = "application/pdf"

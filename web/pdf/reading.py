@@ -13,6 +13,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from paws.errors import InvalidInputError
+from paws.signal import Floats as Ratios
+from paws.signal import allowing_for, of_pixels
 from web.spectra import FibreRow, SpectraLayout, layout_of
 
 Floats = NDArray[np.float32]
@@ -44,7 +46,7 @@ class Sheet:
     plate : ndarray (fibres, 2)
         Where each fibre is on the plate, mm; NaN where the table does not say.
     signal_to_noise : ndarray (fibres,)
-        Median, per Angstrom (per pixel without wavelengths); NaN where there is none.
+        Median, per Angstrom (per pixel without wavelengths), as `paws.signal` has it; NaN where there is none.
     filled : ndarray of bool (fibres,)
         Whether there is anything in a fibre's spectrum.
     """
@@ -109,24 +111,19 @@ def read_sheet(path: Path) -> Sheet:
         sigma=sigma,
         fibres=layout.fibres,
         plate=plate,
-        signal_to_noise=np.where(filled, signal_to_noise(flux, sigma, per), np.nan),
+        signal_to_noise=np.where(filled, signal_to_noise(layout, flux, sigma, per), np.nan),
         filled=filled,
     )
 
 
-def signal_to_noise(flux: Floats, sigma: Floats | None, step: float) -> NDArray[np.float64]:
-    """Median signal to noise per unit of the axis of each spectrum; NaN where there is none."""
+def signal_to_noise(layout: SpectraLayout, flux: Floats, sigma: Floats | None, step: float) -> Ratios:
+    """Median signal to noise per unit of the axis of each spectrum, as `paws.signal` has it; NaN where there is none."""
     if sigma is None:
         return np.full(len(flux), np.nan)
-    with np.errstate(all="ignore"):
-        ratio = np.where(sigma > 0, flux / sigma, np.inf).astype(np.float32)
-    ratio[~np.isfinite(ratio)] = np.inf
-    ratio.sort(axis=1)
-    count = np.isfinite(ratio).sum(axis=1)
-    rows = np.arange(len(ratio))
-    upper = ratio[rows, np.minimum(count // 2, ratio.shape[1] - 1)].astype(np.float64)
-    lower = ratio[rows, np.maximum((count - 1) // 2, 0)].astype(np.float64)
-    return np.where(count > 0, (upper + lower) / 2.0, np.nan) / math.sqrt(abs(step))
+    ratios = of_pixels(flux, sigma, step)
+    if layout.axis != "wavelength":
+        return ratios
+    return allowing_for(layout.quoted, ratios, np.array([fibre.type == "P" for fibre in layout.fibres]))
 
 
 def _sigma(layout: SpectraLayout, path: Path, shape: tuple[int, ...]) -> Floats | None:

@@ -8,7 +8,11 @@ from adql.catalogue import Column
 from paws.vo.declared.columns import number, text, words
 
 SIGNAL_TO_NOISE: Final = number(
-    "signal_to_noise", None, "stat.snr", "Median signal-to-noise ratio per Angstrom", datatype="float"
+    "signal_to_noise",
+    None,
+    "stat.snr",
+    "Median signal-to-noise ratio per Angstrom; noise that neighbouring pixels share is counted",
+    datatype="float",
 )
 MAGNITUDE: Final = number(
     "magnitude", "mag", "phot.mag", "Magnitude of the target in the observers' list", datatype="float"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from agents.tap_ingest.service import median_signal_to_noise
+from agents.tap_ingest.reading import read_arrays
+from agents.tap_ingest.service import Exposure, spectrum_rows
 from paws.errors import InvalidInputError
 from schemas.vocabulary import Arm, ProductKind
 from tests.support.night_files import write_product_file
@@ -24,12 +26,13 @@ from web.pdf.curves import envelope, polyline, spread, tick_text
 from web.pdf.make import draw, make_pdf
 from web.pdf.panels import PER_PAGE, facts_of, sexagesimal
 from web.pdf.paper import Ink, Paper, fitted, width_of
-from web.pdf.reading import read_sheet, signal_to_noise
+from web.pdf.reading import read_sheet
 from web.pdf.sky import MARKS, bright, within
 from web.pdf_command import pdf
 from web.spectra import FibreRow
 from web.ticks import ticks
 
+EXPOSURE = Exposure(61111.61, 900.0)
 HOSTILE = "(\\) Tj ET <script>alert(1)</script> é漢\u202e"
 
 
@@ -323,21 +326,26 @@ def test_marks_of_the_sky() -> None:
     assert all(mark.low < mark.high for mark in MARKS)
 
 
-def test_signal_to_noise_is_the_median() -> None:
-    flux = np.array([[1, 2, 3, np.nan], [np.nan] * 4], np.float32)
-    found = signal_to_noise(flux, np.full((2, 4), 0.5, np.float32), 4.0)
+@pytest.mark.parametrize("shared", [None, 1.2])
+def test_signal_to_noise_is_that_of_the_database(product: Path, tmp_path: Path, shared: float | None) -> None:
+    path = tmp_path / "told.fits"
+    shutil.copy(product, path)
+    alone = read_sheet(path).signal_to_noise
+    if shared is not None:
+        with fits.open(path, mode="update") as hdus:
+            targets = hdus["FIBRES"].data["TYPE"] == "P"
+            hdus[0].header["QSNR"] = float(np.nanmedian(alone[targets])) / shared
+    sheet, kept = read_sheet(path), {row.fibre: row for row in spectrum_rows(read_arrays(path), [EXPOSURE])}
 
-    assert found[0] == pytest.approx(2.0)
-    assert np.isnan(found[1])
+    np.testing.assert_allclose(sheet.signal_to_noise, alone / (shared or 1.0), rtol=1e-5)
+    assert len(kept) > 25
+    for fibre, row in kept.items():
+        assert sheet.signal_to_noise[fibre - 1] == pytest.approx(row.signal_to_noise, rel=1e-4, abs=1e-5)
 
 
-def test_signal_to_noise_is_that_of_the_database(product: Path) -> None:
-    sheet = read_sheet(product)
-    assert sheet.sigma is not None
-    step = (sheet.high - sheet.low) / sheet.flux.shape[1]
-    kept = median_signal_to_noise(sheet.flux, sheet.sigma**2, step)
-
-    np.testing.assert_allclose(sheet.signal_to_noise[sheet.filled], kept[sheet.filled], rtol=1e-5)
+def test_without_wavelengths_no_median_per_angstrom_is_taken(tmp_path: Path) -> None:
+    path = product_of(tmp_path / "pixels.fits", ["a", "b"], np.full((2, 60), 8.0), CTYPE1="Pixel", QSNR=6.6)
+    np.testing.assert_allclose(read_sheet(path).signal_to_noise, 8.0)
 
 
 def test_paper_without_marks_is_a_pdf_too() -> None:

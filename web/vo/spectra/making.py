@@ -48,7 +48,7 @@ def etag_of(record: SpectrumRecord, wish: Wish, settings: Settings) -> str:
             (
                 *(settings.vo_authority, settings.vo_collection, settings.vo_creator, settings.vo_publisher),
                 *(settings.vo_contact_name, settings.vo_contact_email, record.version, record.path),
-                *(wish, rights_of(record), record.provisional, record.field),
+                *(wish, rights_of(record), record.provisional, record.field, record.signal_to_noise),
             ),
         )
     )

@@ -9,7 +9,6 @@ import pytest
 from agents.tap_ingest.reading import UnreadableProductError, read_arrays
 from agents.tap_ingest.service import (
     Exposure,
-    median_signal_to_noise,
     resolving_power,
     spectrum_rows,
     wavelength_scale,
@@ -68,14 +67,21 @@ def test_no_exposure_is_an_error(arrays):
         spectrum_rows(arrays, [])
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 5, 6])
-def test_the_median_is_numpys(count):
-    generator = np.random.default_rng(count)
-    data = np.full((1, 9), np.nan, dtype=np.float32)
-    data[0, :count] = generator.normal(5, 2, count)
-    expected = np.median(data[0, :count]) / math.sqrt(2.0) if count else np.nan
-    variance = np.ones_like(data)
-    assert median_signal_to_noise(data, variance, 2.0)[0] == pytest.approx(expected, nan_ok=True, rel=1e-5)
+def test_what_the_reducer_says_of_each_fibre_stands(arrays):
+    rows = spectrum_rows(arrays, EXPOSURES, [7.5, None, 1.0, 8.5, 0.25, 3.0])
+    assert [(row.fibre, row.signal_to_noise) for row in rows] == [(1, 7.5), (2, None), (4, 8.5), (5, 0.25)]
+
+
+@pytest.mark.parametrize("figures", [[7.5], "7.5", {"1": 7.5}])
+def test_what_is_no_figure_of_each_fibre_is_not_believed(arrays, figures):
+    rows = spectrum_rows(arrays, EXPOSURES, figures)
+    assert rows[0].signal_to_noise == pytest.approx(10.0 / math.sqrt(1.5), rel=1e-4)
+
+
+def test_a_product_that_tells_its_median_has_ratios_that_allow_for_shared_noise(arrays):
+    measured = 10.0 / math.sqrt(1.5)
+    rows = spectrum_rows(replace(arrays, header={**arrays.header, "QSNR": measured / 1.23}), EXPOSURES)
+    assert [row.signal_to_noise for row in rows[:3]] == pytest.approx([measured / 1.23] * 3, rel=1e-4)
 
 
 def test_resolving_power_of_the_real_set_up():
