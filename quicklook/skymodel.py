@@ -38,6 +38,10 @@ LEAST_BENT = 5
 
 CLIP = 5.0
 
+IMPOSSIBLE = 1e9
+"""No pixel holds so much light, whatever flat it was divided by [electron], and one with so much variance says nothing
+[electron^2]. A single such value would leave its rounding in the running sums of all its row."""
+
 
 @dataclass(frozen=True, eq=False)
 class SkyModel:
@@ -149,7 +153,7 @@ def fit_sky(
     scale = gain[usable, np.newaxis] * _relative_pixel(wavelength[usable], step)
     y = np.ascontiguousarray(flux[usable] / scale, dtype=np.float64)
     v = np.asarray(variance[usable] / scale**2, dtype=np.float64)
-    good = np.isfinite(y) & (v > 0)
+    good = credible(flux[usable], variance[usable])
     weight = np.where(good, 1.0 / np.where(v > 0, smooth_variance(v), 1.0), 0.0)
     y = np.where(good, y, 0.0)
     terms = 1 if constant or usable.size < LEAST_BENT else TERMS
@@ -172,6 +176,11 @@ def fit_sky(
     error = _model_variance(weight, waves, start, spacing, n_basis, terms)
     covered = (float(np.nanmin(waves[weight > 0])), float(np.nanmax(waves[weight > 0])))
     return SkyModel(start, spacing, coefficients, step, rejected, usable, error, covered)
+
+
+def credible(flux: AnyFloat, variance: AnyFloat) -> BoolArray:
+    """Pixels that hold what light may be, and whose noise is known."""
+    return np.asarray((np.abs(flux) < IMPOSSIBLE) & (variance > 0) & (variance < IMPOSSIBLE))
 
 
 def smooth_variance(variance: AnyFloat, half: int = 1) -> AnyFloat:

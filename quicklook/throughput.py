@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quicklook import nanmath
 from quicklook.lineratio import LineRatio
-from quicklook.skymodel import SkyModel, fit_sky, slit_coordinate, smooth_variance
+from quicklook.skymodel import SkyModel, credible, fit_sky, slit_coordinate, smooth_variance
 
 FloatArray = NDArray[np.float64]
 AnyFloat = NDArray[np.floating]
@@ -45,6 +45,16 @@ SLOPE_PRIOR, CURVE_PRIOR = 0.05, 0.02
 
 TYPICAL_SPREAD = 0.10
 """Spread of sky over lamp throughput that is assumed when too few fibres measure it."""
+
+LEAST_SPREAD = 10
+SMALLEST_SPREAD = 1e-3
+SPREAD_ROUNDS = 20
+
+USUAL = 2.0
+"""How many deviations a fibre counts at most when the spread is measured."""
+
+CUT_VARIANCE = 0.9205
+"""Mean of the square of a normal deviate that is cut at `USUAL`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +206,7 @@ def _iterate(
             break
         correction /= np.median(correction[known])
         smooth = _smooth_part(correction, error, known, place)
-        spread = _true_spread((correction / smooth)[known], error[known])
+        spread = true_spread((correction / smooth)[known], error[known])
         with np.errstate(all="ignore"):
             trust = np.where(known, spread**2 / (spread**2 + error**2), 0.0)
             away = np.abs(correction / smooth - 1.0) / np.hypot(spread, error)
@@ -260,13 +270,24 @@ def _usual_sizes(solution: FloatArray, covariance: FloatArray, widths: FloatArra
     return result
 
 
-def _true_spread(ratio: FloatArray, error: FloatArray) -> float:
-    """Spread of the ratio among the fibres less what its errors make [fraction]."""
-    if ratio.size < 10:
+def true_spread(ratio: FloatArray, error: FloatArray) -> float:
+    """Spread of the ratio among the fibres less what their errors make [fraction].
+
+    The most likely spread of a normal distribution in which each fibre has an error of its own. Fibres that are far
+    away count as far as `USUAL` deviations: some show their object and not the sky.
+    """
+    if ratio.size < LEAST_SPREAD:
         return TYPICAL_SPREAD
-    best = np.argsort(error)[: max(10, ratio.size // 2)]
-    seen = 1.48 * float(np.median(np.abs(ratio[best] - np.median(ratio[best]))))
-    return float(np.sqrt(max(seen**2 - float(np.median(error[best])) ** 2, 1e-6)))
+    away = ratio - np.median(ratio)
+    spread = max(1.48 * float(np.median(np.abs(away))), SMALLEST_SPREAD)
+    for _ in range(SPREAD_ROUNDS):
+        total = spread**2 + error**2
+        seen = np.minimum(away**2, USUAL**2 * total) / CUT_VARIANCE
+        told = float(np.sum((seen - error**2) / total**2) / np.sum(1.0 / total**2))
+        last, spread = spread, float(np.sqrt(max(told, SMALLEST_SPREAD**2)))
+        if abs(spread - last) < 0.01 * spread:
+            break
+    return spread
 
 
 class _LightRatio:
@@ -274,9 +295,9 @@ class _LightRatio:
 
     def __init__(self, flux: FloatImage, variance: FloatImage) -> None:
         self.fibres = len(flux)
-        self.rows = np.nonzero((np.isfinite(flux) & (variance > 0)).any(axis=1))[0]
-        self.flux = flux[self.rows]
-        self.sound = np.isfinite(self.flux) & (variance[self.rows] > 0)
+        sound = credible(flux, variance)
+        self.rows = np.nonzero(sound.any(axis=1))[0]
+        self.flux, self.sound = flux[self.rows], sound[self.rows]
         self.noise = smooth_variance(np.where(self.sound, variance[self.rows], np.float32(0.0)), 3)
 
     def __call__(self, expected: FloatImage) -> tuple[FloatArray, FloatArray]:
@@ -304,7 +325,7 @@ class _FluxRatio:
 
     def __init__(self, flux: FloatImage, variance: FloatImage) -> None:
         self.flux, self.variance = flux, variance
-        self.sound = np.isfinite(flux) & (variance > 0)
+        self.sound = credible(flux, variance)
 
     def __call__(self, expected: FloatImage) -> tuple[FloatArray, FloatArray]:
         """Compare with the model of the sky."""

@@ -81,3 +81,42 @@ def test_what_was_compared_before_does_not_change_the_answer():
     used = LineRatio(flux, variance)
     for expected in (sky, less, 2 * sky, sky):
         assert np.array_equal(used(expected), LineRatio(flux, variance)(expected), equal_nan=True)
+
+
+def test_a_fibre_that_reaches_further_than_the_model_is_measured_where_both_see():
+    truth = np.linspace(0.8, 1.2, 24)
+    flux, variance, sky = field(truth)
+    whole, _ = LineRatio(flux, variance)(sky)
+    sky[7, :40], sky[11, -40:] = np.nan, np.nan
+    ratio, error = LineRatio(flux, variance)(sky)
+    assert np.all(np.abs(ratio - truth) < 5 * error)
+    others = np.arange(24)[(np.arange(24) != 7) & (np.arange(24) != 11)]
+    assert ratio[others] == pytest.approx(whole[others], abs=0.002)
+
+
+@pytest.mark.parametrize("what", ["flux", "variance"])
+def test_a_value_that_no_light_can_have_counts_as_a_bad_pixel(what):
+    flux, variance, sky = field(np.linspace(0.8, 1.2, 24))
+    given = {"flux": flux, "variance": variance}
+    given[what][3, 50] = np.nan
+    expected = LineRatio(**given)(sky)
+    given[what][3, 50] = 1e30
+    assert np.array_equal(LineRatio(**given)(sky), expected)
+
+
+def test_the_error_knows_that_lines_of_an_object_lie_together():
+    """Where broad lines of the objects are the noise, pixels beside each other are wrong together."""
+    truth = np.ones(80)
+    _, _, sky = field(truth)
+    rng, x = np.random.default_rng(8), np.arange(COLUMNS)
+    light = np.empty(sky.shape)
+    for f in range(len(truth)):
+        lines = zip(
+            rng.uniform(0, COLUMNS, 12), rng.uniform(0.1, 0.5, 12), rng.uniform(3, 6, 12), strict=True
+        )
+        light[f] = sky[f] + 500 * np.prod(
+            [1 - d * np.exp(-0.5 * ((x - c) / w) ** 2) for c, d, w in lines], axis=0
+        )
+    flux = light + rng.standard_normal(light.shape) * np.sqrt(light)
+    ratio, error = LineRatio(flux.astype(np.float32), light.astype(np.float32))(sky)
+    assert 0.7 < np.std((ratio - 1) / error) < 1.3
