@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 
 import httpx
 import pytest
+from starlette import formparsers
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from web.bodies import BodyError
 from web.vo.tap.parameters import Parameters, read_parameters
 
 LARGEST = 2_000_000
@@ -105,6 +109,37 @@ async def test_an_upload_that_never_ends_is_cut_off(client):
     )
     assert answer.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     assert sent < 2 * LARGEST
+
+
+@pytest.mark.parametrize(
+    "end", [b"x" * 4_000_000, BodyError(HTTPStatus.REQUEST_TIMEOUT, "."), CancelledError()]
+)
+async def test_files_of_a_form_that_breaks_off_are_closed(monkeypatch, tmp_path, end):
+    files = []
+
+    class Watched(SpooledTemporaryFile):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            files.append(self)
+
+    async def parts(*_args) -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="one"; filename="a"\r\n\r\n1\r\n--x\r\n'
+        yield b'Content-Disposition: form-data; name="two"; filename="b"\r\n\r\n22'
+        if isinstance(end, BaseException):
+            raise end
+        yield end
+
+    async def receive():
+        piece = await anext(sent, b"")
+        return {"type": "http.request", "body": piece, "more_body": bool(piece)}
+
+    sent = parts()
+    monkeypatch.setattr(formparsers, "SpooledTemporaryFile", Watched)
+    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    request = Request({"type": "http", "method": "POST", "headers": headers, "query_string": b""}, receive)
+    with pytest.raises((BodyError, CancelledError)):
+        await read_parameters(request, tmp_path, LARGEST, 1000)
+    assert [file.closed for file in files] == [True, True]
 
 
 def test_a_parameter_may_be_repeated_if_it_says_the_same():
