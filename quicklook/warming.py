@@ -41,8 +41,11 @@ COSMICS = {"COSRAY_MTHD": "AUTO"}
 EXTRACTION = "extraction"
 """Argument of the process that compiles this part alone."""
 
+BESIDE = ("-m", "quicklook.warming", EXTRACTION)
+"""That process, for Python."""
+
 DEADLINE = 300.0
-"""Seconds that it may take."""
+"""Seconds that are waited for it after the rest is done."""
 
 
 def warm_kernels() -> None:
@@ -63,18 +66,34 @@ def warm_kernels() -> None:
 
 def warm_beside() -> None:
     """As `warm_kernels`, with a process beside this one: the kernels of extraction take half of the time."""
-    beside = subprocess.Popen([sys.executable, "-m", "quicklook.warming", EXTRACTION])
+    beside = subprocess.Popen([sys.executable, *BESIDE])
     try:
-        data, centre = _toy_frame()
-        _profile(_image(data), centre)
-        flux = np.resize(data, (N_FIBRES, COLUMNS))
-        _reduce(flux, flux + np.float32(16.0))
-        beside.wait(DEADLINE)
+        _warm_others()
+        failure = _failure(beside)
     finally:
         beside.kill()
         beside.wait()
+    if failure:
+        sys.stdout.write(f"The process beside this one {failure}; this one does its part.\n")
     # The rest, and whatever the other process could not do.
     warm_kernels()
+
+
+def _failure(beside: subprocess.Popen[bytes]) -> str:
+    """Wait for the other process. How it failed; empty if it did not."""
+    try:
+        status = beside.wait(DEADLINE)
+    except subprocess.TimeoutExpired:
+        return f"took longer than {DEADLINE:g} s"
+    return f"ended with status {status}" if status else ""
+
+
+def _warm_others() -> None:
+    """Run all that is not extraction, as far as it needs no spectra of it."""
+    data, centre = _toy_frame()
+    _profile(_image(data), centre)
+    flux = np.resize(data, (N_FIBRES, COLUMNS))
+    _reduce(flux, flux + np.float32(16.0))
 
 
 def warm_extraction() -> None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 SCRIPT = """
-import mmap, resource, numpy as np
+import resource, numpy as np
 from quicklook.memory import keep_memory
 if {keep}: assert keep_memory()
 def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from quicklook import warming
+
 COLD = """
 import importlib
 import pkgutil
@@ -26,6 +30,36 @@ assert len(kernels) > 20, kernels
 called = {name for kernel in kernels.values() for name in kernel.py_func.__code__.co_names}
 print(*sorted(name for (_, name), kernel in kernels.items() if not kernel.signatures and name not in called))
 """
+
+
+@pytest.mark.parametrize(
+    ("script", "deadline", "said"),
+    [
+        ("raise SystemExit(3)", 60.0, "ended with status 3"),
+        ("import time; time.sleep(60)", 0.01, "took longer than 0.01 s"),
+        ("", 60.0, ""),
+    ],
+)
+def test_installing_goes_on_whatever_becomes_of_the_process_beside(
+    monkeypatch, capsys, script, deadline, said
+):
+    done, processes = [], []
+
+    class Watched(subprocess.Popen):
+        def __init__(self, *args):
+            super().__init__(*args)
+            processes.append(self)
+
+    monkeypatch.setattr(warming.subprocess, "Popen", Watched)
+    monkeypatch.setattr(warming, "BESIDE", ("-c", script))
+    monkeypatch.setattr(warming, "DEADLINE", deadline)
+    monkeypatch.setattr(warming, "_warm_others", lambda: done.append("others"))
+    monkeypatch.setattr(warming, "warm_kernels", lambda: done.append("all"))
+    warming.warm_beside()
+    assert done == ["others", "all"]
+    assert processes[0].returncode is not None, "nothing is left running"
+    out = capsys.readouterr().out
+    assert (said in out) if said else out == ""
 
 
 def test_no_kernel_is_left_cold():
