@@ -43,11 +43,10 @@ LEAST_CELLS = 1000
 """Cells that must have seen light."""
 
 
-def contrast(survey: Survey) -> float:
-    """Scatter of the fibres' mean light [electron]; zero where they are too much alike to tell anything."""
+def is_uneven(survey: Survey) -> bool:
+    """Whether the light of the fibres, each one's median over the columns, differs enough to tell of wings."""
     light = np.median(survey.fluxes, axis=1)
-    scatter, mean = float(light.std()), float(light.mean())
-    return scatter if scatter > max(LEAST_CONTRAST, LEAST_UNEVEN * mean) else 0.0
+    return bool(light.std() > max(LEAST_CONTRAST, LEAST_UNEVEN * light.mean()))
 
 
 def wings_by_contrast(survey: Survey, profile: ProfileModel) -> tuple[ProfileModel, float]:
@@ -67,7 +66,7 @@ def wings_by_contrast(survey: Survey, profile: ProfileModel) -> tuple[ProfileMod
         Light of a fibre beyond its profile's table that was added to what it had, as a share.
     """
     wings = profile.wings
-    if wings is None or contrast(survey) == 0.0:
+    if wings is None or not is_uneven(survey):
         return profile, 0.0
     n_rows, n_columns = survey.residual.shape[1], survey.centre.shape[1]
     value, kinds, weight = survey.between(

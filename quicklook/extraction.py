@@ -137,7 +137,7 @@ def extract_with_mask(
         columns = np.unique(np.linspace(0, n_columns - 1, min(SURVEYED, n_columns)).astype(np.int64))
         grid, grid_rows, survey = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
         profile, told = wings_by_contrast(survey, profile)
-        if told != 0.0:
+        if profile is not tramlines.profile:
             bank, halo = profile_bank(profile), profile.beyond
             grid, grid_rows, _ = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
     hit = np.zeros(frame.shape, dtype=np.bool_)
