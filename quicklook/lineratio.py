@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from quicklook.compiled import adding_kernel, kernel
 from quicklook.medians import middle_of
 from quicklook.skymodel import credible, smooth_variance
+from quicklook.spread import true_spread
 
 FloatArray = NDArray[np.float64]
 FloatImage = NDArray[np.float32]
@@ -41,13 +42,16 @@ LEVER = 0.5
 """A piece that decides more than this of the ratio drags it along: its residual tells no more of its error."""
 
 SLIT_TERMS = 4
-"""The width of the lines changes along the slit as a cubic does."""
+"""The width of the lines changes along the slit as a cubic does, but for slitlets and fibres that are out of focus."""
 
 LEAST_FIBRES = 20
 """With fewer fibres lines count as equally wide everywhere."""
 
 LARGEST_CHANGE = 1.5
 """A change of the lines' width beyond this is none [pixel^2, half the change of the squared sigma]."""
+
+SMALLEST_SPREAD = 1e-4
+"""Fibres whose lines' widths differ by less count as equal [pixel^2]."""
 
 
 class LineRatio:
@@ -82,15 +86,18 @@ class LineRatio:
         # Beside a pixel that the model does not cover its second difference is not known either.
         curved[~(good & np.isfinite(curved))] = 0.0
         _compare(expected, curved, good, self.share, self.data, self.noise, told)
-        change = along_slit(told[2], told[3])
+        change = widths(told[2], told[3])
         if change.any():
             wider = expected + change[:, np.newaxis].astype(np.float32) * curved
             _compare(wider, curved, good, self.share, self.data, self.noise, told)
         return told[0], told[1]
 
 
-def along_slit(change: FloatArray, error: FloatArray) -> FloatArray:
-    """By how much lines are wider than the model's, smooth along the slit: what fibres say of it together.
+def widths(change: FloatArray, error: FloatArray) -> FloatArray:
+    """By how much lines are wider than the model's: smooth along the slit, and what each fibre has of its own.
+
+    A fibre's own width is believed as far as its error allows, against the spread that all show together (empirical
+    Bayes). One that is far from the others shows an object's lines, and keeps what is smooth.
 
     Parameters
     ----------
@@ -112,12 +119,14 @@ def along_slit(change: FloatArray, error: FloatArray) -> FloatArray:
         solution = np.linalg.lstsq(
             powers * root[:, np.newaxis], np.where(known, change, 0.0) * root, rcond=None
         )[0]
-        away = np.abs(change - powers @ solution)
-        spread = 1.48 * float(np.median(away[known]))
-        known &= away < 4.0 * np.hypot(spread, error)
+        away = change - powers @ solution
+        spread = true_spread(away[known], error[known], SMALLEST_SPREAD)
+        known &= np.abs(away) < 4.0 * np.hypot(spread, error)
         if known.sum() < LEAST_FIBRES:
             return np.zeros(len(change))
-    return np.asarray(np.clip(powers @ solution, -LARGEST_CHANGE, LARGEST_CHANGE))
+    result = powers @ solution
+    result[known] += away[known] * spread**2 / (spread**2 + error[known] ** 2)
+    return np.asarray(np.clip(result, -LARGEST_CHANGE, LARGEST_CHANGE))
 
 
 @kernel
@@ -217,7 +226,8 @@ def _compare(
             scatter = max(1.0, 1.48 * middle_of(sample, m))
             excess = 1.0 + FEATURE * (scatter * scatter - 1.0)
             pieces = _error_of_pieces(weight, line, data[f], ratio, power)
-            told[1, f] = max(np.sqrt(excess / power), pieces)
+            excess = max(excess, pieces * pieces * power)
+            told[1, f] = np.sqrt(excess / power)
             determinant = power * square - mixed * mixed
             light = cross * square - side * mixed
             if determinant > 1e-6 * power * square and light > 0.0:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from quicklook import nanmath
 from quicklook.lineratio import LineRatio
 from quicklook.skymodel import SkyModel, credible, fit_sky, slit_coordinate, smooth_variance
+from quicklook.spread import true_spread
 
 FloatArray = NDArray[np.float64]
 AnyFloat = NDArray[np.floating]
@@ -46,15 +47,8 @@ SLOPE_PRIOR, CURVE_PRIOR = 0.05, 0.02
 TYPICAL_SPREAD = 0.10
 """Spread of sky over lamp throughput that is assumed when too few fibres measure it."""
 
-LEAST_SPREAD = 10
+LEAST_TELLING = 10
 SMALLEST_SPREAD = 1e-3
-SPREAD_ROUNDS = 20
-
-USUAL = 2.0
-"""How many deviations a fibre counts at most when the spread is measured."""
-
-CUT_VARIANCE = 0.9205
-"""Mean of the square of a normal deviate that is cut at `USUAL`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +200,10 @@ def _iterate(
             break
         correction /= np.median(correction[known])
         smooth = _smooth_part(correction, error, known, place)
-        spread = true_spread((correction / smooth)[known], error[known])
+        own = (correction / smooth)[known]
+        spread = TYPICAL_SPREAD
+        if measured >= LEAST_TELLING:
+            spread = true_spread(own - np.median(own), error[known], SMALLEST_SPREAD)
         with np.errstate(all="ignore"):
             trust = np.where(known, spread**2 / (spread**2 + error**2), 0.0)
             away = np.abs(correction / smooth - 1.0) / np.hypot(spread, error)
@@ -268,26 +265,6 @@ def _usual_sizes(solution: FloatArray, covariance: FloatArray, widths: FloatArra
             size = np.sqrt(float(np.sum(solution[terms] ** 2)) / max(known, 0.01))
             result[terms] = np.clip(size, LEAST_TERM, MANY_PRIOR)
     return result
-
-
-def true_spread(ratio: FloatArray, error: FloatArray) -> float:
-    """Spread of the ratio among the fibres less what their errors make [fraction].
-
-    The most likely spread of a normal distribution in which each fibre has an error of its own. Fibres that are far
-    away count as far as `USUAL` deviations: some show their object and not the sky.
-    """
-    if ratio.size < LEAST_SPREAD:
-        return TYPICAL_SPREAD
-    away = ratio - np.median(ratio)
-    spread = max(1.48 * float(np.median(np.abs(away))), SMALLEST_SPREAD)
-    for _ in range(SPREAD_ROUNDS):
-        total = spread**2 + error**2
-        seen = np.minimum(away**2, USUAL**2 * total) / CUT_VARIANCE
-        told = float(np.sum((seen - error**2) / total**2) / np.sum(1.0 / total**2))
-        last, spread = spread, float(np.sqrt(max(told, SMALLEST_SPREAD**2)))
-        if abs(spread - last) < 0.01 * spread:
-            break
-    return spread
 
 
 class _LightRatio:

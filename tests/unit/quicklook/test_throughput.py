@@ -1,37 +1,14 @@
-"""What is usual among the fibres, and which fibre shows its object and not the sky."""
+"""Which fibre is as it is, and which shows its object and not the sky."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from quicklook.throughput import TYPICAL_SPREAD, from_sky_lines, true_spread
+from quicklook.throughput import from_sky_lines
 from tests.unit.quicklook.synthetic import emission, noisy
 
 FIBRES, COLUMNS = 400, 500
-
-
-@pytest.mark.parametrize("spread", [0.01, 0.03, 0.06])
-@pytest.mark.parametrize(
-    "worst", [0.005, 0.1], ids=["errors that do not matter", "errors from small to larger than the spread"]
-)
-@pytest.mark.parametrize("objects", [0, 30])
-def test_the_spread_is_what_fibres_have_beyond_their_errors(spread, worst, objects):
-    found = []
-    for seed in range(12):
-        rng = np.random.default_rng(seed)
-        error = np.geomspace(0.002, worst, FIBRES)
-        ratio = 1.0 + rng.normal(0.0, spread, FIBRES) + rng.normal(0.0, error)
-        ratio[rng.choice(FIBRES, objects, replace=False)] += 0.4
-        found.append(true_spread(ratio, error))
-    assert np.mean(found) == pytest.approx(spread, rel=0.35 if objects else 0.03)
-
-
-def test_no_spread_is_found_where_errors_make_all_of_it_and_few_fibres_tell_none():
-    rng = np.random.default_rng(2)
-    error = np.full(FIBRES, 0.03)
-    assert true_spread(1.0 + rng.normal(0.0, error), error) < 0.01
-    assert true_spread(np.ones(5), np.full(5, 0.01)) == TYPICAL_SPREAD
 
 
 def test_sound_fibres_far_from_their_neighbours_keep_their_own_light_and_a_star_does_not():
