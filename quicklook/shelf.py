@@ -40,7 +40,8 @@ class Shelf:
     def read(self, path: Path, only: Collection[str] | None = None) -> Product:
         """As `quicklook.products.read_product`, from memory where the file is unchanged since it was last read.
 
-        The arrays and the header belong to all who ask: they are to be read, not written.
+        The arrays and the header belong to all who ask: they are to be read, not written. Nothing hinders it: arrays
+        that cannot be written are another type to compiled code, which would be compiled for them again.
         """
         key = _key(path, only)
         with self._lock:
@@ -52,11 +53,6 @@ class Shelf:
             if key and key == _key(path, only) and time.time() - key[4] * 1e-9 > RIPE:
                 self._keep(key, product)
         return replace(product, path=path, extras=dict(product.extras))
-
-    def clear(self) -> None:
-        """Keep nothing of what was read so far: for a step that needs the memory itself."""
-        with self._lock:
-            self._kept.clear()
 
     def _keep(self, key: Key, product: Product) -> None:
         with self._lock:

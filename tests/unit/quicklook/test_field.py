@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from quicklook import shelf, work
 from quicklook.cli import run
+from quicklook.products import Product
+from quicklook.shelf import Shelf
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -28,6 +32,50 @@ def aaorun(folder: Path, *argv: str) -> str:
     assert code == 0, out.getvalue()
     assert 'Action "EXIT"' in out.getvalue()
     return out.getvalue()
+
+
+class WatchedShelf(Shelf):
+    """A shelf that knows what its products held before anybody used them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sums: dict[object, int] = {}
+        self.used: dict[str, set[str]] = {}
+        self.changed: dict[str, set[str]] = {}
+
+    def read(self, path, only=None):
+        self.used.setdefault(self.verb, set()).add(Path(path).name)
+        return super().read(path, only)
+
+    def _keep(self, key, product):
+        self.sums[key] = checksum(product)
+        super()._keep(key, product)
+
+    def watch(self, folder: Path, verb: str, *argv: str) -> None:
+        """Run a command and look at everything that is kept."""
+        self.verb = verb
+        aaorun(folder, verb, *argv)
+        changed = {Path(key[0]).name for key, each in self._kept.items() if checksum(each) != self.sums[key]}
+        self.changed.setdefault(verb, set()).update(changed)
+
+
+def checksum(product: Product) -> int:
+    """Of all that a product holds."""
+    found = zlib.crc32(repr(product.header).encode())
+    for each in (product.data, product.variance, *product.extras.values()):
+        values = each.data if isinstance(each, fits.BinTableHDU) else each
+        found = found if values is None else zlib.crc32(np.ascontiguousarray(values).tobytes(), found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """The shelf of this process, which keeps products however fresh their files are."""
+    watched = WatchedShelf()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shelf, "RIPE", -1.0)
+        patch.setattr(work, "SHELF", watched)
+        yield watched
 
 
 def classified(folder: Path) -> dict[str, list[Path]]:
@@ -48,7 +96,7 @@ def best_flat(paths: list[Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def field(tmp_path_factory):
+def field(tmp_path_factory, kept):
     root = tmp_path_factory.mktemp("field")
     subprocess.run(
         [sys.executable, "-m", "simulator", str(root / "raw"), "--date", "20260312", "--fields", "1", "--exposures", "2",
@@ -66,12 +114,12 @@ def field(tmp_path_factory):
         use = ["-BIAS_FILENAME", "BIAScombined.fits"]
         flat, arc = best_flat(frames["MFFFF"]), frames["MFARC"][0]
         tlm = ["-TLMAP_FILENAME", f"{flat.stem}tlm.fits"]
-        aaorun(folder, "make_tlm", flat.name, *use)
-        aaorun(folder, "reduce_arc", arc.name, *tlm, *use)
+        kept.watch(folder, "make_tlm", flat.name, *use)
+        kept.watch(folder, "reduce_arc", arc.name, *tlm, *use)
         wave = ["-WAVEL_FILENAME", f"{arc.stem}red.fits"]
-        aaorun(folder, "reduce_fflat", flat.name, *tlm, "-DO_TLMAP", "0", *wave, *use)
+        kept.watch(folder, "reduce_fflat", flat.name, *tlm, "-DO_TLMAP", "0", *wave, *use)
         for science in frames["MFOBJECT"]:
-            aaorun(
+            kept.watch(
                 folder,
                 "reduce_object",
                 science.name,
@@ -85,6 +133,11 @@ def field(tmp_path_factory):
         aaorun(folder, "combine_spectra", reduced, "-COMBINEDFILE", f"combined_{arm}.fits")
         made[arm], made[f"{arm}_flat"], made[f"{arm}_arc"] = folder, flat, arc
         made[f"{arm}_object"] = frames["MFOBJECT"][0]
+        if arm == "blue":
+            again = [*tlm, *wave, *use, "-OUT_DIRNAME", "again"]
+            (folder / "again").mkdir()
+            for verb in ("make_im", "make_ex", "reduce_sky"):
+                kept.watch(folder, verb, frames["MFOBJECT"][0].name, *again)
     both = f"{made['blue'] / 'combined_blue.fits'} {made['red'] / 'combined_red.fits'}"
     aaorun(root, "splice", both, "-OUTPUT_FILE", "spliced.fits")
     made["spliced"] = root / "spliced.fits"
@@ -166,3 +219,30 @@ def test_products_are_read_by_specutils(field):
         identified = SpectrumList.read(field["spliced"])
     assert len(spectra) == len(identified) > 300
     assert spectra[0].spectral_axis[0].value == pytest.approx(3740, abs=40)
+
+
+USED = {
+    "make_tlm": {"bias"},
+    "make_im": {"bias"},
+    "make_ex": {"bias", "map"},
+    "reduce_arc": {"bias", "map"},
+    "reduce_fflat": {"bias", "map", "arc"},
+    "reduce_sky": {"bias", "map", "arc"},
+    "reduce_object": {"bias", "map", "arc", "flat"},
+}
+
+
+@pytest.mark.parametrize("verb", USED)
+def test_calibrations_that_commands_share_are_read_and_not_written(field, kept, verb):
+    names = {
+        name: kind
+        for arm in ARMS
+        for name, kind in (
+            ("BIAScombined.fits", "bias"),
+            (f"{field[f'{arm}_flat'].stem}tlm.fits", "map"),
+            (f"{field[f'{arm}_arc'].stem}red.fits", "arc"),
+            (f"{field[f'{arm}_flat'].stem}red.fits", "flat"),
+        )
+    }
+    assert {names[name] for name in kept.used[verb]} == USED[verb]
+    assert kept.changed[verb] == set()
