@@ -6,13 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from numpy.typing import NDArray
 
 from quicklook.arclines import MIN_LINES, Measured
 from quicklook.nanmath import median
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from quicklook.types import BoolArray, FloatArray
 
 SLIT_ORDER = 6
 LEAST_ORDER = 3

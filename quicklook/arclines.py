@@ -14,9 +14,7 @@ from scipy.optimize import nnls
 from quicklook.errors import Failure
 from quicklook.linefit import LineFits, fit_lines
 from quicklook.linelists import LineList
-from quicklook.types import Spectra
-
-FloatArray = NDArray[np.float64]
+from quicklook.types import FloatArray, Spectra
 
 MIN_LINES = 4
 """Fewer lines do not make a wavelength scale."""

@@ -17,9 +17,7 @@ from scipy import fft
 from quicklook import nanmath
 from quicklook.errors import Failure
 from quicklook.linelists import LineList
-
-FloatArray = NDArray[np.float64]
-AnyFloat = NDArray[np.floating]
+from quicklook.types import AnyFloat, FloatArray
 
 SLIT_RANGE = 60
 """Largest shift between a fibre and the middle of the slit that is looked for [pixel]."""

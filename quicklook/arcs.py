@@ -13,7 +13,6 @@ from collections.abc import Mapping
 import numpy as np
 from astropy.io import fits
 from numpy.polynomial import chebyshev
-from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from quicklook import nanmath
@@ -23,9 +22,7 @@ from quicklook.arcmatch import Alignment, align
 from quicklook.errors import Failure
 from quicklook.linelists import ALL_SPECIES, LineList, arc_lines, blended, lamp_species
 from quicklook.optics import optical_model
-from quicklook.types import Spectra, WavelengthSolution
-
-FloatArray = NDArray[np.float64]
+from quicklook.types import FloatArray, Spectra, WavelengthSolution
 
 ROUNDS = 6
 WIDTH_ROUNDS = 2

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quicklook import nanmath
+from quicklook.types import BoolArray, FloatArray, FloatImage
 
-FloatArray = NDArray[np.float64]
-FloatImage = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
 Arm = tuple[FloatImage, FloatImage]
 """Flux and variance (fibres, pixels)."""
 

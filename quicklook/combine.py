@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from quicklook import nanmath
 from quicklook.errors import InvalidInput
 from quicklook.flatfield import local_line
-
-FloatImage = NDArray[np.float32]
-FloatArray = NDArray[np.float64]
+from quicklook.types import FloatArray, FloatImage
 
 MIN_WEIGHT = 0.02
 """An exposure with less than this fraction of the best one's light is not used."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares, minimize_scalar
 
-FloatArray = NDArray[np.float64]
+from quicklook.types import FloatArray
 
 TERMS = 3
 """Of the polynomials that the logarithms of light and sensitivity follow around the overlap."""

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from quicklook import nanmath
 from quicklook.errors import Failure
-from quicklook.types import Spectra
-
-FloatArray = NDArray[np.float64]
-FloatImage = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
+from quicklook.types import BoolArray, FloatArray, FloatImage, Spectra
 
 SMOOTHING = 25
 """Half width of the smoothing along the spectrum [pixel]; fibre responses change slowly."""

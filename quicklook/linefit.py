@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quicklook.compiled import kernel
-
-FloatArray = NDArray[np.float64]
-AnyFloat = NDArray[np.floating]
+from quicklook.types import AnyFloat, FloatArray
 
 MODEL_ERROR = 0.02
 """A line's shape is known to this fraction of its peak: strong lines count no more than that allows."""

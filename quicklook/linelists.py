@@ -10,7 +10,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from quicklook.types import FloatArray
 
 LAMP_SPECIES = {
     "CU": ("CuI",),

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from quicklook.types import FloatArray
 
 
 def median(values: NDArray[np.floating], axis: int | None = None, *, keepdims: bool = False) -> FloatArray:

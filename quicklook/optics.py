@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from quicklook.errors import InvalidInput
 from quicklook.fibres import N_FIBRES
 from quicklook.headers import card_value
-
-FloatArray = NDArray[np.float64]
+from quicklook.types import FloatArray
 
 N_COLUMNS = 2048
 N_ROWS = 4098

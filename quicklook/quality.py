@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from quicklook import nanmath
-
-FloatArray = NDArray[np.float64]
-AnyFloat = NDArray[np.floating]
-BoolArray = NDArray[np.bool_]
+from quicklook.types import AnyFloat, BoolArray, FloatArray
 
 CARDS = {
     "traces_found": ("QTRACES", "fibre traces found in the flat"),

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quicklook.compiled import kernel
-from quicklook.types import LinearGrid
-
-FloatArray = NDArray[np.float64]
-FloatImage = NDArray[np.float32]
-AnyFloat = NDArray[np.floating]
+from quicklook.types import AnyFloat, FloatArray, FloatImage, LinearGrid
 
 MIN_COVER = 0.75
 """An output pixel of which less than this fraction is covered by good pixels is bad."""

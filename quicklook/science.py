@@ -22,10 +22,8 @@ from quicklook.skyfibres import judge_fibres
 from quicklook.skymodel import MIN_SKY_FIBRES, SkyModel, fit_sky, slit_coordinate
 from quicklook.skypca import subtract_components
 from quicklook.throughput import Throughput, from_sky_flux, from_sky_lines, normalised
-from quicklook.types import FloatArray, FloatImage, Image, LinearGrid, Spectra
+from quicklook.types import BoolArray, FloatArray, FloatImage, Image, LinearGrid, Spectra
 from quicklook.work import Work, extracted_product, image_product
-
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(eq=False)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quicklook import nanmath
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from quicklook.types import BoolArray, FloatArray
 
 CHUNK, STEP = 128, 4
 """Levels are medians over so many columns, of which every fourth is enough."""

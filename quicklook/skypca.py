@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from quicklook import nanmath
-
-FloatArray = NDArray[np.float64]
-FloatImage = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
+from quicklook.types import BoolArray, FloatImage
 
 CONTINUUM = 51
 """Width of the window whose mean is the continuum [pixel]; what is narrower may be residual sky."""

@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quicklook import nanmath
 from quicklook.armscale import Scale, measure_scale, remaining_steps
 from quicklook.dichroic import LAMP_BESIDE, Summed, find_dichroic, lamp_dichroic
 from quicklook.errors import InvalidInput
 from quicklook.rebin import scrunch
-from quicklook.types import LinearGrid
+from quicklook.types import BoolArray, FloatArray, FloatImage, LinearGrid
 
-FloatArray = NDArray[np.float64]
-FloatImage = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
 Pair = tuple[FloatImage, FloatImage]
 """Flux and variance (fibres, n), or the same of both arms."""
 

@@ -20,6 +20,7 @@ from quicklook.fibres import FibreTable
 FloatImage = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+AnyFloat = NDArray[np.floating]
 
 Beyond = tuple[float, float, float, float, float, float]
 """Fractions and lengths of two halos, and two tails: `ProfileModel.beyond`."""
