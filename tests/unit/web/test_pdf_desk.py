@@ -61,7 +61,10 @@ async def test_process_that_dies_is_replaced(desk: PdfDesk, product: Path) -> No
     assert desk._process is not None
     os.kill(desk._process.pid, signal.SIGSTOP)
     task = desk.start("cd" * 32, product)
-    await asyncio.sleep(0)
+    # It is asked: one that is dead before that is replaced without a word.
+    async with asyncio.timeout(30):
+        while not (desk._idle and desk._idle.cancelled()):
+            await asyncio.sleep(0.001)
     os.kill(desk._process.pid, signal.SIGKILL)
     with pytest.raises(InvalidInputError, match="ended by itself"):
         await task
