@@ -179,6 +179,9 @@ def _pull(wavelength: float, faint: LineList, fwhm: float) -> float:
 
     A Gaussian of relative flux r at a distance d adds r G(x - d), of which a fit finds the part along G'(x): r d
     exp(-d^2 / 4 sigma^2).
+
+    Pulls from either side cancel: most are hydroxyl's, as the line is, and change together. To add them up as if each
+    changed alone leaves 18 lines of 43 in 385R and doubles the error of their mean.
     """
     distance = faint.wavelength - wavelength
     sigma = fwhm / 2.355
