@@ -63,7 +63,7 @@ async def test_process_that_dies_is_replaced(desk: PdfDesk, product: Path) -> No
     task = desk.start("cd" * 32, product)
     # It is asked: one that is dead before that is replaced without a word.
     async with asyncio.timeout(30):
-        while not (desk._idle and desk._idle.cancelled()):
+        while not (desk._idle and desk._idle.cancelled()):  # noqa: ASYNC110 - the desk tells no event
             await asyncio.sleep(0.001)
     os.kill(desk._process.pid, signal.SIGKILL)
     with pytest.raises(InvalidInputError, match="ended by itself"):
