@@ -32,7 +32,7 @@ its place."""
 DOUBT = 0.02
 """Relative error allowed to the profile's wings between the fibres."""
 
-FRAME_DOUBT = 5.0
+FRAME_DOUBT = 2.0
 """Errors of what the frame tells over those of its photons: fluxes and profiles have errors of their own."""
 
 USUAL_WINGS, USUAL_HALO, USUAL_CHANGE = 0.002, 0.004, 0.0005

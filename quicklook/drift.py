@@ -84,7 +84,7 @@ def measure_drift(image: FloatImage, floor: FloatImage, centre: FloatArray, prof
     n_columns, n_rows = image.shape
     columns = _bright_columns(image, GROUP)
     best = NO_DRIFT
-    current = Drift(_coarse(image, columns[::4], centre), 0.0, 0.0, np.inf, measured=False)
+    current = Drift(_coarse(image, _brightest(image, columns), centre), 0.0, 0.0, np.inf, measured=False)
     for i in range(ROUNDS):
         moved = _moved(centre, columns, current.shift(centre, n_rows, columns))
         _, shift, weight = _survey(image, floor, columns, moved, profile)
@@ -112,9 +112,15 @@ def _coarse(image: FloatImage, columns: NDArray[np.int64], centre: FloatArray) -
         light[:, i] = np.where(inside, image[columns, np.clip(at, 0, n_rows - 1)], 0.0).ravel()
     total = np.cumsum(np.pad(np.nan_to_num(light, nan=0.0), ((0, 0), (1, 0))), axis=1)
     core = np.clip(total[:, 2 * NEAR + 1 :] - total[:, : -2 * NEAR - 1], 0.0, None)
-    # Robust against single hits: the median over columns of the light gathered.
-    score = np.median(core.reshape(*rows.shape, -1).sum(axis=0), axis=0)
+    # Robust against hits, which lie in few fibres of a column: the median over the fibres of the light gathered.
+    score = np.median(core.reshape(*rows.shape, -1), axis=0).sum(axis=0)
     return float(np.argmax(score) - FURTHEST)
+
+
+def _brightest(image: FloatImage, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The brighter quarter of some columns: a single sky line may be all that a frame shows of most fibres."""
+    total = np.nansum(np.minimum(image[columns], BRIGHT), axis=1)
+    return columns[np.sort(np.argsort(-total, kind="stable")[: max(1, len(columns) // 4)])]
 
 
 def _moved(centre: FloatArray, columns: NDArray[np.int64], shift: FloatArray) -> FloatArray:

@@ -39,7 +39,7 @@ LOCAL = 3
 LEAST_PIXELS = 20
 """Pixels for each unknown that a zone must have."""
 
-CORE_DOUBT = 2.0
+CORE_DOUBT = 2.5
 """Relative error of the fibres' light by which pixels count when the wings are told. What profiles miss of a fibre is some
 per cent of its light, but the same in all columns, where photon noise is not. Beside bright fibres pixels then tell little of
 wings, in gaps and at the slit's ends as much as their noise allows."""
