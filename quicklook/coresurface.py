@@ -20,8 +20,9 @@ from quicklook.types import FloatArray
 INTERVALS = 4
 """Intervals of the surfaces' splines, along and across."""
 
-USUAL_ROUGHNESS = 0.002
-"""Usual third difference from interval to interval, as a share of light: decides where there is hardly any light."""
+USUAL_CHANGES = (0.05, 0.02, 0.002)
+"""Usual first, second and third difference of a coefficient from interval to interval, as shares of light. They decide where
+there is hardly any light; elsewhere parabolas are nearly free."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,13 @@ class ZoneCore:
     right: FloatArray
 
 
-def fit_surfaces(zones: Sequence[ZoneCore]) -> FloatArray:
-    """Coefficients of the surfaces that suit all zones best, (surface functions, splines, right sides)."""
+def fit_surfaces(zones: Sequence[ZoneCore]) -> FloatArray | None:
+    """Coefficients of the surfaces that suit all zones best, (surface functions, splines, right sides).
+
+    None where there is no zone, or where what zones say has no solution.
+    """
+    if not zones:
+        return None
     functions = surface_basis(np.array([z.row for z in zones]), np.array([z.column for z in zones]))
     pairs = np.einsum("zi,zj->zij", functions, functions).reshape(len(zones), -1)
     normals = np.array([z.normal for z in zones])
@@ -51,8 +57,12 @@ def fit_surfaces(zones: Sequence[ZoneCore]) -> FloatArray:
     whole = (pairs.T @ normals.reshape(len(zones), -1)).reshape(n, n, m, m).swapaxes(1, 2)
     right = functions.T @ np.array([z.right for z in zones]).reshape(len(zones), -1)
     whole += np.einsum("ij,ab->iajb", _smoothness(), np.eye(m))
-    factor = cho_factor(whole.reshape(n * m, n * m), overwrite_a=True, check_finite=False)
-    return np.asarray(cho_solve(factor, right.reshape(n * m, k), check_finite=False)).reshape(n, m, k)
+    try:
+        factor = cho_factor(whole.reshape(n * m, n * m), overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return None
+    found = np.asarray(cho_solve(factor, right.reshape(n * m, k), check_finite=False)).reshape(n, m, k)
+    return found if np.isfinite(found).all() else None
 
 
 def surface_basis(row: FloatArray, column: FloatArray) -> FloatArray:
@@ -62,12 +72,14 @@ def surface_basis(row: FloatArray, column: FloatArray) -> FloatArray:
 
 
 def _smoothness() -> FloatArray:
-    """Inverse covariance of the surfaces' coefficients before anything is measured; parabolas are as likely as planes."""
+    """Inverse covariance of the surfaces' coefficients before anything is measured."""
     size = INTERVALS + 3
     knots = np.r_[[0.0] * 3, np.linspace(0.0, 1.0, INTERVALS + 1), [1.0] * 3]
-    third = BSpline(knots, np.eye(size), 3).derivative(3)((np.arange(INTERVALS) + 0.5) / INTERVALS)
-    rough = third / INTERVALS**3 / USUAL_ROUGHNESS
-    one = rough.T @ rough
+    basis, middles = BSpline(knots, np.eye(size), 3), (np.arange(INTERVALS) + 0.5) / INTERVALS
+    one = np.zeros((size, size))
+    for order, usual in enumerate(USUAL_CHANGES, start=1):
+        change = basis.derivative(order)(middles) / INTERVALS**order / usual
+        one += change.T @ change
     both = np.kron(one, np.eye(size)) + np.kron(np.eye(size), one)
     # What no light and no smoothness decides is nothing.
     return np.asarray(both + np.eye(size * size))

@@ -126,10 +126,9 @@ def fit_zones(
     shape = (image.shape[1], image.shape[0])
     certainty, right_side = _told_of_shares(flat, zones, shape)
     share = _no_dark(certainty, right_side)
-    cores = _cores(flat, share, shape)
-    if not cores:
+    surfaces = fit_surfaces(_cores(flat, share, shape))
+    if surfaces is None:
         return before.copy(), Wings(share, certainty, np.zeros((KINDS, *before[1::2, 1::2].shape)))
-    surfaces = fit_surfaces(cores)
     at_fine, amount = _at_places(surfaces, *nodes, shape)
     amount = amount @ share
     table = at_fine[..., 0] @ core.T + amount[..., : len(LENGTHS)] @ wing.T
@@ -182,9 +181,10 @@ def _cores(flat: _Flat, share: FloatArray, shape: tuple[int, int]) -> list[ZoneC
             place = (zones.row_nodes[r] + 0.5) / shape[0], (column + 0.5) / shape[1]
             amount = shares_at(2.0 * np.array([place[1]]) - 1.0, 2.0 * np.array([place[0]]) - 1.0)[0] @ share
             sides = np.column_stack([right[r] - full[:, wings] @ amount, full[:, wings]])
-            gone = np.linalg.solve(
-                full[local, local] + 1e-30 * np.eye(LOCAL), np.column_stack([full[local, :m], sides[local]])
-            )
+            beside = _inverse(full[local, local])
+            if beside is None:
+                continue
+            gone = beside @ np.column_stack([full[local, :m], sides[local]])
             normal = full[:m, :m] - full[:m, local] @ gone[:, :m]
             side = sides[:m] - full[:m, local] @ gone[:, m:]
             if np.isfinite(normal).all() and np.isfinite(side).all():
@@ -197,16 +197,22 @@ def _eliminated(matrix: FloatArray, right: FloatArray, n_core: int) -> tuple[Flo
     full = matrix + np.triu(matrix, 1).T
     wings = np.arange(n_core, n_core + KINDS)
     own = np.delete(np.arange(len(right)), wings)
-    inner, cross = full[np.ix_(own, own)], full[np.ix_(own, wings)]
-    scale = np.sqrt(np.maximum(np.diag(inner), 1e-30))
-    try:
-        inverse = np.linalg.inv(inner / np.outer(scale, scale) + 1e-9 * np.eye(len(own)))
-    except np.linalg.LinAlgError:
+    inverse, cross = _inverse(full[np.ix_(own, own)]), full[np.ix_(own, wings)]
+    if inverse is None:
         return None
-    inverse /= np.outer(scale, scale)
     change = inverse @ cross
     says, side = full[np.ix_(wings, wings)] - cross.T @ change, right[wings] - change.T @ right[own]
     return (says, side) if np.isfinite(says).all() and np.isfinite(side).all() else None
+
+
+def _inverse(matrix: FloatArray) -> FloatArray | None:
+    """Inverse of normal equations, those of unknowns that no pixel tells held to zero; None where there is none."""
+    scale = np.sqrt(np.maximum(np.diag(matrix), 1e-30))
+    try:
+        inverse = np.linalg.inv(matrix / np.outer(scale, scale) + 1e-9 * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        return None
+    return np.asarray(inverse / np.outer(scale, scale))
 
 
 def _no_dark(certainty: FloatArray, right: FloatArray) -> FloatArray:

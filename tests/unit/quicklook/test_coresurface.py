@@ -30,6 +30,7 @@ def zones(size=12, *, noise=0.0, dark=()):
 
 
 def at(surfaces, row, column):
+    assert surfaces is not None
     return np.tensordot(surface_basis(np.array([row]), np.array([column])), surfaces, 1)[0]
 
 
@@ -58,7 +59,12 @@ def test_noise_of_single_zones_is_smoothed():
 def test_a_chip_told_by_one_zone_has_its_core_everywhere():
     one = [zone for zone in zones() if abs(zone.row - 0.5) < 0.05 and abs(zone.column - 0.5) < 0.05][:1]
     surfaces = fit_surfaces(one)
-    assert at(surfaces, one[0].row, one[0].column)[:, 0] == pytest.approx(
-        truth(np.array(one[0].row), np.array(one[0].column)), rel=1e-3
-    )
-    assert np.isfinite(surfaces).all()
+    expected = truth(np.array(one[0].row), np.array(one[0].column))
+    for place in ((one[0].row, one[0].column), (0.0, 0.0), (1.0, 0.3)):
+        assert at(surfaces, *place)[:, 0] == pytest.approx(expected, abs=2e-3)
+
+
+def test_what_has_no_solution_is_none():
+    assert fit_surfaces([]) is None
+    impossible = [ZoneCore(0.5, 0.5, -1e9 * np.eye(SPLINES), np.ones((SPLINES, 1)))]
+    assert fit_surfaces(impossible) is None
