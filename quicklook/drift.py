@@ -112,14 +112,17 @@ def _coarse(image: FloatImage, columns: NDArray[np.int64], centre: FloatArray) -
         light[:, i] = np.where(inside, image[columns, np.clip(at, 0, n_rows - 1)], 0.0).ravel()
     total = np.cumsum(np.pad(np.nan_to_num(light, nan=0.0), ((0, 0), (1, 0))), axis=1)
     core = np.clip(total[:, 2 * NEAR + 1 :] - total[:, : -2 * NEAR - 1], 0.0, None)
-    # Robust against hits, which lie in few fibres of a column: the median over the fibres of the light gathered.
-    score = np.median(core.reshape(*rows.shape, -1), axis=0).sum(axis=0)
-    return float(np.argmax(score) - FURTHEST)
+    # Roots: a hit counts little against many faint cores, and the lit fibres need not be the most.
+    score = np.sqrt(core).sum(axis=0)
+    best = int(np.argmax(score))
+    return float(best - FURTHEST) if score[best] > score[FURTHEST] else 0.0
 
 
 def _brightest(image: FloatImage, columns: NDArray[np.int64]) -> NDArray[np.int64]:
     """The brighter quarter of some columns: a single sky line may be all that a frame shows of most fibres."""
-    total = np.nansum(np.minimum(image[columns], BRIGHT), axis=1)
+    seen = np.isfinite(image[columns])
+    total = np.where(seen, np.minimum(image[columns], BRIGHT), 0.0).sum(axis=1)
+    total[~seen.any(axis=1)] = -np.inf
     return columns[np.sort(np.argsort(-total, kind="stable")[: max(1, len(columns) // 4)])]
 
 

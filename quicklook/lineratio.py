@@ -113,7 +113,7 @@ def widths(change: FloatArray, error: FloatArray) -> FloatArray:
     if known.sum() < LEAST_FIBRES:
         return np.zeros(len(change))
     powers = np.linspace(-1.0, 1.0, len(change))[:, np.newaxis] ** np.arange(SLIT_TERMS)
-    spread = 0.0
+    spread = SMALLEST_SPREAD
     for _ in range(5):
         root = np.where(known, 1.0 / np.hypot(np.where(known, error, 1.0), spread), 0.0)
         solution = np.linalg.lstsq(

@@ -112,7 +112,7 @@ def fit_profile(
     previous: ProfileModel,
     background: tuple[FloatArray, FloatArray],
 ) -> ProfileModel:
-    """Measure the profile of every zone of the chip.
+    """Measure the profile and how it changes over the chip.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def fit_profile(
     fwhm : float
         Rough width [pixel]: sets the knots.
     previous : ProfileModel
-        Model that the fluxes rest on: predicts the variance, and stays where a zone has too little light.
+        Model that the fluxes rest on: predicts the variance, and stays where no zone has enough light.
     background : tuple of ndarray
         Scattered light as `quicklook.scattered.fit_background` returns it.
 

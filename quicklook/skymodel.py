@@ -137,7 +137,11 @@ def fit_sky(
     n_fibres = flux.shape[0]
     gain = np.ones(n_fibres) if throughput is None else throughput
     usable = np.array(
-        [f for f in fibres if np.isfinite(flux[f]).mean() > 0.2 and np.isfinite(gain[f]) and gain[f] > 0.05],
+        [
+            f
+            for f in fibres
+            if credible(flux[f], variance[f]).mean() > 0.2 and np.isfinite(gain[f]) and gain[f] > 0.05
+        ],
         dtype=np.intp,
     )
     if usable.size < MIN_SKY_FIBRES:
@@ -154,7 +158,7 @@ def fit_sky(
     y = np.ascontiguousarray(flux[usable] / scale, dtype=np.float64)
     v = np.asarray(variance[usable] / scale**2, dtype=np.float64)
     good = credible(flux[usable], variance[usable])
-    weight = np.where(good, 1.0 / np.where(v > 0, smooth_variance(v), 1.0), 0.0)
+    weight = np.where(good, 1.0 / np.where(good, smooth_variance(np.where(good, v, 0.0)), 1.0), 0.0)
     y = np.where(good, y, 0.0)
     terms = 1 if constant or usable.size < LEAST_BENT else TERMS
     waves = np.ascontiguousarray(wavelength[usable])

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 from quicklook.fibres import N_FIBRES
+from quicklook.scattered import spline_basis
 from quicklook.types import BoolArray, FloatArray
 
 CHOICES = (4, 8, 14, 24, 36)
@@ -26,6 +27,9 @@ STEP_ROUNDS = 6
 
 FAR = 4.0
 """Standard deviations beyond which a fibre's shape is its own."""
+
+UNSEEN_BEND = 1e-3
+"""Weight with which lines are straight where nothing else says anything; positions weigh ten million times as much [pixel^-2]."""
 
 SHAPE_PRIOR = 0.02
 """How far a fibre may differ from its neighbours' shape, per spline interval, where it has no data [pixel]."""
@@ -59,8 +63,9 @@ def smooth_lines(
 ) -> SmoothLines:
     """Fit a cubic spline to each fibre, with one number of knots for all.
 
-    The number of intervals is the one with the lowest Bayesian information criterion over all fibres. A
-    fibre with stretches without data takes its shape there from its neighbours.
+    The number of intervals is the one with the lowest Bayesian information criterion over all fibres. Fibres
+    are held to the shape that those around them, in the order given, have; a fibre with stretches without
+    data takes its shape there from its neighbours.
 
     Parameters
     ----------
@@ -173,7 +178,7 @@ def _alike(basis: FloatArray, position: FloatArray, clipped: FloatArray, alone: 
     steps = np.diff(np.eye(m), axis=0)
     variance = np.einsum("ki,nij,kj->nk", steps, np.linalg.inv(normal + ridge), steps)
     change = alone @ steps.T
-    along = _slit_basis(n, intervals)
+    along = spline_basis(np.linspace(0.0, 1.0, n), intervals)
     expected, spread2 = np.empty_like(change), np.empty_like(change)
     for k in range(m - 1):
         expected[:, k], spread2[:, k] = _shared(along, change[:, k], variance[:, k])
@@ -204,11 +209,6 @@ def _shared(along: FloatArray, change: FloatArray, variance: FloatArray) -> tupl
     return smooth, usual**2 + far
 
 
-def _slit_basis(n: int, intervals: int) -> FloatArray:
-    knots = np.r_[[0.0] * 3, np.linspace(0.0, 1.0, intervals + 1), [1.0] * 3]
-    return np.asarray(BSpline.design_matrix(np.linspace(0.0, 1.0, n), knots, 3).toarray())
-
-
 def _scatter(chi: FloatArray, used: BoolArray) -> FloatArray:
     """Standard deviation of each row's used values, from their median distance to zero."""
     ordered = np.sort(np.where(used, np.abs(chi), np.inf), axis=1)
@@ -229,9 +229,15 @@ def _solve(normal: FloatArray, right: FloatArray, covered: BoolArray) -> FloatAr
     if not covered.any():
         covered = np.ones(n, dtype=np.bool_)
     coefficients = np.empty((n, m))
-    ridge = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] / m * np.eye(m)
-    regular = normal + ridge
-    coefficients[covered] = np.linalg.solve(regular[covered], right[covered][:, :, None])[:, :, 0]
+    # Ends that no light shows go on straight.
+    bend = np.diff(np.eye(m), 2, axis=0)
+    ridge = (1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] / m + 1e-6) * np.eye(m)
+    regular = normal + ridge + UNSEEN_BEND * (bend.T @ bend)
+    # About each line's own height: what little holds the unseen ends must not draw them to row zero.
+    height = right.sum(axis=1) / np.maximum(normal.sum(axis=(1, 2)), 1e-30)
+    about = right - height[:, None] * normal.sum(axis=2)
+    coefficients[covered] = np.linalg.solve(regular[covered], about[covered][:, :, None])[:, :, 0]
+    coefficients[covered] += height[covered, None]
     rest = np.nonzero(~covered)[0]
     if not len(rest):
         return coefficients

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quicklook.badpixels import along_fibres, find_bad_columns
-from quicklook.errors import InvalidInput, Saturated
+from quicklook.errors import Failure, InvalidInput, Saturated
 from quicklook.fibres import N_FIBRES
 from quicklook.geometry import N_ROWS
 from quicklook.headers import number
@@ -97,6 +97,11 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
             background = _background(flat, floor, columns, centre, profile)
             survey = _survey(flat, floor, columns, centre, profile, background)
         whole = (bad.mean(axis=0) < LARGEST_BAD)[columns]
+        if not whole.any():
+            raise Failure(
+                f"every column of the flat has more than {100 * LARGEST_BAD:.0f} % bad pixels, so the fibre profile cannot "
+                "be measured; use another flat"
+            )
         profile = fit_profile(
             flat, floor, centre, columns[whole], survey[0][:, whole], fwhm, profile, background
         )

@@ -1,6 +1,6 @@
 """The wings of the fibre profile from a flat: one family of shapes for the whole chip.
 
-Each zone of the chip has a core of its own, as free as splines are. What lies outside the core is faint, and a zone
+The core is as free as splines are, and changes over the chip (`quicklook.coresurface`). What lies outside it is faint, and a zone
 knows it badly: fibres stand side by side at one distance, and wings look like background there. So all zones share their
 wings: exponentials of a few lengths, of amounts that change slowly over the chip. Whatever falls off smoothly is
 nearly a sum of such, and all gaps in the slit tell of it together.
@@ -44,6 +44,10 @@ CORE_DOUBT = 2.5
 per cent of its light, but the same in all columns, where photon noise is not. Beside bright fibres pixels then tell little of
 wings, in gaps and at the slit's ends as much as their noise allows."""
 
+HIT_SHARE, HIT_ERRORS = 0.15, 10.0
+"""A pixel that differs from the round before by more than this share of its own light and a fibre's, and so many errors, is hit:
+nothing that profiles miss is as large, and one such pixel would bend the surfaces of all zones."""
+
 CORE_ZONES = 12
 """Zones for the cores along and across. Each tells the core at its middle, and all a surface over the chip."""
 
@@ -75,7 +79,7 @@ class _Flat:
         """Normal equations of the zones above each other in a column of zones, and the pixels of each."""
         inside = (self.columns >= zones.column_edges[c]) & (self.columns < zones.column_edges[c + 1])
         chosen = np.flatnonzero(inside)
-        chosen = chosen[:: max(1, len(chosen) // most)]
+        chosen = chosen[:: max(1, len(chosen) // max(1, most))]
         rows, n_core = len(zones.row_nodes), self.splines[4]
         size = n_core + KINDS + LOCAL
         matrix, right = np.zeros((rows, size, size)), np.zeros((rows, size))
@@ -300,7 +304,7 @@ def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
                     continue
                 while j0 < n and centre[j0, x] < y - HALF - 0.5:
                     j0 += 1
-                low, high = m, 0
+                low, high, seen = m, 0, value
                 others[:] = 0.0
                 for k in range(lengths):
                     others[k] = tail[k] * outside[k, y]
@@ -335,6 +339,11 @@ def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
                     high_e -= middle[entry + 1]
                     value -= f * ((1.0 - u) * low_e + u * high_e)
                 noise = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
+                strange = HIT_SHARE * (max(model, 0.0) + max(level[z], 0.0))
+                if abs(seen - model) > strange + HIT_ERRORS * np.sqrt(noise + max(model, 0.0)):
+                    for p in range(low, high):
+                        core[p] = 0.0
+                    continue
                 w = 1.0 / (noise + max(scattered[y], 0.0) + max(model, 0.0) + (doubt * model) ** 2)
                 used[z] += 1
                 for p in range(low, high):

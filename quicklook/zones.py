@@ -1,4 +1,4 @@
-"""Zones of the chip, each with a fibre profile of its own, and the profiles between their middles."""
+"""Zones of the chip, and fibre profiles at their middles and between them."""
 
 from __future__ import annotations
 

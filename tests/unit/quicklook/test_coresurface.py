@@ -50,10 +50,12 @@ def test_what_dark_zones_say_does_not_count():
         assert at(surfaces, *place)[:, 0] == pytest.approx(truth(*map(np.array, place)), abs=1.5e-3)
 
 
-def test_noise_of_single_zones_is_smoothed():
-    noisy, places = fit_surfaces(zones(noise=1e-3)), np.linspace(0.05, 0.95, 19)
+def test_noise_of_zones_is_smoothed_where_zones_are_fewer_than_functions():
+    noisy, places = fit_surfaces(zones(6, noise=1e-3)), np.linspace(0.0, 1.0, 21)
     errors = [at(noisy, r, c)[:, 0] - truth(np.array(r), np.array(c)) for r in places for c in places]
-    assert np.std(errors) < 0.7e-3
+    # Left free, 49 functions follow 36 zones and run off between them.
+    assert np.std(errors) < 1.5e-3
+    assert np.abs(errors).max() < 0.015
 
 
 def test_a_chip_told_by_one_zone_has_its_core_everywhere():

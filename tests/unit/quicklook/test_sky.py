@@ -82,6 +82,26 @@ def test_a_cosmic_ray_in_one_sky_fibre_does_not_reach_the_others(night):
     assert with_ray.rejected[3, 1000:1003].all()
 
 
+@pytest.mark.parametrize("variance_there", [np.inf, 1e25])
+def test_a_variance_that_no_light_can_have_does_not_reach_its_neighbours(night, variance_there):
+    flux, variance, wavelength, throughput, _ = night
+    hit = np.asarray(variance, dtype=np.float64).copy()
+    hit[SKY[3], 300] = variance_there
+    without = fit_sky(flux, variance, wavelength, SKY, throughput)
+    with_hit = fit_sky(flux, hit, wavelength, SKY, throughput)
+    slit = slit_coordinate(400)
+    sky, expected = with_hit.evaluate(wavelength, slit), without.evaluate(wavelength, slit)
+    assert np.array_equal(np.isfinite(sky), np.isfinite(expected))
+    # One pixel fewer among 25 fibres: less than the noise that the model has anyway.
+    assert np.nanmax(np.abs(sky / expected - 1.0)) < 0.02
+
+
+def test_sky_fibres_without_any_sound_value_are_none(night):
+    flux, _, wavelength, throughput, _ = night
+    with pytest.raises(Failure, match="only 0 sky fibres have data"):
+        fit_sky(flux, np.full(flux.shape, 1e12), wavelength, SKY, throughput)
+
+
 def test_throughput_from_sky_lines_despite_objects_and_a_tilted_lamp(night):
     flux, variance, wavelength, throughput, _ = night
     lamp = throughput * (1.0 + 0.05 * np.linspace(-1, 1, 400))

@@ -59,3 +59,22 @@ def test_few_fibres_are_fitted_alone():
     position, weight = seen(np.full((N_FIBRES, len(X)), 0.003))
     found = smooth_lines(X, position[:8], weight[:8], N_COLUMNS)
     assert found.centre == pytest.approx(lines(np.arange(N_COLUMNS, dtype=float))[:8], abs=0.02)
+
+
+def test_an_end_that_nobody_sees_goes_on_straight():
+    position, weight = seen(np.full((N_FIBRES, len(X)), 0.003))
+    weight[:, X < 480] = 0.0
+    position[:, X < 480] = np.nan
+    found = smooth_lines(X, position, weight, N_COLUMNS)
+    wrong = found.centre - lines(np.arange(N_COLUMNS, dtype=float))
+    assert np.abs(wrong[:, 500:]).max() < 0.02
+    # Straight from the slope at the end of what is seen; the truth bends by six pixels.
+    assert np.abs(wrong).max() < 15.0
+
+
+def test_a_fibre_without_any_position_has_a_line_all_the_same():
+    position, weight = seen(np.full((N_FIBRES, len(X)), 0.003))
+    weight[:, X > 700] = 0.0
+    weight[40] = 0.0
+    found = smooth_lines(X, position, weight, N_COLUMNS)
+    assert np.isfinite(found.centre).all()
