@@ -13,8 +13,8 @@ import numpy as np
 from quicklook.halo import believable, light_of_kinds, told_beside
 from quicklook.scattered import Survey, cell_basis, surface
 from quicklook.types import FloatArray, ProfileModel, Wings
-from quicklook.wingkinds import LENGTHS, MIDDLES, N_SHARES, light_outside
-from quicklook.wings import kinds_at, with_wings
+from quicklook.wingkinds import LENGTHS, MIDDLES, N_SHARES, kinds_at, light_outside
+from quicklook.wings import with_wings
 
 LEAST_CONTRAST = 3000.0
 """Scatter of the fibres' light from which it tells more than the flat does [electron]."""

@@ -28,10 +28,11 @@ from quicklook.wingkinds import (
     LENGTHS,
     N_SHARES,
     TERMS,
+    kinds_at,
     light_outside,
     tails,
 )
-from quicklook.wings import kinds_at, wing_light, with_wings
+from quicklook.wings import wing_light, with_wings
 
 SAMPLED = 512
 """Columns that are looked at: every fourth, so that each arc line is seen."""

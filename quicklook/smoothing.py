@@ -140,12 +140,9 @@ def _fit(
 ) -> tuple[FloatArray, FloatArray, float]:
     """Spline coefficients of all fibres, the weights after clipping, and the total chi-square."""
     basis = _basis(x, n_columns, intervals)
-    m = basis.shape[1]
-    products = (basis[:, :, None] * basis[:, None, :]).reshape(len(x), m * m)
     clipped = weight
     for _ in range(3):
-        normal = (clipped @ products).reshape(-1, m, m)
-        right = (clipped * position) @ basis
+        normal, right = _equations(basis, position, clipped)
         covered = _well_covered(basis, clipped)
         coefficients = _solve(normal, right, covered)
         residual = position - coefficients @ basis.T
@@ -161,6 +158,13 @@ def _fit(
     return coefficients, clipped, float((residual**2 * clipped).sum())
 
 
+def _equations(basis: FloatArray, position: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Normal equations of each fibre's spline: (fibres, m, m) and (fibres, m)."""
+    m = basis.shape[1]
+    products = (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), m * m)
+    return (weight @ products).reshape(-1, m, m), (weight * position) @ basis
+
+
 def _alike(basis: FloatArray, position: FloatArray, clipped: FloatArray, alone: FloatArray) -> FloatArray:
     """Spline coefficients of fibres that are shaped as those around them, as far as the fibres themselves say so.
 
@@ -172,8 +176,7 @@ def _alike(basis: FloatArray, position: FloatArray, clipped: FloatArray, alone: 
     intervals = min(SLIT_INTERVALS, n // 4 - 3)
     if intervals < 1:
         return alone
-    products = (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), m * m)
-    normal, right = (clipped @ products).reshape(-1, m, m), (clipped * position) @ basis
+    normal, right = _equations(basis, position, clipped)
     ridge = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] / m * np.eye(m) + 1e-6 * np.eye(m)
     steps = np.diff(np.eye(m), axis=0)
     variance = np.einsum("ki,nij,kj->nk", steps, np.linalg.inv(normal + ridge), steps)

@@ -27,6 +27,7 @@ from quicklook.wingkinds import (
     entries,
     exponentials,
     first_beyond,
+    kinds_at,
     packed_splines,
     shares_at,
     usual_certainty,
@@ -165,8 +166,7 @@ def _told_of_shares(flat: _Flat, zones: Zones, shape: tuple[int, int]) -> tuple[
             told = _eliminated(matrix[r], right[r], flat.splines[4])
             if told is None:
                 continue
-            place = 2.0 * (column + 0.5) / shape[1] - 1.0, 2.0 * (zones.row_nodes[r] + 0.5) / shape[0] - 1.0
-            kinds = shares_at(*(np.array([each]) for each in place))[0]
+            kinds = kinds_at(np.array([column]), zones.row_nodes[[r]], shape)[0]
             certainty += kinds.T @ told[0] @ kinds
             right_side += kinds.T @ told[1]
     return certainty, right_side
@@ -183,7 +183,7 @@ def _cores(flat: _Flat, share: FloatArray, shape: tuple[int, int]) -> list[ZoneC
         for r in np.flatnonzero(used):
             full = matrix[r] + np.triu(matrix[r], 1).T
             place = (zones.row_nodes[r] + 0.5) / shape[0], (column + 0.5) / shape[1]
-            amount = shares_at(2.0 * np.array([place[1]]) - 1.0, 2.0 * np.array([place[0]]) - 1.0)[0] @ share
+            amount = kinds_at(np.array([column]), zones.row_nodes[[r]], shape)[0] @ share
             sides = np.column_stack([right[r] - full[:, wings] @ amount, full[:, wings]])
             beside = _inverse(full[local, local])
             if beside is None:

@@ -83,6 +83,11 @@ def shares_at(column: FloatArray, row: FloatArray) -> FloatArray:
     return result
 
 
+def kinds_at(columns: FloatArray, rows: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """As `shares_at` for places in pixels on a chip of (rows, columns)."""
+    return shares_at(2.0 * (columns + 0.5) / shape[1] - 1.0, 2.0 * (rows + 0.5) / shape[0] - 1.0)
+
+
 def usual_certainty() -> FloatArray:
     """Inverse covariance of the shares before anything is measured."""
     usual = np.full((len(LENGTHS), TERMS), USUAL_CHANGE)

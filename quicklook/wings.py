@@ -11,13 +11,8 @@ from quicklook.columns import PIXELS, add_model, bank_at_column, evaluate
 from quicklook.compiled import kernel
 from quicklook.profiles import profile_bank
 from quicklook.types import FloatArray, FloatImage, ProfileModel, Wings
-from quicklook.wingkinds import shares_at, tails
+from quicklook.wingkinds import kinds_at, tails
 from quicklook.zones import Zones
-
-
-def kinds_at(columns: FloatArray, rows: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    """As `shares_at` for places in pixels on a chip of (rows, columns)."""
-    return shares_at(2.0 * (columns + 0.5) / shape[1] - 1.0, 2.0 * (rows + 0.5) / shape[0] - 1.0)
 
 
 def with_wings(profile: ProfileModel, share: FloatArray, shape: tuple[int, int]) -> ProfileModel:
