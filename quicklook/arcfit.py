@@ -1,71 +1,58 @@
-"""One smooth surface through all lines of all fibres, and what single fibres add to it."""
+"""Which arc lines are believed, and the surface through them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
 from quicklook.arclines import MIN_LINES, Measured
+from quicklook.arcmodel import INTERVALS, SLIT_ORDER, Shapes, fit_shapes
 from quicklook.nanmath import median
 from quicklook.types import BoolArray, FloatArray
 
-SLIT_ORDER = 6
 LEAST_ORDER = 3
 MAX_ORDER = 6
-OWN_ORDER = 2
 GAIN = 0.9
 """Factor by which each further degree along the chip has to lower the error of lines left out."""
 
 ROUGH_ORDER = 3
 """Degree along the chip of the surface by which lines are judged."""
 
-NEIGHBOURS = 3
-"""Fibres on either side that are asked what they share with a fibre."""
-
-SURE = 4.0
-"""Squared significance below which nothing is shared."""
-
-OUTLYING = 0.1
-"""A fibre further off than this beyond its error tells nothing of its neighbours [pixel]."""
+LINES_FOR_SPLINES = 8
+"""With fewer lines there are no splines beside the polynomial."""
 
 PRIOR = 2.0
 """Expected size of the distortion of second degree, in pixels times four; see `_lstsq2d`."""
 
 
-@dataclass(frozen=True, eq=False)
-class Surface:
-    """The correction of an approximate wavelength scale, as fitted."""
+def fit_surface(measured: Measured, order: int) -> tuple[int, Shapes]:
+    """Fit all lines of all fibres; drop lines that are wrong everywhere, then single measurements.
 
-    table: FloatArray
-    """Chebyshev coefficients of the correction [pixel] in (column, slit)."""
-    own: FloatArray
-    """What each fibre adds: Chebyshev coefficients (fibres, OWN_ORDER + 1)."""
-    keep: BoolArray
-    """(fibres, lines) measurements that were used."""
-    residual: FloatArray
-    """(fibres, lines) listed minus fitted [pixel]."""
-
-
-def fit_surface(measured: Measured, order: int) -> tuple[int, Surface]:
-    """Fit all lines of all fibres; drop lines that are wrong everywhere, then single measurements."""
-    n_fibres = len(measured.x)
-    slit = np.broadcast_to(np.linspace(-1, 1, n_fibres)[:, np.newaxis], measured.x.shape)
+    Parameters
+    ----------
+    measured : Measured
+    order : int
+        Degree along the chip; 0 = what the lines themselves show, and splines for what a polynomial leaves.
+    """
+    slit = np.broadcast_to(np.linspace(-1, 1, len(measured.x))[:, np.newaxis], measured.x.shape)
     u = np.nan_to_num(measured.x / 1023.5 - 1.0)
     usable = np.isfinite(measured.offset)
-    chosen_order, lines_good = _trusted_lines(_alike(measured, u, slit, usable), usable, order)
-    keep = usable & lines_good
-    for _ in range(4):
-        table = _lstsq2d(u[keep], slit[keep], measured.offset[keep], measured.error[keep], chosen_order)
-        residual = measured.offset - chebyshev.chebval2d(u, slit, table)
-        # A line's own small error is common to all fibres: one fibre is judged against that.
-        away = np.abs(residual - np.where(lines_good, _line_means(residual, keep), 0.0))
-        spread = 1.48 * float(np.median(away[keep]))
-        keep = usable & lines_good & (away < np.maximum(0.1, 4 * np.hypot(spread, measured.error)))
-    own = _own_shapes(u, residual, measured.error, keep)
-    residual = residual - np.array([chebyshev.chebval(a, b) for a, b in zip(u, own, strict=True)])
-    return chosen_order, Surface(table, own, keep, residual)
+    alike = _alike(measured, u, slit, usable)
+    degree, good = _trusted_lines(alike, usable, order)
+    keep = usable & good
+    keep &= _agreeing(alike.offset, measured.error, keep)
+    intervals = INTERVALS if order == 0 and good.sum() >= LINES_FOR_SPLINES else 0
+    return degree, fit_shapes(u, measured.offset, measured.noise, keep, degree, intervals)
+
+
+def _agreeing(offset: FloatArray, error: FloatArray, keep: BoolArray) -> BoolArray:
+    """Measurements that are not far from what is usual for their fibre and their line."""
+    away = offset - _line_means(offset, keep)
+    away = away - _line_means(away.T, keep.T)[:, np.newaxis]
+    spread = 1.48 * float(np.median(np.abs(away[keep]))) if keep.any() else 0.0
+    return np.asarray(np.abs(away) < np.maximum(0.2, 5.0 * np.hypot(spread, error)))
 
 
 def _alike(measured: Measured, u: FloatArray, slit: FloatArray, usable: BoolArray) -> Measured:
@@ -171,63 +158,3 @@ def _lstsq2d(u: FloatArray, s: FloatArray, y: FloatArray, error: FloatArray, ord
     normal[np.diag_indices_from(normal)] += np.where(across == 0, 400.0, 4.0) / expected**2
     solution = np.linalg.solve(normal, design.T @ (y * weight)).reshape(order + 1, SLIT_ORDER + 1)
     return np.asarray(solution, dtype=np.float64)
-
-
-def _own_shapes(u: FloatArray, residual: FloatArray, error: FloatArray, keep: BoolArray) -> FloatArray:
-    """What each fibre shows beyond the surface, shrunk by how well its own lines prove it.
-
-    The true spread of a coefficient among the fibres is what is seen less what measurement alone makes
-    (empirical Bayes); where nothing is left, nothing is added.
-    """
-    # What a line does in every fibre belongs to the line, not to the fibre.
-    common = _line_means(residual, keep)
-    common = np.where(np.isfinite(common), common, 0.0)
-    n_fibres = len(u)
-    own = np.zeros((n_fibres, OWN_ORDER + 1))
-    formal = np.full((n_fibres, OWN_ORDER + 1), np.inf)
-    for f in range(n_fibres):
-        k = keep[f]
-        if k.sum() < 2 * (OWN_ORDER + 1):
-            if k.sum() >= 2:
-                weight = 1.0 / np.square(error[f, k])
-                own[f, 0] = np.sum(weight * (residual[f, k] - common[k])) / weight.sum()
-                formal[f, 0] = 1.0 / weight.sum()
-            continue
-        weight = 1.0 / error[f, k]
-        design = chebyshev.chebvander(u[f, k], OWN_ORDER) * weight[:, np.newaxis]
-        covariance = np.linalg.pinv(design.T @ design)
-        target = (residual[f, k] - common[k]) * weight
-        own[f] = covariance @ (design.T @ target)
-        chi2 = float(np.sum((target - design @ own[f]) ** 2)) / max(1, k.sum() - OWN_ORDER - 1)
-        formal[f] = np.diag(covariance) * max(1.0, chi2)
-    return np.stack([_believed(own[:, c], formal[:, c]) for c in range(OWN_ORDER + 1)], axis=1)
-
-
-def _believed(seen: FloatArray, variance: FloatArray) -> FloatArray:
-    """What to believe of one coefficient of all fibres: what neighbours share, and a part of the rest.
-
-    At the ends of the slit the surface bends too little, and a few fibres there are off alike, by more than the
-    fibres' usual spread: their common part is judged by its own error, not by that spread.
-    """
-    known = np.isfinite(variance)
-    if known.sum() < 8:
-        return np.zeros_like(seen)
-    spread = _spread2(seen[known], variance[known])
-    sound = known & (np.abs(seen) < 5.0 * np.sqrt(spread + np.where(known, variance, 0.0)) + OUTLYING)
-    weight = np.where(sound, 1.0 / (spread + np.where(known, variance, 1.0)), 0.0)
-    window = np.ones(2 * NEIGHBOURS + 1)
-    total = np.convolve(weight, window, mode="same")
-    shared = np.convolve(weight * seen, window, mode="same") / np.maximum(total, 1e-30)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        certain = np.clip(1.0 - SURE / (np.maximum(total, 1e-30) * shared**2), 0.0, 1.0)
-    shared = np.where(total > 0, np.nan_to_num(certain) * shared, 0.0)
-    rest = np.where(known, seen - shared, 0.0)
-    true = _spread2(rest[known], variance[known])
-    trust = np.where(known, true / (true + np.where(known, variance, 1.0)), 0.0) if true > 0 else 0.0
-    return np.asarray(shared + trust * rest)
-
-
-def _spread2(values: FloatArray, variance: FloatArray) -> float:
-    """Variance of the fibres about each other beyond what their errors make."""
-    seen = (1.48 * float(np.median(np.abs(values - np.median(values))))) ** 2
-    return max(seen - float(np.median(variance)), 0.0)

@@ -54,6 +54,8 @@ class Measured:
     lines: LineList
     x: FloatArray
     error: FloatArray
+    noise: FloatArray
+    """The part of the error that differs from fibre to fibre [pixel]."""
     offset: FloatArray
     """Listed minus present wavelength, in pixels of the fibre."""
 
@@ -278,10 +280,13 @@ def measure(
     dispersion = np.median(np.diff(base, axis=1), axis=1, keepdims=True)
     offset = (lines.wavelength[chosen] - here) / dispersion
     error = np.hypot(np.where(seen, fit.error, np.nan), 0.004)
+    noise = np.where(seen, fit.noise, np.nan)
     enough = np.isfinite(offset).sum(axis=0) >= 5
     if enough.sum() < MIN_LINES:
         raise Failure(
             f"only {int(enough.sum())} arc lines can be measured where at least {MIN_LINES} are needed; "
             "the arc is too weak or saturated: take another"
         )
-    return Measured(lines.only(chosen[enough]), x[:, enough], error[:, enough], offset[:, enough])
+    return Measured(
+        lines.only(chosen[enough]), x[:, enough], error[:, enough], noise[:, enough], offset[:, enough]
+    )

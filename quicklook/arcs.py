@@ -12,13 +12,13 @@ from collections.abc import Mapping
 
 import numpy as np
 from astropy.io import fits
-from numpy.polynomial import chebyshev
 from scipy.signal import find_peaks
 
 from quicklook import nanmath
-from quicklook.arcfit import Surface, fit_surface
-from quicklook.arclines import Measured, line_width, measure, select
+from quicklook.arcfit import fit_surface
+from quicklook.arclines import line_width, measure, select
 from quicklook.arcmatch import Alignment, align
+from quicklook.arcmodel import Shapes
 from quicklook.errors import Failure
 from quicklook.linelists import ALL_SPECIES, LineList, arc_lines, blended, lamp_species
 from quicklook.optics import optical_model
@@ -64,7 +64,7 @@ def solve_arc(
     lines, alignment, extra = _recognise(spectra, predicted, lamp, fwhm, params)
     width = line_width(spectra, alignment.wavelength, lines, fwhm)
     wavelength = alignment.wavelength
-    measured, fitted, order = None, None, 0
+    fitted, order = None, 0
     asked = int(str(params.get("ARCFITORDER", 0)) or 0)
     # How strong a line's neighbours are rests on the scale, and the scale on them. What is fitted is always the
     # whole difference from the first scale: a bend that an early round got wrong does not stay.
@@ -74,15 +74,11 @@ def solve_arc(
             width = line_width(spectra, wavelength, present, fwhm, strength, chosen)
         measured = measure(spectra, wavelength, present, strength, chosen, width, alignment.wavelength)
         order, fitted = fit_surface(measured, asked)
-        before, wavelength = (
-            wavelength,
-            alignment.wavelength + _correction(alignment.wavelength, fitted, measured),
-        )
+        before, wavelength = wavelength, alignment.wavelength + _correction(alignment.wavelength, fitted)
         if np.sqrt(np.mean((wavelength - before) ** 2)) < SETTLED * np.median(np.diff(wavelength, axis=1)):
             break
-    assert measured is not None
     assert fitted is not None
-    return _solution(wavelength, measured, fitted, alignment, order, width, lamp, extra)
+    return _solution(wavelength, fitted, alignment, order, width, lamp, extra)
 
 
 def _recognise(
@@ -130,21 +126,16 @@ def _shines(alignment: Alignment, species: str, fwhm: float, step: float) -> boo
     return bool(hits >= 0.5 and hits > chance + max(3.0 * spread, 0.15))
 
 
-def _correction(wavelength: FloatArray, surface: Surface, measured: Measured) -> FloatArray:
-    """The surface as a correction in Angstrom at every pixel."""
-    n_fibres, n_columns = wavelength.shape
-    x = np.arange(n_columns) / 1023.5 - 1.0
-    slit = np.linspace(-1, 1, n_fibres)
-    pixels = chebyshev.chebgrid2d(x, slit, surface.table).T
-    pixels = pixels + np.array([chebyshev.chebval(x, c) for c in surface.own])
+def _correction(wavelength: FloatArray, shapes: Shapes) -> FloatArray:
+    """What was fitted as a correction in Angstrom at every pixel."""
+    pixels = shapes.at(np.arange(wavelength.shape[1]) / 1023.5 - 1.0)
     dispersion = np.median(np.diff(wavelength, axis=1), axis=1, keepdims=True)
     return np.asarray(pixels * dispersion)
 
 
 def _solution(
     wavelength: FloatArray,
-    measured: Measured,
-    surface: Surface,
+    surface: Shapes,
     alignment: Alignment,
     order: int,
     width: FloatArray,

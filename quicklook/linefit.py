@@ -30,7 +30,9 @@ class LineFits:
     centre : ndarray of float64
         0-based column.
     error : ndarray of float64
-        One sigma of the centre [pixel].
+        One sigma of the centre, what its shape leaves open included [pixel].
+    noise : ndarray of float64
+        The part of that which photons and read-out make: what differs from fibre to fibre [pixel].
     amplitude : ndarray of float64
         Peak height [electron].
     amplitude_error : ndarray of float64
@@ -40,6 +42,7 @@ class LineFits:
 
     centre: FloatArray
     error: FloatArray
+    noise: FloatArray
     amplitude: FloatArray
     amplitude_error: FloatArray
     sigma: FloatArray
@@ -83,7 +86,7 @@ def fit_lines(
         Arrays of shape (fibres, n).
     """
     n_fibres, n_targets = flux.shape[0], len(targets)
-    out = np.full((5, n_fibres, n_targets), np.nan)
+    out = np.full((6, n_fibres, n_targets), np.nan)
     _fit_all(
         np.ascontiguousarray(flux, dtype=np.float64),
         np.ascontiguousarray(variance, dtype=np.float64),
@@ -122,6 +125,35 @@ def _solve(matrix: FloatArray, vector: FloatArray, n: int, scratch: FloatArray) 
     for i in range(n):
         vector[i] = scratch[i]
     return True
+
+
+@kernel
+def _derivatives(
+    x: float,
+    centre: float,
+    others: FloatArray,
+    shares: FloatArray,
+    n_others: int,
+    width: float,
+    tied: bool,
+    amplitude: FloatArray,
+    row: FloatArray,
+    n_linear: int,
+) -> None:
+    """Write into ``row`` how a pixel's value changes with amplitudes, level, shift and width."""
+    slope, widen = 0.0, 0.0
+    for j in range(1 + n_others):
+        u = (x - (centre if j == 0 else others[j - 1])) / width
+        g = np.exp(-0.5 * u * u)
+        if not tied or j == 0:
+            row[j] = g
+        else:
+            row[0] += shares[j - 1] * g
+        slope += amplitude[j] * g * u / width
+        widen += amplitude[j] * g * u * u / width
+    row[n_linear - 1] = 1.0
+    row[n_linear] = slope
+    row[n_linear + 1] = widen
 
 
 @kernel
@@ -174,21 +206,7 @@ def _fit_one(
             if not (np.isfinite(value) and variance[x] > 0):
                 continue
             weight = 1.0 / (variance[x] + (MODEL_ERROR * peak) ** 2)
-            model, slope, widen = 0.0, 0.0, 0.0
-            for j in range(1 + n_others):
-                u = (x - shift - (centre if j == 0 else others[j - 1])) / width
-                g = np.exp(-0.5 * u * u)
-                if not tied or j == 0:
-                    row[j] = g
-                else:
-                    row[0] += shares[j - 1] * g
-                model += amplitude[j] * g
-                slope += amplitude[j] * g * u / width
-                widen += amplitude[j] * g * u * u / width
-            row[n_linear - 1] = 1.0
-            row[n_linear] = slope
-            if free_width:
-                row[n_linear + 1] = widen
+            _derivatives(x - shift, centre, others, shares, n_others, width, tied, amplitude, row, n_linear)
             for i in range(size):
                 # Amplitudes and level are solved afresh; shift and width are steps from where they stand.
                 vector[i] += weight * row[i] * value
@@ -210,11 +228,22 @@ def _fit_one(
             return False
         if abs(step) < 1e-4 and iteration > 1:
             break
+    # Weights allow for what the shape leaves open; noise makes of the centre what they let through.
+    noise2 = 0.0
+    for x in range(first, last + 1):
+        if np.isfinite(flux[x]) and variance[x] > 0:
+            _derivatives(x - shift, centre, others, shares, n_others, width, tied, amplitude, row, n_linear)
+            influence = 0.0
+            for i in range(n):
+                influence += matrix[n_linear, i] * row[i]
+            influence /= variance[x] + (MODEL_ERROR * peak) ** 2
+            noise2 += influence * influence * variance[x]
     result[0] = centre + shift
     result[1] = np.sqrt(matrix[n_linear, n_linear])
-    result[2] = amplitude[0]
-    result[3] = np.sqrt(matrix[0, 0])
-    result[4] = width
+    result[2] = np.sqrt(noise2)
+    result[3] = amplitude[0]
+    result[4] = np.sqrt(matrix[0, 0])
+    result[5] = width
     return bool(np.isfinite(result).all())
 
 
@@ -232,7 +261,7 @@ def _fit_all(
     tied = strength.size > 0
     most = MAX_TIED if tied else MAX_NEIGHBOURS
     others, shares = np.zeros(most), np.zeros(most)
-    result, work = np.zeros(5), np.zeros((UNKNOWNS + 4, UNKNOWNS))
+    result, work = np.zeros(6), np.zeros((UNKNOWNS + 4, UNKNOWNS))
     n_lines = expected.shape[1]
     for f in range(flux.shape[0]):
         for t in range(targets.size):
@@ -255,5 +284,5 @@ def _fit_all(
             if _fit_one(
                 flux[f], variance[f], centre, others, shares, n_others, width, tied, free_width, work, result
             ):
-                for k in range(5):
+                for k in range(6):
                     out[k, f, t] = result[k]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,15 +15,14 @@ def measured(offset, error=0.03, *, seed=4):
     rng = np.random.default_rng(seed)
     x = np.broadcast_to(np.linspace(30, 2010, 30), (400, 30)).copy()
     seen = offset[:, np.newaxis] + error * rng.standard_normal(x.shape)
-    return Measured(arc_lines().only(np.arange(30)), x, np.full(x.shape, error), seen)
+    return Measured(
+        arc_lines().only(np.arange(30)), x, np.full(x.shape, error), np.full(x.shape, error), seen
+    )
 
 
 def left(offset, surface):
     """What remains of each fibre's offset, along the chip on average."""
-    slit = np.linspace(-1, 1, 400)
-    smooth = np.polynomial.chebyshev.chebgrid2d(np.linspace(-1, 1, 50), slit, surface.table)
-    own = np.array([np.polynomial.chebyshev.chebval(np.linspace(-1, 1, 50), c) for c in surface.own])
-    return np.abs(offset - smooth.mean(axis=0) - own.mean(axis=1))
+    return np.abs(offset - surface.at(np.linspace(-1, 1, 50)).mean(axis=1))
 
 
 def test_the_ends_of_the_slit_may_bend_more_than_the_surface():
@@ -41,3 +42,53 @@ def test_a_fibre_far_off_does_not_move_its_neighbours(strange):
     offset[200] = strange
     _, surface = fit_surface(measured(offset), 1)
     assert left(offset, surface)[[197, 198, 199, 201, 202, 203]].max() < 0.012
+
+
+def test_fibres_are_told_as_well_as_their_noise_allows():
+    """What a line's shape leaves open is the same in all fibres, and hides no fibre's own place."""
+    rng = np.random.default_rng(11)
+    offset = 0.03 * rng.standard_normal(400)
+    lines = measured(offset, 0.003)
+    _, surface = fit_surface(replace(lines, error=np.full(lines.x.shape, 0.03)), 1)
+    assert np.sqrt(np.mean(left(offset, surface) ** 2)) < 0.002
+
+
+def test_a_wrong_line_that_only_the_ends_of_the_slit_see_does_not_draw_them_aside():
+    lines = measured(np.zeros(400), 0.004)
+    x, seen = lines.x.copy(), lines.offset.copy()
+    x[:, 0] = 30.0 + 90.0 * (1.0 - np.linspace(-1, 1, 400) ** 2)
+    x[100:300, 0], seen[100:300, 0] = np.nan, np.nan
+    seen[:, 0] += 0.05
+    _, surface = fit_surface(replace(lines, x=x, offset=seen), 0)
+    assert np.abs(surface.at(np.array([-0.97, -0.9]))).max() < 0.012
+
+
+def test_a_ripple_along_the_chip_is_followed():
+    slit = np.linspace(-1, 1, 400)[:, np.newaxis]
+
+    def ripple(u):
+        return 0.02 * np.sin(2 * np.pi * u * 1.4 + 1.5 * slit)
+
+    lines = measured(np.zeros(400), 0.004)
+    u = lines.x / 1023.5 - 1.0
+    _, surface = fit_surface(replace(lines, offset=lines.offset + ripple(u)), 0)
+    everywhere = np.linspace(-0.97, 0.96, 200)
+    remains = surface.at(everywhere) - ripple(everywhere[np.newaxis])
+    assert np.sqrt(np.mean(remains**2)) < 0.003
+
+
+def test_single_measurements_that_are_far_off_are_left_out():
+    lines = measured(np.zeros(400), 0.004)
+    seen = lines.offset.copy()
+    seen[37, 12], seen[251, 3] = 0.4, -0.3
+    _, surface = fit_surface(replace(lines, offset=seen), 0)
+    assert not surface.keep[37, 12]
+    assert not surface.keep[251, 3]
+    assert surface.keep.mean() > 0.999
+
+
+def test_an_order_that_is_asked_for_is_what_is_fitted():
+    lines = measured(np.zeros(400), 0.004)
+    u = lines.x / 1023.5 - 1.0
+    degree, surface = fit_surface(replace(lines, offset=lines.offset + 0.1 * u**5), 2)
+    assert (degree, surface.intervals) == (2, 0)

@@ -39,6 +39,16 @@ def test_a_neighbour_of_known_strength_does_not_draw_a_faint_line_aside(beside):
     assert np.nanstd(off) == pytest.approx(np.nanmedian(tied.error), rel=0.3)
 
 
+def test_noise_is_what_differs_between_fibres_and_error_what_may_be_wrong_beside():
+    rng = np.random.default_rng(8)
+    light = 4e4 * np.exp(-0.5 * ((COLUMNS - 30.2) / SIGMA) ** 2)
+    flux = light + np.sqrt(light + 100.0) * rng.standard_normal((400, len(COLUMNS)))
+    fit = fit_lines(flux, light + np.full(flux.shape, 100.0), np.full((400, 1), 30.0), np.array([0]),
+                    np.full((400, 1), SIGMA))  # fmt: skip
+    assert np.std(fit.centre) == pytest.approx(np.median(fit.noise), rel=0.15)
+    assert np.median(fit.error) > 2.5 * np.median(fit.noise)
+
+
 def test_lines_of_no_strength_are_no_neighbours():
     flux, variance = lines([30.0], [100.0])
     expected = np.broadcast_to(np.array([28.0, 30.0, 31.5]), (300, 3))
