@@ -17,7 +17,7 @@ CHOICES = (4, 8, 14, 24, 36)
 POSITION_DOUBT = 0.004
 """Error added to every averaged position, so that no bright column rules alone [pixel]."""
 
-SLIT_INTERVALS = 10
+SLIT_INTERVALS = 6
 """Intervals along the slit of the shape that fibres have in common."""
 
 USUAL_STEP, LEAST_STEP = 0.02, 0.001
@@ -181,13 +181,19 @@ def _alike(basis: FloatArray, position: FloatArray, clipped: FloatArray, alone: 
     steps = np.diff(np.eye(m), axis=0)
     variance = np.einsum("ki,nij,kj->nk", steps, np.linalg.inv(normal + ridge), steps)
     change = alone @ steps.T
-    along = spline_basis(np.linspace(0.0, 1.0, n), intervals)
+    along = spline_basis(_places(alone.mean(axis=1)), intervals)
     expected, spread2 = np.empty_like(change), np.empty_like(change)
     for k in range(m - 1):
         expected[:, k], spread2[:, k] = _shared(along, change[:, k], variance[:, k])
     held = np.einsum("ka,jk,kb->jab", steps, 1.0 / spread2, steps)
     side = right + (expected / spread2) @ steps + 1e-6 * alone
     return np.asarray(np.linalg.solve(normal + held + 1e-6 * np.eye(m), side[:, :, None])[:, :, 0])
+
+
+def _places(height: FloatArray) -> FloatArray:
+    """Where in the slit fibres sit, from 0 to 1, by their lines' heights: dark fibres between them leave gaps."""
+    low, high = float(height.min()), float(height.max())
+    return np.clip((height - low) / max(high - low, 1e-12), 0.0, 1.0)
 
 
 def _shared(along: FloatArray, change: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -34,6 +34,16 @@ def test_where_light_is_faint_fibres_lean_on_their_neighbours():
     assert np.sqrt(np.mean(wrong[:, -1] ** 2)) < 0.04
 
 
+def test_a_row_of_dark_fibres_does_not_bend_the_lines_beside_it():
+    error = np.broadcast_to(np.where(X > 880, 0.1, 0.003), (N_FIBRES, len(X)))
+    position, weight = seen(error)
+    lit = np.r_[0:60, 75:N_FIBRES]
+    found = smooth_lines(X, position[lit], weight[lit], N_COLUMNS)
+    wrong = found.centre - lines(np.arange(N_COLUMNS, dtype=float))[lit]
+    assert np.sqrt(np.mean(wrong[50:70, 900:] ** 2)) < 0.02
+    assert np.abs(wrong[50:70, -1]).max() < 0.05
+
+
 def test_a_fibre_that_differs_from_its_neighbours_keeps_its_own_line():
     position, weight = seen(np.full((N_FIBRES, len(X)), 0.003))
     bent = 0.3 * np.sin(2 * np.pi * X / 700)
