@@ -161,8 +161,13 @@ def _fit(
 def _equations(basis: FloatArray, position: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Normal equations of each fibre's spline: (fibres, m, m) and (fibres, m)."""
     m = basis.shape[1]
-    products = (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), m * m)
-    return (weight @ products).reshape(-1, m, m), (weight * position) @ basis
+    normal = np.zeros((len(weight), m, m))
+    # Each spline overlaps with the next three only.
+    for k in range(min(4, m)):
+        at = np.arange(m - k)
+        normal[:, at, at + k] = weight @ (basis[:, : m - k] * basis[:, k:])
+        normal[:, at + k, at] = normal[:, at, at + k]
+    return normal, (weight * position) @ basis
 
 
 def _alike(basis: FloatArray, position: FloatArray, clipped: FloatArray, alone: FloatArray) -> FloatArray:
@@ -178,16 +183,25 @@ def _alike(basis: FloatArray, position: FloatArray, clipped: FloatArray, alone: 
         return alone
     normal, right = _equations(basis, position, clipped)
     ridge = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] / m * np.eye(m) + 1e-6 * np.eye(m)
-    steps = np.diff(np.eye(m), axis=0)
-    variance = np.einsum("ki,nij,kj->nk", steps, np.linalg.inv(normal + ridge), steps)
-    change = alone @ steps.T
+    covariance = np.linalg.inv(normal + ridge)
+    at = np.arange(m - 1)
+    own = np.diagonal(covariance, axis1=1, axis2=2)
+    variance = own[:, 1:] + own[:, :-1] - 2.0 * covariance[:, at, at + 1]
+    change = np.diff(alone, axis=1)
     along = spline_basis(_places(alone.mean(axis=1)), intervals)
     expected, spread2 = np.empty_like(change), np.empty_like(change)
     for k in range(m - 1):
         expected[:, k], spread2[:, k] = _shared(along, change[:, k], variance[:, k])
-    held = np.einsum("ka,jk,kb->jab", steps, 1.0 / spread2, steps)
-    side = right + (expected / spread2) @ steps + 1e-6 * alone
-    return np.asarray(np.linalg.solve(normal + held + 1e-6 * np.eye(m), side[:, :, None])[:, :, 0])
+    hold, pull = 1.0 / spread2, expected / spread2
+    held = normal + 1e-6 * np.eye(m)
+    held[:, at, at] += hold
+    held[:, at + 1, at + 1] += hold
+    held[:, at, at + 1] -= hold
+    held[:, at + 1, at] -= hold
+    side = right + 1e-6 * alone
+    side[:, 1:] += pull
+    side[:, :-1] -= pull
+    return np.asarray(np.linalg.solve(held, side[:, :, None])[:, :, 0])
 
 
 def _places(height: FloatArray) -> FloatArray:

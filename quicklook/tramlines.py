@@ -106,7 +106,7 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
             flat, floor, centre, columns[whole], survey[0][:, whole], fwhm, profile, background
         )
         fwhm = float(np.nanmedian(profile_width(profile)))
-    columns = np.arange(0, flat.shape[0], 1 if flat.shape[0] < 512 else 2)
+    columns = np.arange(flat.shape[0])
     survey = _survey(flat, floor, columns, centre, profile, background)
     lines = _smooth(columns, centre, survey[1], survey[2], flat.shape[0])
     return _result(lines, profile, match, image, bad)
