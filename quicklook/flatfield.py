@@ -14,6 +14,9 @@ from quicklook.types import BoolArray, FloatArray, FloatImage, Spectra
 SMOOTHING = 25
 """Half width of the smoothing along the spectrum [pixel]; fibre responses change slowly."""
 
+ENOUGH = 0.2
+"""Share of the smoothing's window that must hold light: across longer gaps (a saturated lamp line) nothing is known."""
+
 MIN_FIBRES = 10
 FAINT = 0.02
 """A fibre with less than this fraction of the median light is not lit."""
@@ -194,7 +197,7 @@ def _mean_lamp(density: FloatArray, wavelength: FloatArray, good: BoolArray) -> 
 def _smooth(
     response: FloatArray, noise: FloatArray, lit: BoolArray, wanted: bool | None
 ) -> tuple[FloatArray, FloatArray, bool, float]:
-    """Smooth the responses where that loses nothing; bridge bad pixels in any case."""
+    """Smooth the responses where that loses nothing; bridge bad pixels in any case, but not long gaps of them."""
     good = np.isfinite(response) & np.isfinite(noise) & (noise > 0) & lit[:, np.newaxis]
     smooth, error = local_line(response, noise, good, SMOOTHING)
     for _ in range(2):
@@ -204,6 +207,8 @@ def _smooth(
             break
         good &= ~strange
         smooth, error = local_line(response, noise, good, SMOOTHING)
+    seen = uniform_filter1d(good.astype(np.float64), 2 * SMOOTHING + 1, axis=1, mode="constant")
+    smooth, error = np.where(seen < ENOUGH, np.nan, smooth), np.where(seen < ENOUGH, np.nan, error)
     with np.errstate(all="ignore"):
         pull = (response - smooth) / np.sqrt(noise)
         excess = float(1.48 * nanmath.median(np.abs(pull[good]))) if good.any() else 1.0
@@ -217,7 +222,10 @@ def _smooth(
 def local_line(
     values: FloatArray, variance: FloatArray, good: BoolArray, half: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Weighted straight-line fit in a sliding window along the last axis, at its middle; returns value and variance."""
+    """Weighted straight-line fit in a sliding window along the last axis, at its middle.
+
+    Returns value and variance; NaN where the window holds nothing good.
+    """
     size = 2 * half + 1
     x = np.arange(values.shape[1], dtype=np.float64)
     weight = np.where(good, 1.0 / np.where(good, variance, 1.0), 0.0)
@@ -231,9 +239,12 @@ def local_line(
     w0, w1, w2 = total(weight), total(weight * u), total(weight * u * u)
     y0, y1 = total(weight * y), total(weight * u * y)
     w2c, w1c, y1c = w2 - 2 * u * w1 + u * u * w0, w1 - u * w0, y1 - u * y0
+    # Running sums leave rounding behind where nothing is: only the number of pixels tells that a window is empty.
+    number = np.rint(total(good.astype(np.float64)))
+    w0 = np.where(number > 0, w0, np.nan)
     with np.errstate(all="ignore"):
         determinant = w0 * w2c - w1c**2
-        sound = determinant > 1e-6 * w0 * np.maximum(w2c, 0)
+        sound = (number > 2) & (determinant > 1e-6 * w0 * np.maximum(w2c, 0))
         level = np.where(sound, (w2c * y0 - w1c * y1c) / determinant, y0 / w0)
         error = np.where(sound, w2c / determinant, 1.0 / w0)
     return level, error
