@@ -61,7 +61,8 @@ def match_slit(rows: FloatArray, types: NDArray[np.str_], n_rows: int) -> SlitMa
         When no placement agrees with the table.
     """
     gaps = np.diff(rows)
-    spacing = median_filter(gaps, size=min(31, len(gaps)), mode="nearest")
+    # Mirrored at the ends without the outermost gap itself, which one dark fibre there doubles.
+    spacing = median_filter(gaps, size=min(31, len(gaps)), mode="mirror")
     steps = np.maximum(1, np.rint(gaps / spacing)).astype(np.int64)
     sequence = np.concatenate([[0], np.cumsum(steps)])
     if sequence[-1] >= N_FIBRES:

@@ -24,7 +24,10 @@ def test_a_whole_plate_with_broken_fibres():
     assert "0 dark against the table" in match.reason
 
 
-@pytest.mark.parametrize("lost", [(), (0, 1, 2), (397, 398), (120, 121, 122, 123), (0, 200, 398)])
+@pytest.mark.parametrize(
+    "lost",
+    [(), (0, 1, 2), (397, 398), (120, 121, 122, 123), (0, 200, 398), (1,), (1, 2, 3), (397,), (2, 4, 395)],
+)
 def test_fibres_that_broke_since_the_table_was_written(lost):
     rows, types = plate()
     lit = types == "P"
