@@ -44,7 +44,16 @@ PRESENT = 2.0
 """A listed line is taken to shine when its peak in the mean of all fibres exceeds that mean's noise by this factor."""
 
 FLANKS = 0.003
-"""Light that a line may have where its Gaussian has none, over its peak."""
+"""Light that a line may have where its Gaussian and its measured flanks have none, over its peak."""
+
+SHAPE = np.arange(-5.0, 5.1, 0.5)
+"""Places at which flanks are told, in widths of the Gaussian."""
+
+FLANK_LINES, LEAST_LINES = 40, 5
+"""Most lines that tell the flanks, and fewest that tell of one place."""
+
+LARGEST_FLANK = 0.03
+"""More of its peak is no flank of a line."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +166,9 @@ def select(
     # What lines too faint to be listed leave in the mean.
     haze = 1.48 * float(np.median(np.abs(mean - np.median(mean)))) + 1e-6 * float(mean.max())
     sigma = float(np.median(sigma_at(width, np.full((len(wavelength), 1), 1023.5)))) * step
-    amplitude = _amplitudes(mean, grid, seen, lines.wavelength, sigma, photons)
+    amplitude = _amplitudes(mean, grid, seen, lines.wavelength, sigma, photons, np.zeros(SHAPE.size))
+    flanks = _flanks(mean, grid, seen, lines.wavelength, sigma, amplitude)
+    amplitude = _amplitudes(mean, grid, seen, lines.wavelength, sigma, photons, flanks)
     fwhm = 2.355 * sigma
     shining = amplitude > PRESENT * photons
     lines, amplitude = lines.only(shining), amplitude[shining]
@@ -193,6 +204,44 @@ def _hidden(
     return np.asarray(missing[last] > missing[first])
 
 
+def _flanks(
+    mean: FloatArray,
+    grid: FloatArray,
+    seen: NDArray[np.bool_],
+    wavelength: FloatArray,
+    sigma: float,
+    amplitude: FloatArray,
+) -> FloatArray:
+    """What lines have beside their Gaussians, over their peaks, at the places `SHAPE`; nothing where few lines tell.
+
+    One per cent of a line's light in its flank would otherwise be given to any faint line that is listed there,
+    which would draw the line to the other side.
+    """
+    sigma = _spread(sigma, grid)
+    bright = np.nonzero(amplitude > 0.1 * np.median(np.sort(amplitude)[-FLANK_LINES:]))[0]
+    model = sum((amplitude[k] * _gaussian(grid, wavelength[k], sigma) for k in bright), np.zeros(grid.size))
+    rows = []
+    for k in bright[np.argsort(-amplitude[bright], kind="stable")[:FLANK_LINES]]:
+        own = amplitude[k] * _gaussian(grid, wavelength[k], sigma)
+        near = np.abs(grid - wavelength[k]) < (SHAPE[-1] + 1.0) * sigma
+        left = np.where(seen & (model - own < 1e-3 * amplitude[k]), mean - own, np.nan)[near] / amplitude[k]
+        rows.append(np.interp(SHAPE, (grid[near] - wavelength[k]) / sigma, left, np.nan, np.nan))
+    told = np.array(rows).reshape(len(rows), SHAPE.size)
+    enough = np.isfinite(told).sum(axis=0) >= LEAST_LINES
+    result = np.zeros(SHAPE.size)
+    result[enough] = np.nanmedian(told[:, enough], axis=0)
+    return np.asarray(np.clip(result, -LARGEST_FLANK, LARGEST_FLANK))
+
+
+def _gaussian(grid: FloatArray, wavelength: FloatArray | float, sigma: float) -> FloatArray:
+    return np.asarray(np.exp(-0.5 * ((grid - wavelength) / sigma) ** 2))
+
+
+def _spread(sigma: float, grid: FloatArray) -> float:
+    """Interpolation between pixels spreads the light by a sixth of a squared pixel, two steps of the grid."""
+    return float(np.hypot(sigma, 2.0 * (grid[1] - grid[0]) / np.sqrt(6.0)))
+
+
 def _amplitudes(
     mean: FloatArray,
     grid: FloatArray,
@@ -200,10 +249,10 @@ def _amplitudes(
     wavelength: FloatArray,
     sigma: float,
     noise: float,
+    flanks: FloatArray,
 ) -> FloatArray:
     """Peak height of every listed line in the stacked arc, from what is seen of it; none is negative."""
-    # Interpolation between pixels has spread the light by a sixth of a squared pixel, two steps of the grid.
-    sigma = float(np.hypot(sigma, 2.0 * (grid[1] - grid[0]) / np.sqrt(6.0)))
+    sigma = _spread(sigma, grid)
     around = maximum_filter1d(np.maximum(mean, 0.0), 2 * int(4.0 * sigma / (grid[1] - grid[0])) + 1)
     error = np.sqrt(noise**2 + (0.03 * np.maximum(mean, 0)) ** 2 + (FLANKS * around) ** 2)
     result = np.zeros(wavelength.size)
@@ -214,7 +263,8 @@ def _amplitudes(
         part = seen & (grid > first - 9 * sigma) & (grid < last + 9 * sigma)
         if not near.size or part.sum() < 5:
             continue
-        design = np.exp(-0.5 * ((grid[part, np.newaxis] - wavelength[near]) / sigma) ** 2)
+        design = _gaussian(grid[part, np.newaxis], wavelength[near], sigma)
+        design += np.interp((grid[part, np.newaxis] - wavelength[near]) / sigma, SHAPE, flanks, 0.0, 0.0)
         design = np.column_stack([design, np.ones(part.sum())])
         solution, _ = nnls(design / error[part, np.newaxis], mean[part] / error[part])
         inside = (wavelength[near] >= first) & (wavelength[near] < last)

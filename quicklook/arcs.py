@@ -151,8 +151,9 @@ def _solution(
     typical = float(nanmath.median(rms)) if np.isfinite(rms).any() else float("nan")
     if not (np.diff(wavelength, axis=1) > 0).all():
         raise Failure("the fitted wavelengths do not increase along the chip; the arc was misread: report it")
+    splines = " and splines" if surface.intervals else ""
     history = [
-        f"Wavelengths from {lines} arc lines ({lamp or 'CuAr'}), order {order} along the chip",
+        f"Wavelengths from {lines} arc lines ({lamp or 'CuAr'}), order {order}{splines} along the chip",
         f"Arc shifted by {alignment.shift:.2f} pixels from the prediction, rms {typical:.4f} Angstrom",
     ]
     if extra:

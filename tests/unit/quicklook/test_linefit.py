@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quicklook.arclines import line_width, sigma_at
+from quicklook.arclines import line_width, select, sigma_at
 from quicklook.linefit import fit_lines
 from quicklook.linelists import arc_lines
 from quicklook.types import Spectra
@@ -71,3 +71,34 @@ def test_lines_at_one_side_of_the_chip_say_little_of_the_other():
     everywhere = sigma_at(width, np.broadcast_to(np.linspace(0.0, 2047.0, 9), (400, 9)))
     assert np.abs(everywhere[:, :2] - SIGMA).max() < 0.05
     assert np.abs(everywhere - SIGMA).max() < 0.25
+
+
+def test_flanks_of_bright_lines_do_not_pass_for_faint_lines_that_are_listed_there():
+    wavelength = np.broadcast_to(5000.0 + np.arange(2048.0), (100, 2048)).copy()
+    rng = np.random.default_rng(6)
+    places = np.linspace(60.3, 1990.0, 30)
+    x = np.arange(2048.0)
+
+    def shape(offset):
+        return 0.97 * np.exp(-0.5 * (offset / SIGMA) ** 2) + 0.03 * np.exp(-0.5 * (offset / (2 * SIGMA)) ** 2)
+
+    faint = places[4] + 2.7
+    light = 2e4 * sum(shape(x - p) for p in places) + 400.0 * shape(x - faint)
+    flux = light + np.sqrt(light + 100.0) * rng.standard_normal((100, 2048))
+    listed = np.sort(np.append(places, places + 2.7))
+    lines = arc_lines().only(np.arange(listed.size))
+    lines.wavelength[:] = 5000.0 + listed
+    width = np.zeros((3, 3))
+    width[0, 0] = SIGMA
+    variance = np.broadcast_to(light + 100.0, flux.shape)
+    shining, strength, chosen = select(Spectra(flux, variance), wavelength, lines, width)
+    bright = strength[strength > 1e4]
+    imagined = strength[(strength <= 1e4) & (np.abs(shining.wavelength - 5000.0 - faint) > 0.1)]
+    real = strength[np.abs(shining.wavelength - 5000.0 - faint) < 0.1]
+    assert len(bright) == 30
+    assert imagined.sum() < 30 * 0.003 * bright.mean()
+    assert real == pytest.approx(400.0, rel=0.4)
+    fit = fit_lines(flux, variance, np.broadcast_to(shining.wavelength - 5000.0, (100, len(strength))), chosen,
+                    np.full((100, len(chosen)), SIGMA), strength=strength)  # fmt: skip
+    off = np.median(fit.centre, axis=0) + 5000.0 - shining.wavelength[chosen]
+    assert abs(np.median(off[strength[chosen] > 1e4])) < 0.003
