@@ -1,4 +1,8 @@
-"""How bright the lines of the sky are in each fibre, compared with a model of the sky."""
+"""How bright the lines of the sky are in each fibre, compared with a model of the sky.
+
+Lines are compared in the light of what each fibre shows beside them (`quicklook.linecontinuum`): where an object bends as
+sharply as a line of the sky does, its pixels say little of the sky.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quicklook.compiled import adding_kernel, kernel
+from quicklook.linecontinuum import BB, DB, DL, LB, LL, REACH, best_fit, most_likely, windows_of
+from quicklook.linewidths import widths
 from quicklook.medians import middle_of
-from quicklook.skymodel import credible, smooth_variance
-from quicklook.spread import true_spread
+from quicklook.skymodel import credible
+from quicklook.types import BoolArray, FloatArray, FloatImage
 
-FloatArray = NDArray[np.float64]
-FloatImage = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
+PERIODS = (64.0, 45.0, 32.0, 23.0, 16.0, 11.5, 8.0)
+"""Waves of a continuum that are followed by half, against the photons' noise; stiffest first [pixel]. Longer ones say nothing
+of lines, and shorter ones are no longer told from them."""
 
-HIGH_PASS = 31
-"""Width of the window whose mean is taken out before lines are compared [pixel]."""
+SHAPE_DOUBT = 0.005
+"""The shape of a line is modelled to half a per cent or so: its core must not outweigh all else."""
 
-KNOWN = 0.3
-"""Where less than this of the window is good, its mean says nothing of the pixel."""
+HALF_WINDOW = 3
+"""Noise is a mean over so many pixels to either side, but for what the line itself adds."""
 
-SHAPE_DOUBT = 0.02
-"""The shape of a line is modelled to a per cent or two: its core must not outweigh all else."""
+LEAST_NOISE = 0.2
+"""Of the mean's variance, what a pixel between lines has at least."""
 
 CLIP = 5.0
 ROUNDS = 2
@@ -31,31 +37,21 @@ SAMPLED = 4
 
 LEAST_PIXELS = 10
 
-FEATURE = 5.0
-"""What scatters beyond the noise of the photons are an object's own features, no narrower than the sky lines: so many
-pixels are wrong together [pixel]."""
+HIGH_PASS = 31
+"""Width of the window whose mean counts as a line's continuum where pieces are compared [pixel]."""
 
 PIECE = 32
 """Pieces of the spectrum that are as good as independent of each other: wider than most features of objects [pixel]."""
 
-LEVER = 0.5
-"""A piece that decides more than this of the ratio drags it along: its residual tells no more of its error."""
+LEVER = 0.25
+"""A piece that decides more than this of the ratio drags it along: its residual tells nothing of its error."""
 
-SLIT_TERMS = 4
-"""The width of the lines changes along the slit as a cubic does, but for slitlets and fibres that are out of focus."""
-
-LEAST_FIBRES = 20
-"""With fewer fibres lines count as equally wide everywhere."""
-
-LARGEST_CHANGE = 1.5
-"""A change of the lines' width beyond this is none [pixel^2, half the change of the squared sigma]."""
-
-SMALLEST_SPREAD = 1e-4
-"""Fibres whose lines' widths differ by less count as equal [pixel^2]."""
+L_REST, B_REST, L_LINE, L_BEND, B_LINE, B_BEND = range(6)
+"""Products within a piece: of line and bend with what no continuum follows of the rest, of the line and of the bend."""
 
 
 class LineRatio:
-    """Least-squares ratio of the high-passed spectra, and its error from the scatter seen.
+    """Least-squares ratio of the lines, and its error from photons, objects and the scatter seen.
 
     Parameters
     ----------
@@ -64,176 +60,209 @@ class LineRatio:
     """
 
     def __init__(self, flux: FloatImage, variance: FloatImage) -> None:
-        self.flux, self.variance = np.ascontiguousarray(flux), variance
+        self.flux, self.variance = np.ascontiguousarray(flux), np.ascontiguousarray(variance)
         self.sound = credible(flux, variance)
-        self.good: BoolArray | None = None
 
     def __call__(self, expected: FloatImage) -> tuple[FloatArray, FloatArray]:
         """Compare with the model of the sky: ratio and error of each fibre, NaN and infinite where nothing is known."""
         good = self.sound & np.isfinite(expected)
-        if self.good is None or not np.array_equal(good, self.good):
-            # What depends on the data alone is the same in every round.
-            self.good = good
-            self.share, self.data = np.empty(good.shape, dtype=np.float32), np.empty(good.shape)
-            _shares(good, self.share)
-            for f in range(len(good)):
-                _high_pass(self.flux[f], good[f], self.share[f], self.data[f])
-            self.noise = smooth_variance(np.where(good, self.variance, np.float32(0.0)), 3)
-        told = np.empty((4, len(good)))
-        expected = np.ascontiguousarray(expected)
-        curved = np.zeros_like(expected)
-        curved[:, 1:-1] = expected[:, 2:] - 2 * expected[:, 1:-1] + expected[:, :-2]
-        # Beside a pixel that the model does not cover its second difference is not known either.
-        curved[~(good & np.isfinite(curved))] = 0.0
-        _compare(expected, curved, good, self.share, self.data, self.noise, told)
-        change = widths(told[2], told[3])
-        if change.any():
-            wider = expected + change[:, np.newaxis].astype(np.float32) * curved
-            _compare(wider, curved, good, self.share, self.data, self.noise, told)
-        return told[0], told[1]
+        n, nx = expected.shape
+        form, piece = np.full((n, 6), np.nan), np.zeros((n, (nx + PIECE - 1) // PIECE, 6))
+        scatter = np.full(n, np.nan)
+        _compare(
+            self.flux,
+            self.variance,
+            np.ascontiguousarray(expected),
+            good,
+            np.array(PERIODS),
+            form,
+            piece,
+            scatter,
+        )
+        with np.errstate(all="ignore"):
+            determinant = form[:, LL] * form[:, BB] - form[:, LB] ** 2
+            light = form[:, DL] * form[:, BB] - form[:, DB] * form[:, LB]
+            sound = (determinant > 1e-6 * form[:, LL] * form[:, BB]) & (light > 0.0)
+            own = np.where(sound, (form[:, DB] * form[:, LL] - form[:, DL] * form[:, LB]) / light, np.nan)
+            error = scatter * np.sqrt(form[:, LL] * determinant) / light
+        change, doubt = widths(own, np.where(sound, error, np.inf))
+        return _ratio(form, piece, scatter, np.where(sound, own, 0.0), change, doubt)
 
 
-def widths(change: FloatArray, error: FloatArray) -> FloatArray:
-    """By how much lines are wider than the model's: smooth along the slit, and what each fibre has of its own.
-
-    A fibre's own width is believed as far as its error allows, against the spread that all show together (empirical
-    Bayes). One that is far from the others shows an object's lines, and keeps what is smooth.
-
-    Parameters
-    ----------
-    change, error : ndarray (fibres,)
-        Half the difference of the squared widths, as each fibre alone tells it, and its error [pixel^2].
-
-    Returns
-    -------
-    ndarray (fibres,)
-        Zero where too few fibres tell.
-    """
-    known = np.isfinite(change) & (error < LARGEST_CHANGE) & (np.abs(change) < LARGEST_CHANGE)
-    if known.sum() < LEAST_FIBRES:
-        return np.zeros(len(change))
-    powers = np.linspace(-1.0, 1.0, len(change))[:, np.newaxis] ** np.arange(SLIT_TERMS)
-    spread = SMALLEST_SPREAD
-    for _ in range(5):
-        root = np.where(known, 1.0 / np.hypot(np.where(known, error, 1.0), spread), 0.0)
-        solution = np.linalg.lstsq(
-            powers * root[:, np.newaxis], np.where(known, change, 0.0) * root, rcond=None
-        )[0]
-        away = change - powers @ solution
-        spread = true_spread(away[known], error[known], SMALLEST_SPREAD)
-        known &= np.abs(away) < 4.0 * np.hypot(spread, error)
-        if known.sum() < LEAST_FIBRES:
-            return np.zeros(len(change))
-    result = powers @ solution
-    result[known] += away[known] * spread**2 / (spread**2 + error[known] ** 2)
-    return np.asarray(np.clip(result, -LARGEST_CHANGE, LARGEST_CHANGE))
-
-
-@kernel
-def _shares(good: BoolArray, share: FloatImage) -> None:
-    """Share of the window around each pixel that is good; beyond the ends the outermost pixel goes on."""
-    half = HIGH_PASS // 2
-    for f in range(good.shape[0]):
-        last = good.shape[1] - 1
-        number = 0
-        for x in range(-half, half + 1):
-            number += good[f, min(max(x, 0), last)]
-        for x in range(last + 1):
-            share[f, x] = number / HIGH_PASS
-            number += int(good[f, min(x + half + 1, last)]) - int(good[f, max(x - half, 0)])
-
-
-@kernel
-def _high_pass(values: FloatImage, good: BoolArray, share: FloatImage, out: FloatArray) -> None:
-    """Values of one fibre less their mean over a window of good pixels; zero where bad."""
-    half, last = HIGH_PASS // 2, len(values) - 1
-    total = 0.0
-    for x in range(-half, half + 1):
-        at = min(max(x, 0), last)
-        total += values[at] if good[at] else 0.0
-    for x in range(last + 1):
-        known = good[x] and share[x] > KNOWN
-        out[x] = values[x] - total / (HIGH_PASS * share[x]) if known else 0.0
-        after, before = min(x + half + 1, last), max(x - half, 0)
-        total += (values[after] if good[after] else 0.0) - (values[before] if good[before] else 0.0)
+def _ratio(
+    form: FloatArray,
+    piece: FloatArray,
+    scatter: FloatArray,
+    own: FloatArray,
+    change: FloatArray,
+    doubt: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Ratio and error of lines that are so much wider; pieces were left with what each fibre's ``own`` width leaves."""
+    with np.errstate(all="ignore"):
+        power = form[:, LL] + 2 * change * form[:, LB] + change**2 * form[:, BB]
+        ratio = (form[:, DL] + change * form[:, DB]) / power
+        alone = form[:, LL] + 2 * own * form[:, LB] + own**2 * form[:, BB]
+        first = (form[:, DL] + own * form[:, DB]) / alone
+        c = change[:, np.newaxis]
+        # What is left with this ratio and width, from what was left with the fibre's own.
+        brighter, bent = (first - ratio)[:, np.newaxis], (first * own - ratio * change)[:, np.newaxis]
+        on_line = piece[..., L_LINE] + c * piece[..., B_LINE]
+        on_bend = piece[..., L_BEND] + c * piece[..., B_BEND]
+        rest = piece[..., L_REST] + c * piece[..., B_REST] + brighter * on_line + bent * on_bend
+        lever = (on_line + c * on_bend) / power[:, np.newaxis]
+        pieces = np.sum(
+            np.where(lever < LEVER, rest / (power[:, np.newaxis] * (1.0 - lever)), 0.0) ** 2, axis=1
+        )
+        shape = ratio * doubt * (form[:, LB] + change * form[:, BB]) / power
+        error = np.sqrt(np.maximum(scatter**2 / power, pieces) + shape**2)
+    known = np.isfinite(ratio) & (power > 0)
+    return np.where(known, ratio, np.nan), np.where(known, error, np.inf)
 
 
 @adding_kernel
-def _error_of_pieces(
-    weight: FloatArray, line: FloatArray, data: FloatArray, ratio: float, power: float
-) -> float:
-    """Error of a ratio from what it would be without each piece of the spectrum (jackknife).
+def _noise(variance: FloatImage, line: FloatArray, good: BoolArray, out: FloatArray) -> None:
+    """Variance of the pixels of one fibre as neighbours and the line's shape tell it; one where bad.
 
-    An object's lines lie together and are many times what the typical pixel scatters, which its median does not see.
+    The noise of single pixels must not weigh them, and a mean over the neighbours hides that a line is noisier than what
+    lies beside it. So the mean gets the shape of the line, as much of it as the fibre's variance shows.
     """
-    total = 0.0
-    for start in range(0, len(line), PIECE):
-        rest, lever = 0.0, 0.0
-        for x in range(start, min(start + PIECE, len(line))):
-            pull = weight[x] * line[x]
-            rest += pull * (data[x] - ratio * line[x])
-            lever += pull * line[x]
-        change = rest / max(power - lever, LEVER * power)
-        total += change * change
-    return float(np.sqrt(total))
+    nx = len(line)
+    mean = np.zeros(nx)
+    cross, square = 0.0, 0.0
+    for x in range(nx):
+        light, noise, m = 0.0, 0.0, 0
+        for p in range(max(x - HALF_WINDOW, 0), min(x + HALF_WINDOW + 1, nx)):
+            if good[p]:
+                light += line[p]
+                noise += variance[p]
+                m += 1
+        out[x] = 1.0
+        if m > 0 and good[x]:
+            mean[x] = light / m
+            out[x] = noise / m
+            cross += (line[x] - mean[x]) * (variance[x] - out[x])
+            square += (line[x] - mean[x]) ** 2
+    gain = max(cross / square, 0.0) if square > 0.0 else 0.0
+    for x in range(nx):
+        if good[x]:
+            out[x] = max(out[x] + gain * (line[x] - mean[x]), LEAST_NOISE * out[x])
 
 
-@adding_kernel
-def _compare(
+@kernel
+def _mean(line: FloatArray, good: BoolArray, out: FloatArray) -> None:
+    """Mean of a line's surroundings over the good pixels of a window."""
+    nx, half = len(line), HIGH_PASS // 2
+    total, m = 0.0, 0
+    for x in range(-half, nx):
+        after, before = x + half, x - half - 1
+        if after < nx and good[after]:
+            total += line[after]
+            m += 1
+        if before >= 0 and good[before]:
+            total -= line[before]
+            m -= 1
+        if x >= 0:
+            out[x] = total / m if m > 0 else 0.0
+
+
+@kernel
+def _weigh(
+    flux: FloatImage,
+    variance: FloatImage,
     expected: FloatImage,
-    curved: FloatImage,
     good: BoolArray,
-    share: FloatImage,
-    data: FloatArray,
-    noise: FloatImage,
-    told: FloatArray,
+    level: FloatArray,
+    spectrum: FloatArray,
 ) -> None:
-    """Set ``told`` to ratio, error, and to how much wider the lines are, with the error of that, of each fibre.
+    """Set ``spectrum`` to weight, data, line and bend of the pixels of one fibre, and ``level`` to the line's continuum."""
+    nx = len(flux)
+    weight, data, line, bend = spectrum[0], spectrum[1], spectrum[2], spectrum[3]
+    for x in range(nx):
+        data[x], line[x] = (flux[x], expected[x]) if good[x] else (0.0, 0.0)
+    for x in range(nx):
+        # Beside a pixel that the model does not cover its second difference is not known either.
+        inside = 0 < x < nx - 1 and good[x - 1] and good[x] and good[x + 1]
+        bend[x] = line[x + 1] - 2.0 * line[x] + line[x - 1] if inside else 0.0
+    _noise(variance, line, good, weight)
+    for x in range(nx):
+        weight[x] = 1.0 / (weight[x] + (SHAPE_DOUBT * line[x]) ** 2) if good[x] else 0.0
+    _mean(line, good, level)
+
+
+@kernel
+def _clip(
+    spectrum: FloatArray, windows: NDArray[np.intp], rest: FloatArray, sample: FloatArray
+) -> tuple[float, bool]:
+    """Scatter of what is left over its error, not below one, and whether pixels lost their weight for it."""
+    weight, m = spectrum[0], 0
+    for first, last in windows:
+        for x in range(first, last + 1, SAMPLED):
+            if weight[x] > 0.0:
+                sample[m] = abs(rest[x]) * np.sqrt(weight[x])
+                m += 1
+    if m <= LEAST_PIXELS:
+        return np.nan, False
+    scatter, clipped = max(1.0, 1.48 * middle_of(sample, m)), False
+    for first, last in windows:
+        for x in range(first, last + 1):
+            if rest[x] * rest[x] * weight[x] > (CLIP * scatter) ** 2:
+                weight[x] = 0.0
+                clipped = True
+    return scatter, clipped
+
+
+@kernel
+def _compare(
+    flux: FloatImage,
+    variance: FloatImage,
+    expected: FloatImage,
+    good: BoolArray,
+    periods: FloatArray,
+    forms: FloatArray,
+    pieces: FloatArray,
+    scatters: FloatArray,
+) -> None:
+    """Set what `_ratio` needs of each fibre; NaN where nothing is known.
 
     Lines that are a little wider than expected are the expected ones plus a share of their second difference, which
     holds no light: half the difference of the squared widths.
     """
     n, nx = expected.shape
-    line, bend, weight, sample = np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx // SAMPLED + 1)
+    spectrum, level, rest, sample = np.empty((4, nx)), np.empty(nx), np.empty(nx), np.empty(nx)
+    weight, data, line, bend = spectrum[0], spectrum[1], spectrum[2], spectrum[3]
+    factor, right, form = np.empty((3, nx)), np.empty((3, nx)), np.empty(6)
+    room = np.empty((nx // REACH + 2, 2), dtype=np.intp)
     for f in range(n):
-        told[0, f], told[1, f], told[2, f], told[3, f] = np.nan, np.inf, np.nan, np.inf
-        _high_pass(expected[f], good[f], share[f], line)
-        _high_pass(curved[f], good[f], share[f], bend)
-        for x in range(nx):
-            doubt = SHAPE_DOUBT * line[x]
-            weight[x] = 1.0 / (noise[f, x] + doubt * doubt) if good[f, x] else 0.0
-        for _ in range(ROUNDS):
-            power, cross, mixed, square, side = 0.0, 0.0, 0.0, 0.0, 0.0
-            for x in range(nx):
-                power += weight[x] * line[x] * line[x]
-                cross += weight[x] * line[x] * data[f, x]
-                mixed += weight[x] * line[x] * bend[x]
-                square += weight[x] * bend[x] * bend[x]
-                side += weight[x] * bend[x] * data[f, x]
-            if not power > 0.0:
-                told[0, f], told[1, f] = np.nan, np.inf
-                break
-            ratio = cross / power
-            told[0, f] = ratio
-            m = 0
-            for x in range(0, nx, SAMPLED):
+        _weigh(flux[f], variance[f], expected[f], good[f], level, spectrum)
+        windows = room[: windows_of(line, level, weight, room)]
+        m = 0
+        for first, last in windows:
+            for x in range(first, last + 1):
                 if weight[x] > 0.0:
-                    sample[m] = abs(data[f, x] - ratio * line[x]) * np.sqrt(weight[x])
+                    sample[m] = weight[x]
                     m += 1
-            if m <= LEAST_PIXELS:
-                told[1, f] = np.nan
-                continue
-            scatter = max(1.0, 1.48 * middle_of(sample, m))
-            excess = 1.0 + FEATURE * (scatter * scatter - 1.0)
-            pieces = _error_of_pieces(weight, line, data[f], ratio, power)
-            excess = max(excess, pieces * pieces * power)
-            told[1, f] = np.sqrt(excess / power)
-            determinant = power * square - mixed * mixed
-            light = cross * square - side * mixed
-            if determinant > 1e-6 * power * square and light > 0.0:
-                told[2, f] = (side * power - cross * mixed) / light
-                told[3, f] = np.sqrt(excess * power * determinant) / light
-            limit = (CLIP * scatter) ** 2
-            for x in range(nx):
-                rest = data[f, x] - ratio * line[x]
-                weight[x] = 0.0 if rest * rest * weight[x] > limit else weight[x]
+        if m <= LEAST_PIXELS:
+            continue
+        stiffnesses = middle_of(sample, m) * (periods / (2.0 * np.pi)) ** 4
+        for _ in range(ROUNDS):
+            most_likely(spectrum, windows, stiffnesses, factor, right, form)
+            a, b, _told = best_fit(form)
+            for first, last in windows:
+                for x in range(first, last + 1):
+                    rest[x] = (
+                        data[x] - right[0, x] - a * (line[x] - right[1, x]) - b * (bend[x] - right[2, x])
+                    )
+            scatters[f], clipped = _clip(spectrum, windows, rest, sample)
+            if not clipped:
+                break
+        forms[f] = form
+        for first, last in windows:
+            for x in range(first, last + 1):
+                piece, w, alone = pieces[f, x // PIECE], weight[x], line[x] - level[x]
+                ahead, bent = w * (line[x] - right[1, x]), w * (bend[x] - right[2, x])
+                piece[L_REST] += w * alone * rest[x]
+                piece[B_REST] += w * bend[x] * rest[x]
+                piece[L_LINE] += alone * ahead
+                piece[L_BEND] += alone * bent
+                piece[B_LINE] += bend[x] * ahead
+                piece[B_BEND] += bend[x] * bent
