@@ -24,7 +24,7 @@ OWN_ORDER = 2
 INTERVALS = 16
 """Intervals along the chip of what no polynomial of low degree follows: 128 pixels."""
 
-STEPS = 6
+STEPS = 4
 """Rounds in which the model and the usual sizes of its parts are found in turn."""
 
 FLOOR = 0.002
