@@ -26,7 +26,7 @@ CELLS = (400, 16)
 """Cells across and along the fibres: each gap between two fibres for itself."""
 
 INTERVALS = (8, 6)
-"""Intervals of the smooth light across and along: finer than that of `quicklook.scattered`, so that the halo cannot take
+"""Intervals of the smooth light across and along: as fine as that of `quicklook.scattered`, so that the halo cannot take
 its place."""
 
 DOUBT = 0.02

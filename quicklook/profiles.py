@@ -111,8 +111,8 @@ def fit_profile(
     fwhm: float,
     previous: ProfileModel,
     background: tuple[FloatArray, FloatArray],
-) -> ProfileModel:
-    """Measure the profile and how it changes over the chip.
+) -> tuple[ProfileModel, tuple[FloatArray, FloatArray]]:
+    """Measure the profile, how it changes over the chip, and the smooth light beside the fibres.
 
     Parameters
     ----------
@@ -131,24 +131,26 @@ def fit_profile(
     previous : ProfileModel
         Model that the fluxes rest on: predicts the variance, and stays where no zone has enough light.
     background : tuple of ndarray
-        Scattered light as `quicklook.scattered.fit_background` returns it.
+        Smooth light that the fluxes rest on, as (grid, grid rows).
 
     Returns
     -------
-    ProfileModel
+    profile : ProfileModel
         Centred: the centroid of the light that lies nearer to a fibre than to its neighbours is at offset zero.
+    light : tuple of ndarray
+        The smooth light, as (grid, grid rows).
     """
     n_columns = image.shape[0]
     aperture = 0.5 * float(np.median(np.diff(centre[:, n_columns // 2]))) if len(centre) > 1 else 1.5 * fwhm
     zones = Zones.of(image.shape[1], n_columns, ZONE_ROWS, ZONE_COLUMNS)
-    table, wings = fit_zones(image, floor, centre, columns, fluxes, fwhm, previous, background, zones)
+    table, wings, light = fit_zones(image, floor, centre, columns, fluxes, fwhm, previous, background, zones)
     total = table.sum(axis=2, keepdims=True) / PHASES
     sound = np.isfinite(total) & (total > 0)
     table = np.where(sound, table / np.where(sound, total, 1.0), gaussian_profile(fwhm).table)
     table = _centred(table, fwhm, aperture)
     halo = np.clip(wings.share[-2:], *HALO_RANGE)
     share = np.r_[wings.share[:-2], halo]
-    return ProfileModel(
+    profile = ProfileModel(
         table,
         zones.fine_rows,
         zones.fine_columns,
@@ -161,6 +163,7 @@ def fit_profile(
         tails(share),
         replace(wings, share=share),
     )
+    return profile, light
 
 
 def _centred(table: FloatArray, fwhm: float, aperture: float) -> FloatArray:

@@ -16,8 +16,10 @@ from quicklook.types import Beyond, FloatArray, FloatImage
 
 ROW_CELLS = 40
 COLUMN_CELLS = 64
-ROW_INTERVALS = 5
-COLUMN_INTERVALS = 4
+ROW_INTERVALS, COLUMN_INTERVALS = 8, 6
+"""Intervals of the surface: scattered light in humps of 600 pixels is followed. Coarser, it left a tenth of what a fifth of all
+light makes, and faint fibres kept an electron of it."""
+
 GRID_ROWS = 65
 
 VALLEY = 0.40

@@ -19,7 +19,7 @@ from quicklook.profiles import (
     sound_profile,
     width_along,
 )
-from quicklook.scattered import no_background, scattered_light
+from quicklook.scattered import no_background
 from quicklook.slitmatch import SlitMatch, match_slit
 from quicklook.smoothing import SmoothLines, fill_unlit, smooth_lines
 from quicklook.storedprofile import PROFILE_PARTS, WING_PARTS, store_profile, stored_profile
@@ -94,7 +94,6 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
         if i > 0:
             lines = _smooth(columns, centre, survey[1], survey[2], flat.shape[0])
             centre = lines.centre
-            background = _background(flat, floor, columns, centre, profile)
             survey = _survey(flat, floor, columns, centre, profile, background)
         whole = (bad.mean(axis=0) < LARGEST_BAD)[columns]
         if not whole.any():
@@ -102,7 +101,7 @@ def find_tramlines(image: Image, params: Parameters | None = None) -> Tramlines:
                 f"every column of the flat has more than {100 * LARGEST_BAD:.0f} % bad pixels, so the fibre profile cannot "
                 "be measured; use another flat"
             )
-        profile = fit_profile(
+        profile, background = fit_profile(
             flat, floor, centre, columns[whole], survey[0][:, whole], fwhm, profile, background
         )
         fwhm = float(np.nanmedian(profile_width(profile)))
@@ -204,15 +203,6 @@ def _survey(
         profile.column_nodes, *background, profile.beyond, *result, nothing, nothing,
     )  # fmt: skip
     return result[0], result[1], result[2]
-
-
-def _background(
-    flat: FloatImage, floor: FloatImage, columns: NDArray[np.int64], centre: FloatArray, profile: ProfileModel
-) -> tuple[FloatArray, FloatArray]:
-    """Smooth scattered light beside the halo that the profile has so far."""
-    few = columns[:: max(1, len(columns) // 256)]
-    nodes = (profile.row_nodes, profile.column_nodes)
-    return scattered_light(flat, floor, few, centre, profile_bank(profile), nodes, profile.beyond)[:2]
 
 
 def _smooth(

@@ -150,7 +150,7 @@ def _profile(image: Image, centre: FloatArray) -> ProfileModel:
     return fit_profile(
         np.ascontiguousarray(image.data.T), np.ones((1, 1), dtype=np.float32), centre[:LIT], np.arange(COLUMNS),
         np.ones((LIT, COLUMNS)), 3.5, gaussian_profile(3.5), no_background(ROWS, COLUMNS),
-    )  # fmt: skip
+    )[0]  # fmt: skip
 
 
 def _tramlines(centre: FloatArray, profile: ProfileModel) -> Tramlines:

@@ -28,7 +28,7 @@ def test_a_lopsided_profile_is_centred_on_its_light():
     centre = base[:, None] + 1.3 * np.linspace(-1.0, 1.0, COLUMNS)[None, :]
     rows = np.arange(ROWS, dtype=float)
     image = np.stack([lopsided(rows[:, None] - centre[:, x]) @ light for x in range(COLUMNS)])
-    model = fit_profile(
+    model, _ = fit_profile(
         image.astype(np.float32), np.full((1, 1), 16.0, dtype=np.float32), centre + 0.2, np.arange(COLUMNS),
         np.repeat(light[:, None], COLUMNS, axis=1), 3.4, gaussian_profile(3.4), no_background(ROWS, COLUMNS),
     )  # fmt: skip
