@@ -8,7 +8,15 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from quicklook.arclines import MIN_LINES, Measured
-from quicklook.arcmodel import INTERVALS, SLIT_ORDER, Shapes, fit_shapes
+from quicklook.arcmodel import (
+    FREE,
+    INTERVALS,
+    SLIT_ORDER,
+    USUAL_BEND,
+    USUAL_LINE,
+    Shapes,
+    fit_shapes,
+)
 from quicklook.nanmath import median
 from quicklook.types import BoolArray, FloatArray
 
@@ -81,11 +89,9 @@ def _trusted_lines(measured: Measured, usable: BoolArray, order: int) -> tuple[i
     good = _agreeing_lines(measured, usable)
     degree = order or _best_order(x, means, good)
     for _ in range(len(means)):
-        design = chebyshev.chebvander(x[good], degree)
-        inverse = np.linalg.pinv(design)
-        coefficients = inverse @ means[good]
-        leverage = np.clip(np.sum(design * inverse.T, axis=1), 0.0, 0.98)
-        residual = means[good] - design @ coefficients
+        hat = _hat(x[good], degree)
+        leverage = np.clip(np.diag(hat), 0.0, 0.98)
+        residual = means[good] - hat @ means[good]
         spread = max(1.48 * float(np.median(np.abs(residual) / np.sqrt(1.0 - leverage))), 0.01)
         strange = np.abs(residual) / (spread * np.sqrt(1.0 - leverage))
         worst = int(np.argmax(strange))
@@ -125,22 +131,29 @@ def _agreeing_lines(measured: Measured, usable: BoolArray) -> BoolArray:
 
 
 def _best_order(x: FloatArray, means: FloatArray, good: BoolArray) -> int:
-    """Degree along the chip that best predicts a line left out, a cubic at least where there are the lines for it.
+    """Degree along the chip that best predicts a line left out, a cubic at least.
 
     Every camera distorts as a cubic. A line without it would pass for good enough while lines are still measured
-    with a scale that lacks it, and confirm itself.
+    with a scale that lacks it, and confirm itself. Where lines are too few to tell, the usual size of it does.
     """
     u, y = x[good], means[good]
-    most = min(MAX_ORDER, (y.size - 1) // 3)
-    best, best_score = 1, np.inf
-    for degree in range(max(1, min(LEAST_ORDER, most)), most + 1):
-        design = chebyshev.chebvander(u, degree)
-        hat = design @ np.linalg.pinv(design)
+    best, best_score = LEAST_ORDER, np.inf
+    for degree in range(LEAST_ORDER, max(LEAST_ORDER, min(MAX_ORDER, (y.size - 1) // 3)) + 1):
+        hat = _hat(u, degree)
         left_out = (y - hat @ y) / np.maximum(1.0 - np.diag(hat), 0.02)
         score = float(np.sqrt(np.mean(np.minimum(np.abs(left_out), 0.5) ** 2)))
         if score < GAIN ** (degree - best) * best_score:
             best, best_score = degree, score
     return best
+
+
+def _hat(u: FloatArray, degree: int) -> FloatArray:
+    """The matrix that makes a curve's values of what is measured at some columns, no more bent than is usual."""
+    design = chebyshev.chebvander(u, degree)
+    expected = np.full(degree + 1, FREE)
+    expected[2:] = USUAL_BEND / np.arange(2, degree + 1) ** 2
+    normal = design.T @ design + np.diag((USUAL_LINE / expected) ** 2)
+    return np.asarray(design @ np.linalg.solve(normal, design.T))
 
 
 def _lstsq2d(u: FloatArray, s: FloatArray, y: FloatArray, error: FloatArray, order: int) -> FloatArray:

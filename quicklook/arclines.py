@@ -327,7 +327,8 @@ def measure(
     x = np.where(seen, fit.centre, np.nan)
     columns = np.arange(wavelength.shape[1], dtype=np.float64)
     here = np.array([np.interp(row_x, columns, row) for row_x, row in zip(x, base, strict=True)])
-    dispersion = np.median(np.diff(base, axis=1), axis=1, keepdims=True)
+    slope = np.gradient(base, axis=1)
+    dispersion = np.array([np.interp(row_x, columns, row) for row_x, row in zip(x, slope, strict=True)])
     offset = (lines.wavelength[chosen] - here) / dispersion
     error = np.hypot(np.where(seen, fit.error, np.nan), 0.004)
     noise = np.where(seen, fit.noise, np.nan)

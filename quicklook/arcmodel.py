@@ -37,6 +37,10 @@ USUAL_BEND, LEAST_SIZE = 2.0, 1e-4
 """A camera's distortion of second degree, in pixels times four: first guess, falling as the degree squared; and the
 least size of anything in the surface [pixel]."""
 
+ALONG_SLIT = np.array([1.0, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]) ** 2
+"""How much of such a distortion changes along the slit, by degree along the slit: first guess, squared. The middle of the
+slit shows lines that its ends do not, and what it tells of the bend holds there too unless their own lines say otherwise."""
+
 USUAL_RIPPLE = 0.003
 """Size of the splines' coefficients: first guess [pixel]."""
 
@@ -80,7 +84,7 @@ class _Sizes:
     """Variances of all parts of the model [pixel^2]."""
 
     surface: FloatArray
-    """Of each function along the chip."""
+    """(functions along the chip, polynomials along the slit)"""
     own: FloatArray
     """(fibres, terms)"""
     line: FloatArray
@@ -147,9 +151,10 @@ def fit_shapes(
 
 
 def _first_sizes(keep: BoolArray, degree: int, functions: int) -> _Sizes:
-    surface = np.full(functions, USUAL_RIPPLE**2)
+    surface = np.full((functions, SLIT_ORDER + 1), USUAL_RIPPLE**2)
     surface[:2] = FREE**2
-    surface[2 : degree + 1] = (USUAL_BEND / np.arange(2, degree + 1) ** 2) ** 2
+    bend = (USUAL_BEND / np.arange(2, degree + 1) ** 2) ** 2
+    surface[2 : degree + 1] = bend[:, np.newaxis] * ALONG_SLIT
     terms = min(OWN_ORDER, degree) + 1
     own = np.tile(np.square(USUAL_OWN[:terms]), (len(keep), 1))
     lines = keep.shape[1]
@@ -160,11 +165,15 @@ def _new_sizes(
     found: _Solution, sizes: _Sizes, keep: BoolArray, away: FloatArray, noise2: FloatArray, degree: int
 ) -> _Sizes:
     """The sizes that make what was found most probable, a step at a time."""
-    surface = np.maximum((found.table**2 + found.table_variance).mean(axis=1), LEAST_SIZE**2)
-    surface[:2] = FREE**2
-    lit_fibres, lit_lines = np.asarray(keep.any(axis=1)), np.asarray(keep.any(axis=0))
+    surface = sizes.surface.copy()
+    squares = found.table**2 + found.table_variance
+    # How much the degrees change along the slit is alike; what all fibres share is of a kind of its own.
+    bend = (squares[2 : degree + 1, 1:] / ALONG_SLIT[1:]).mean(axis=1, keepdims=True)
+    surface[2 : degree + 1, 1:] = np.maximum(bend * ALONG_SLIT[1:], LEAST_SIZE**2)
     # Splines are alike, polynomials are not.
-    surface[degree + 1 :] = surface[degree + 1 :].mean() if len(surface) > degree + 1 else 0.0
+    if len(surface) > degree + 1:
+        surface[degree + 1 :] = max(squares[degree + 1 :].mean(), LEAST_SIZE**2)
+    lit_fibres, lit_lines = np.asarray(keep.any(axis=1)), np.asarray(keep.any(axis=0))
     own = _student(found.own**2 + found.own_variance, sizes.own, lit_fibres, LEAST_OWN)
     line = _student(
         (found.line**2 + found.line_variance)[:, None], sizes.line[:, None], lit_lines, LEAST_LINE
@@ -201,7 +210,7 @@ def _solve(
     shared = (weighted.reshape(n, -1).T @ slit).reshape(m, functions, across)
     total[surface:, :surface] = shared.reshape(m, surface)
     total[:surface, surface:] = total[surface:, :surface].T
-    diagonal = np.concatenate([np.repeat(1.0 / sizes.surface, across), weight.sum(axis=0) + 1.0 / sizes.line])
+    diagonal = np.concatenate([1.0 / sizes.surface.ravel(), weight.sum(axis=0) + 1.0 / sizes.line])
     total[np.diag_indices(surface + m)] += diagonal
     side = np.concatenate([(right.T @ slit).ravel(), (weight * values).sum(axis=0)])
 

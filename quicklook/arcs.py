@@ -64,17 +64,18 @@ def solve_arc(
     lines, alignment, extra = _recognise(spectra, predicted, lamp, fwhm, params)
     width = line_width(spectra, alignment.wavelength, lines, fwhm)
     wavelength = alignment.wavelength
+    base = _moved(predicted, alignment.wavelength)
     fitted, order = None, 0
     asked = int(str(params.get("ARCFITORDER", 0)) or 0)
     # How strong a line's neighbours are rests on the scale, and the scale on them. What is fitted is always the
-    # whole difference from the first scale: a bend that an early round got wrong does not stay.
+    # whole difference from the optical model: a bend that correlation or an early round got wrong does not stay.
     for i in range(ROUNDS):
         present, strength, chosen = select(spectra, wavelength, lines, width)
         if i < WIDTH_ROUNDS:
             width = line_width(spectra, wavelength, present, fwhm, strength, chosen)
-        measured = measure(spectra, wavelength, present, strength, chosen, width, alignment.wavelength)
+        measured = measure(spectra, wavelength, present, strength, chosen, width, base)
         order, fitted = fit_surface(measured, asked)
-        before, wavelength = wavelength, alignment.wavelength + _correction(alignment.wavelength, fitted)
+        before, wavelength = wavelength, base + _correction(base, fitted)
         if np.sqrt(np.mean((wavelength - before) ** 2)) < SETTLED * np.median(np.diff(wavelength, axis=1)):
             break
     assert fitted is not None
@@ -126,11 +127,26 @@ def _shines(alignment: Alignment, species: str, fwhm: float, step: float) -> boo
     return bool(hits >= 0.5 and hits > chance + max(3.0 * spread, 0.15))
 
 
+def _moved(predicted: FloatArray, aligned: FloatArray) -> FloatArray:
+    """The optical model, moved and stretched in pixels to where correlation has each fibre.
+
+    What the camera adds to the model is nearly the same in all fibres, and so told by those that show the lines for
+    it. Bends that correlation makes on its way are not: they differ from end to end of the slit.
+    """
+    slope = np.gradient(predicted, axis=1)
+    u = np.arange(predicted.shape[1]) / 1023.5 - 1.0
+    line = np.polynomial.polynomial.polyfit(u, ((aligned - predicted) / slope).T, 1)
+    for _ in range(2):
+        pixels = np.polynomial.polynomial.polyval(u, line)
+        moved = predicted + pixels * (slope + 0.5 * pixels * np.gradient(slope, axis=1))
+        line = line + np.polynomial.polynomial.polyfit(u, ((aligned - moved) / slope).T, 1)
+    return np.asarray(moved)
+
+
 def _correction(wavelength: FloatArray, shapes: Shapes) -> FloatArray:
     """What was fitted as a correction in Angstrom at every pixel."""
     pixels = shapes.at(np.arange(wavelength.shape[1]) / 1023.5 - 1.0)
-    dispersion = np.median(np.diff(wavelength, axis=1), axis=1, keepdims=True)
-    return np.asarray(pixels * dispersion)
+    return np.asarray(pixels * np.gradient(wavelength, axis=1))
 
 
 def _solution(

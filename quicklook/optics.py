@@ -132,7 +132,8 @@ def predict_wavelengths(header: fits.Header, rows: FloatArray | None = None) -> 
     header : fits.Header
         Of the frame, see `optical_model`.
     rows : ndarray (400, 2048) or (400, 1), optional
-        0-based rows of the tramlines; evenly spaced fibres when absent.
+        0-based rows of the tramlines; evenly spaced fibres when absent. Only the middle column counts: a fibre's
+        light leaves the slit at one angle, and it is the camera behind the grating that curves its tramline.
 
     Returns
     -------
@@ -141,6 +142,7 @@ def predict_wavelengths(header: fits.Header, rows: FloatArray | None = None) -> 
     """
     model = optical_model(header)
     where = nominal_rows() if rows is None else np.asarray(rows, dtype=np.float64)
+    where = where[:, where.shape[1] // 2, np.newaxis]
     columns = np.arange(N_COLUMNS, dtype=np.float64)[np.newaxis, :]
     return np.ascontiguousarray(np.broadcast_to(model.wavelength(columns, where), (N_FIBRES, N_COLUMNS)))
 

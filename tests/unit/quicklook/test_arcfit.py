@@ -92,3 +92,36 @@ def test_an_order_that_is_asked_for_is_what_is_fitted():
     u = lines.x / 1023.5 - 1.0
     degree, surface = fit_surface(replace(lines, offset=lines.offset + 0.1 * u**5), 2)
     assert (degree, surface.intervals) == (2, 0)
+
+
+def bent(x, depth=0.3):
+    """A camera's distortion [pixel] at columns, the same in all fibres."""
+    u = x / 1023.5 - 1.0
+    return depth * (4 * u**3 - 3 * u)
+
+
+def weak_arc(first, last, count, error=0.005):
+    """As many lines between two columns, moved by 180 pixels at the ends of the slit; off by the distortion."""
+    rng = np.random.default_rng(23)
+    x = np.linspace(first, last, count) + 180.0 * np.linspace(-1, 1, 400)[:, np.newaxis] ** 2
+    x[(x < 0) | (x > 2047)] = np.nan
+    seen = bent(x) + error * rng.standard_normal(x.shape)
+    noise = np.full(x.shape, error)
+    return Measured(arc_lines().only(np.arange(count)), x, noise, noise, seen)
+
+
+@pytest.mark.parametrize("count", [5, 6, 8])
+def test_few_lines_that_span_the_chip_do_not_lose_the_cubic_term(count):
+    degree, surface = fit_surface(weak_arc(60.0, 1850.0, count), 0)
+    everywhere = np.linspace(-0.97, 0.97, 100)
+    remains = surface.at(everywhere) - bent(1023.5 * (everywhere + 1.0))
+    assert degree == 3
+    assert np.sqrt(np.mean(remains**2, axis=1)).max() < 0.03
+
+
+def test_what_the_middle_of_the_slit_tells_of_the_bend_holds_at_its_ends():
+    """Lines of the outermost fibres begin 480 pixels from the edge, those of the middle ones 300."""
+    _, surface = fit_surface(weak_arc(300.0, 1850.0, 12), 0)
+    ends = surface.at(np.array([-1.0]))[[0, 5, 394, 399], 0] - bent(0.0)
+    middle = surface.at(np.array([-1.0]))[200, 0] - bent(0.0)
+    assert np.abs(ends - middle).max() < 0.02

@@ -61,3 +61,11 @@ def test_headers_of_no_spectrograph_are_refused_with_the_keyword(changes, word):
             header[key] = value
     with pytest.raises(InvalidInput, match=word):
         optical_model(header)
+
+
+def test_the_curve_of_a_tramline_is_the_cameras_and_changes_no_wavelength():
+    rows = np.broadcast_to(np.linspace(40.0, 4050.0, 400)[:, None], (400, 2048))
+    curved = rows + 30.0 * (np.arange(2048) / 1024.0 - 1.0) ** 2
+    assert (
+        predict_wavelengths(real_header(), curved) == predict_wavelengths(real_header(), rows[:, :1])
+    ).all()
