@@ -33,7 +33,11 @@ NEIGHBOURS = 8
 
 SPIKE_SIGMA = 6.0
 SPIKE_RATIO = 2.5
-"""A spectral spike must be this much higher than the next pixels; the sharpest real line stays below 1.8."""
+"""A spectral spike must be this much higher than the next pixels; the sharpest real line stays below `SHARPEST`."""
+
+SHARPEST = 1.8
+SPIKE_EXCESS = 4.0
+"""What the sharpest line leaves of the height must stand out too: noise makes peaks of weak lines look sharp."""
 
 
 @kernel
@@ -224,6 +228,10 @@ def sharp_spikes(flux, variance):  # type: ignore[no-untyped-def]  # numba finds
             # The variance of a hit holds some of its own photons: judge by what should be there.
             expected = np.sqrt(max(median_of(noise, m), 1.0))
             height = f - level
-            if height > SPIKE_SIGMA * expected and height > SPIKE_RATIO * max(beside - level, 2.0 * expected):
+            if (
+                height > SPIKE_SIGMA * expected
+                and height > SPIKE_RATIO * max(beside - level, 2.0 * expected)
+                and (height - SHARPEST * (beside - level) > SPIKE_EXCESS * expected)
+            ):
                 spikes[j, x] = True
     return spikes

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
-from scipy.ndimage import uniform_filter1d
 
 from quicklook.columns import At
 from quicklook.compiled import kernel
 from quicklook.errors import Failure
+from quicklook.toldnoise import told_variance
 
 FloatArray = NDArray[np.float64]
 AnyFloat = NDArray[np.floating]
@@ -37,6 +37,9 @@ LEAST_BENT = 5
 """With fewer sky fibres the sky is the same all along the slit. The usual size of the change holds the parabola of five."""
 
 CLIP = 5.0
+
+ROUNDS = 3
+"""The first fit does not know yet how noisy lines are, the second not which pixels are hit."""
 
 IMPOSSIBLE = 1e9
 """No pixel holds so much light, whatever flat it was divided by [electron], and one with so much variance says nothing
@@ -158,25 +161,27 @@ def fit_sky(
     y = np.ascontiguousarray(flux[usable] / scale, dtype=np.float64)
     v = np.asarray(variance[usable] / scale**2, dtype=np.float64)
     good = credible(flux[usable], variance[usable])
-    weight = np.where(good, 1.0 / np.where(good, smooth_variance(np.where(good, v, 0.0)), 1.0), 0.0)
     y = np.where(good, y, 0.0)
+    weight = np.where(good, 1.0 / told_variance(v, np.zeros_like(y), good), 0.0)
     terms = 1 if constant or usable.size < LEAST_BENT else TERMS
     waves = np.ascontiguousarray(wavelength[usable])
     coefficients = np.zeros((n_basis, TERMS))
     rejected = np.zeros(y.shape, dtype=bool)
-    for _ in range(3):
+    for turn in range(ROUNDS):
         coefficients[:, :terms] = _solve(y, weight, waves, slit, start, spacing, n_basis, terms)
         model = np.zeros_like(y)
         _evaluate(waves, slit, start, spacing, coefficients, model)
+        weight = np.where(good, 1.0 / told_variance(v, model, good), 0.0)
         # A line's flank may be off by a few per cent of the line: that is no cosmic ray.
         tolerance = CLIP * np.sqrt(np.where(weight > 0, 1.0 / np.maximum(weight, 1e-30), 0.0)) + 0.1 * np.abs(
             model
         )
         strange = (weight > 0) & (np.abs(y - model) > tolerance)
-        if not strange.any():
+        if not strange.any() and turn > 0:
             break
         rejected |= strange
-        weight = np.where(rejected, 0.0, weight)
+        good &= ~strange
+        weight = np.where(good, weight, 0.0)
     error = _model_variance(weight, waves, start, spacing, n_basis, terms)
     covered = (float(np.nanmin(waves[weight > 0])), float(np.nanmax(waves[weight > 0])))
     return SkyModel(start, spacing, coefficients, step, rejected, usable, error, covered)
@@ -185,16 +190,6 @@ def fit_sky(
 def credible(flux: AnyFloat, variance: AnyFloat) -> BoolArray:
     """Pixels that hold what light may be, and whose noise is known."""
     return np.asarray((np.abs(flux) < IMPOSSIBLE) & (variance > 0) & (variance < IMPOSSIBLE))
-
-
-def smooth_variance(variance: AnyFloat, half: int = 1) -> AnyFloat:
-    """Variance averaged over neighbouring columns: weights that do not follow the noise of single pixels."""
-    known = variance > 0
-    size = 2 * half + 1
-    total = uniform_filter1d(np.where(known, variance, 0.0), size, axis=1, mode="constant")
-    number = uniform_filter1d(known.astype(variance.dtype), size, axis=1, mode="constant")
-    some = number > 0.5 / size
-    return np.where(some, total / np.where(some, number, 1.0), 1.0).astype(variance.dtype, copy=False)
 
 
 def _relative_pixel(wavelength: FloatArray, pixel: float) -> FloatArray:

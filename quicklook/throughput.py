@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from quicklook import nanmath
 from quicklook.lineratio import LineRatio
-from quicklook.skymodel import SkyModel, credible, fit_sky, slit_coordinate, smooth_variance
+from quicklook.skymodel import SkyModel, credible, fit_sky, slit_coordinate
 from quicklook.spread import true_spread
+from quicklook.toldnoise import told_variance
 
 FloatArray = NDArray[np.float64]
 AnyFloat = NDArray[np.floating]
@@ -274,15 +275,15 @@ class _LightRatio:
         self.fibres = len(flux)
         sound = credible(flux, variance)
         self.rows = np.nonzero(sound.any(axis=1))[0]
-        self.flux, self.sound = flux[self.rows], sound[self.rows]
-        self.noise = smooth_variance(np.where(self.sound, variance[self.rows], np.float32(0.0)), 3)
+        self.flux, self.variance, self.sound = flux[self.rows], variance[self.rows], sound[self.rows]
 
     def __call__(self, expected: FloatImage) -> tuple[FloatArray, FloatArray]:
         """Compare with the model of the sky."""
         good = self.sound & np.isfinite(expected[self.rows])
         sky = np.where(good, expected[self.rows], np.float32(0.0))
         data = np.where(good, self.flux, np.float32(0.0))
-        weight = np.where(good, 1.0 / (self.noise + (0.02 * sky) ** 2), np.float32(0.0))
+        noise = told_variance(self.variance, sky, good).astype(np.float32)
+        weight = np.where(good, 1.0 / (noise + (0.02 * sky) ** 2), np.float32(0.0))
         with np.errstate(all="ignore"):
             for _ in range(2):
                 power = np.sum(weight * sky * sky, axis=1, dtype=np.float64)

@@ -236,3 +236,17 @@ def test_a_dark_flat_fails():
         fibre_flat(
             Spectra(np.full_like(flux, np.nan), variance), true_wavelengths("580V"), np.ones(400, dtype=bool)
         )
+
+
+def test_a_variance_that_follows_the_noise_beside_it_does_not_pull_the_sky(night):
+    flux, variance, wavelength, throughput, sky = night
+    # Extraction tells a pixel's photon noise from the light of the columns beside it.
+    told = variance.copy()
+    noise = (flux - throughput[:, None] * sky)[SKY]
+    beside = np.zeros_like(noise)
+    beside[:, 1:-1] = 0.5 * (noise[:, 2:] + noise[:, :-2])
+    told[SKY] = np.maximum(told[SKY] + beside, 0.3 * told[SKY])
+    model = fit_sky(flux, told, wavelength, SKY, throughput)
+    fitted = model.evaluate(wavelength, slit_coordinate(400)) * throughput[:, None]
+    residual = (flux - fitted)[SKY][(sky < 300)[SKY]]
+    assert abs(residual.mean()) < 0.15, "electrons; a third of one with weights averaged over three columns"
