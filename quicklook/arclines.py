@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 from scipy.optimize import nnls
 
+from quicklook.arcfaint import CLEAR, faint_lines
 from quicklook.errors import Failure
 from quicklook.linefit import LineFits, fit_lines
 from quicklook.linelists import LineList
@@ -39,6 +40,9 @@ SEEN = 0.9
 
 DROWNED = 2.0
 """A line with a saturated one within this distance (in FWHM) is not measured."""
+
+CLEAR_ERROR = 0.25
+"""A line is measured in a fibre of its own when its place is known this well [pixel]."""
 
 PRESENT = 2.0
 """A listed line is taken to shine when its peak in the mean of all fibres exceeds that mean's noise by this factor."""
@@ -315,23 +319,19 @@ def measure(
             "check the lamp and the exposure of the arc"
         )
     expected = _columns(wavelength, lines.wavelength)
-    fit: LineFits = fit_lines(
-        spectra.flux,
-        spectra.variance,
-        expected,
-        chosen,
-        sigma_at(width, expected[:, chosen]),
-        strength=strength,
-    )
-    seen = np.isfinite(fit.centre) & (fit.amplitude > 5.0 * fit.amplitude_error) & (fit.error < 0.25)
-    x = np.where(seen, fit.centre, np.nan)
+    sigma = sigma_at(width, expected[:, chosen])
+    flux, variance = spectra.flux, spectra.variance
+    fit: LineFits = fit_lines(flux, variance, expected, chosen, sigma, strength=strength)
+    faint, faint_x, faint_noise = faint_lines(flux, variance, expected, chosen, strength, sigma, fit)
+    seen = np.isfinite(fit.centre) & (fit.amplitude > CLEAR * fit.amplitude_error) & (fit.error < CLEAR_ERROR)
+    x = np.where(faint, faint_x, np.where(seen, fit.centre, np.nan))
     columns = np.arange(wavelength.shape[1], dtype=np.float64)
     here = np.array([np.interp(row_x, columns, row) for row_x, row in zip(x, base, strict=True)])
     slope = np.gradient(base, axis=1)
     dispersion = np.array([np.interp(row_x, columns, row) for row_x, row in zip(x, slope, strict=True)])
     offset = (lines.wavelength[chosen] - here) / dispersion
-    error = np.hypot(np.where(seen, fit.error, np.nan), 0.004)
-    noise = np.where(seen, fit.noise, np.nan)
+    error = np.hypot(np.where(faint, faint_noise, np.where(seen, fit.error, np.nan)), 0.004)
+    noise = np.where(faint, faint_noise, np.where(seen, fit.noise, np.nan))
     enough = np.isfinite(offset).sum(axis=0) >= 5
     if enough.sum() < MIN_LINES:
         raise Failure(

@@ -16,13 +16,13 @@ from scipy.signal import find_peaks
 
 from quicklook import nanmath
 from quicklook.arcfit import fit_surface
-from quicklook.arclines import line_width, measure, select
+from quicklook.arclines import CLEAR_ERROR, line_width, measure, select
 from quicklook.arcmatch import Alignment, align
 from quicklook.arcmodel import Shapes
 from quicklook.errors import Failure
 from quicklook.linelists import ALL_SPECIES, LineList, arc_lines, blended, lamp_species
 from quicklook.optics import optical_model
-from quicklook.types import FloatArray, Spectra, WavelengthSolution
+from quicklook.types import BoolArray, FloatArray, Spectra, WavelengthSolution
 
 ROUNDS = 6
 WIDTH_ROUNDS = 2
@@ -79,7 +79,7 @@ def solve_arc(
         if np.sqrt(np.mean((wavelength - before) ** 2)) < SETTLED * np.median(np.diff(wavelength, axis=1)):
             break
     assert fitted is not None
-    return _solution(wavelength, fitted, alignment, order, width, lamp, extra)
+    return _solution(wavelength, fitted, measured.noise < CLEAR_ERROR, alignment, order, width, lamp, extra)
 
 
 def _recognise(
@@ -152,16 +152,18 @@ def _correction(wavelength: FloatArray, shapes: Shapes) -> FloatArray:
 def _solution(
     wavelength: FloatArray,
     surface: Shapes,
+    clear: BoolArray,
     alignment: Alignment,
     order: int,
     width: FloatArray,
     lamp: str,
     extra: tuple[str, ...],
 ) -> WavelengthSolution:
-    used = surface.keep.sum(axis=1)
+    keep = surface.keep & clear
+    used = keep.sum(axis=1)
     dispersion = np.median(np.diff(wavelength, axis=1), axis=1)
     with np.errstate(all="ignore"):
-        squares = np.where(surface.keep, surface.residual**2, 0.0).sum(axis=1)
+        squares = np.where(keep, surface.residual**2, 0.0).sum(axis=1)
         rms = np.where(used >= 3, np.sqrt(squares / np.maximum(used, 1)) * dispersion, np.nan)
     lines = int(surface.keep.any(axis=0).sum())
     typical = float(nanmath.median(rms)) if np.isfinite(rms).any() else float("nan")
