@@ -1,11 +1,16 @@
-"""By how much the lines of the sky are wider in a fibre than in a model that is the same for all."""
+"""By how much the lines of the sky are wider in a fibre than in a model that is the same for all.
+
+First what is smooth over the chip, where the camera's focus changes along a fibre as well as from fibre to fibre; then what each
+fibre still has of its own.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quicklook.spread import true_spread
-from quicklook.types import FloatArray
+from quicklook.types import FloatArray, FloatImage
 
 SLIT_TERMS = 4
 """The width of the lines changes along the slit as a cubic does, but for slitlets and fibres that are out of focus."""
@@ -21,6 +26,82 @@ LARGEST_CHANGE = 1.5
 
 SMALLEST_SPREAD = 1e-4
 """Fibres whose lines' widths differ by less count as equal [pixel^2]."""
+
+FAR, LEAST_POWER = 10.0, 1e-3
+"""Pieces that say so many times what may be, or that say it within thirty square pixels, say nothing."""
+
+CLIP = 4.0
+ROUNDS = 4
+
+CHIP_TERMS = 4, 3
+"""The camera's focus is a cubic along the slit times a parabola along the dispersion."""
+
+CHIP_PRIOR = 0.3
+"""Expected size of each term of it [pixel^2]."""
+
+CHIP_DOUBT = 0.1
+"""What a piece of a fibre's spectrum differs from it anyway [pixel^2]."""
+
+
+def along_the_chip(
+    change: FloatArray, power: FloatArray, fibres: NDArray[np.intp], piece: int, shape: tuple[int, ...]
+) -> FloatImage:
+    """By how much lines are wider all over the chip: a smooth surface through what pieces of some spectra show.
+
+    Were the width of a fibre's lines one number, lines at one end would be compared with too wide ones, those at the other
+    with too narrow ones, and the ratio of all would be wrong by a per cent at the ends of the slit.
+
+    Parameters
+    ----------
+    change : ndarray (n, pieces)
+        Half the difference of the squared widths [pixel^2].
+    power : ndarray (n, pieces)
+        Inverse of its variance; pieces that tell nothing have none.
+    fibres : ndarray of int (n,)
+        Which of the chip's fibres these are.
+    piece : int
+        Columns of a piece.
+    shape : tuple of int
+        Fibres and columns of the chip.
+
+    Returns
+    -------
+    ndarray of float32
+        Of that shape; zero where too few fibres tell.
+    """
+    known = (np.abs(change) < FAR * LARGEST_CHANGE) & np.isfinite(power) & (power > LEAST_POWER)
+    if known.any(axis=1).sum() < LEAST_FIBRES:
+        return np.zeros(shape, dtype=np.float32)
+    slit = np.linspace(-1.0, 1.0, shape[0])[:, np.newaxis] ** np.arange(CHIP_TERMS[0])
+    middles = (np.arange(change.shape[1]) + 0.5) * piece - 0.5
+    powers = np.arange(CHIP_TERMS[1])
+    along = (np.linspace(-1.0, 1.0, shape[1])[:, np.newaxis]) ** powers
+    at = (2.0 * middles / (shape[1] - 1) - 1.0)[:, np.newaxis] ** powers
+    f, p = np.nonzero(known)
+    design = (slit[fibres[f], :, np.newaxis] * at[p, np.newaxis, :]).reshape(len(f), -1)
+    seen, weight = change[known], 1.0 / (1.0 / power[known] + CHIP_DOUBT**2)
+    keep = np.ones(len(f), dtype=np.bool_)
+    for _ in range(ROUNDS):
+        weighed = design * np.where(keep, weight, 0.0)[:, np.newaxis]
+        normal = weighed.T @ design + np.eye(design.shape[1]) / CHIP_PRIOR**2
+        solution = np.linalg.solve(normal, weighed.T @ seen)
+        # Lines of objects are no lines of the sky.
+        keep = (seen - design @ solution) ** 2 * weight < CLIP**2
+    return np.asarray(slit @ solution.reshape(CHIP_TERMS) @ along.T, dtype=np.float32)
+
+
+def widened(light: FloatImage, change: FloatImage) -> FloatImage:
+    """Light whose lines are so much wider; where that is not known, at the ends, they are as they were."""
+    with np.errstate(all="ignore"):
+        return np.asarray(light + change * _bends(light), dtype=np.float32)
+
+
+def _bends(light: FloatImage) -> FloatImage:
+    """Second derivative along the dispersion, to fourth order; zero where neighbours are not known."""
+    result = np.zeros_like(light)
+    result[:, 2:-2] = (4.0 / 3.0) * (light[:, 1:-3] + light[:, 3:-1]) - 2.5 * light[:, 2:-2]
+    result[:, 2:-2] -= (light[:, :-4] + light[:, 4:]) / 12.0
+    return np.where(np.isfinite(result), result, np.float32(0.0))
 
 
 def widths(change: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from quicklook.lineratio import LineRatio
-from quicklook.linewidths import widths
+from quicklook.linewidths import along_the_chip, widened, widths
 from quicklook.throughput import from_sky_lines
 from tests.unit.quicklook.synthetic import emission, noisy
 
@@ -109,3 +109,52 @@ def test_a_line_of_an_object_upon_the_only_line_of_the_sky_is_not_taken_for_thro
     assert found.method == "SKYLINE"
     assert abs(found.value[33] - 1) < 0.1
     assert np.std(np.delete(found.value / passed, 33)) < 0.015
+
+
+def test_lines_whose_width_changes_along_the_fibre_too_hold_no_less_light():
+    passed = np.random.default_rng(3).normal(1.0, 0.1, FIBRES)
+    dispersion = np.linspace(-1.0, 1.0, WAVELENGTH.shape[1])
+    focus = 0.3 * np.outer(SLIT, 1.0 - dispersion)
+    alike = _sky(np.full(FIBRES, 1.45))
+    # Each line is as wide as its place says: lines lie far enough apart to be made one by one.
+    sky = np.full_like(alike, 40.0)
+    for line, light in zip(LINES, LIGHT, strict=True):
+        column = int(line - 6000.0)
+        sigma = np.sqrt(1.45**2 + 2.0 * focus[:, column])
+        for f in range(FIBRES):
+            sky[f] += emission(WAVELENGTH[f : f + 1], np.array([line]), np.array([light]), sigma=sigma[f])[0]
+    flux, variance = noisy(passed[:, np.newaxis] * sky, read=8.0, seed=4)
+    ratio, _ = LineRatio(flux.astype(np.float32), variance.astype(np.float32))(alike.astype(np.float32))
+    off = ratio / passed
+    # With one width for all lines of a fibre 0.0053 and 0.0034.
+    assert np.std(off / np.median(off)) < 0.004
+    assert abs(np.polyfit(SLIT, off, 1)[0]) < 0.0015
+
+
+def test_the_surface_over_the_chip_is_found_whatever_single_pieces_say():
+    rng = np.random.default_rng(6)
+    fibres, columns, piece = np.arange(0, 400, 4), 2048, 32
+    slit, at = np.linspace(-1, 1, 400), np.linspace(-1, 1, columns)
+    truth = 0.1 * np.outer(slit, 1.0 - at) - 0.05 * slit[:, np.newaxis] ** 2
+    middle = truth.reshape(400, -1, piece).mean(axis=2)[fibres]
+    power = rng.uniform(0.0, 400.0, middle.shape)
+    power[rng.random(middle.shape) < 0.5] = 0.0
+    with np.errstate(divide="ignore"):
+        seen = middle + rng.standard_normal(middle.shape) / np.sqrt(power)
+    seen[5, 3], power[5, 3] = 40.0, 1e4
+    found = along_the_chip(seen, power, fibres, piece, (400, columns))
+    assert np.abs(found - truth).max() < 0.03
+    assert not along_the_chip(seen[:15], power[:15], fibres[:15], piece, (400, columns)).any()
+
+
+def test_a_wider_line_holds_the_same_light_and_what_is_unknown_stays_so():
+    x = np.arange(60.0)
+    line = np.exp(-0.5 * ((x - 30.3) / 1.5) ** 2).astype(np.float32)
+    light = np.tile(line, (2, 1))
+    light[1, :20] = np.nan
+    wide = widened(light, np.full_like(light, 0.1))
+    expected = 1.5 / np.sqrt(1.5**2 + 0.2) * np.exp(-0.5 * (x - 30.3) ** 2 / (1.5**2 + 0.2))
+    assert np.abs(wide[0] - expected).max() < 0.005
+    assert wide[0].sum() == pytest.approx(line.sum(), rel=1e-5)
+    assert np.isnan(wide[1, :20]).all()
+    assert np.array_equal(wide[1, 22:], wide[0, 22:])
