@@ -33,9 +33,9 @@ FLOOR = 0.002
 FREE = 30.0
 """Place and dispersion may be anything [pixel]."""
 
-USUAL_BEND, LEAST_SIZE = 2.0, 1e-4
-"""A camera's distortion of second degree, in pixels times four: first guess, falling as the degree squared; and the
-least size of anything in the surface [pixel]."""
+USUAL_BEND, LEAST_SIZE = 4.0, 1e-4
+"""A camera's distortion of second degree, in pixels times four, falling as the degree squared: cubics of 0.3 pixel were met, and
+few lines must not make less of them; and the least size of what changes along the slit [pixel]."""
 
 ALONG_SLIT = np.array([1.0, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]) ** 2
 """How much of such a distortion changes along the slit, by degree along the slit: first guess, squared. The middle of the
@@ -167,7 +167,7 @@ def _new_sizes(
     """The sizes that make what was found most probable, a step at a time."""
     surface = sizes.surface.copy()
     squares = found.table**2 + found.table_variance
-    # How much the degrees change along the slit is alike; what all fibres share is of a kind of its own.
+    # How degrees change along the slit is alike. What all fibres share is one number, which tells no usual size.
     bend = (squares[2 : degree + 1, 1:] / ALONG_SLIT[1:]).mean(axis=1, keepdims=True)
     surface[2 : degree + 1, 1:] = np.maximum(bend * ALONG_SLIT[1:], LEAST_SIZE**2)
     # Splines are alike, polynomials are not.
