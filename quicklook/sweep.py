@@ -156,8 +156,9 @@ def _link(peaks: list[FloatArray], reference: int) -> FloatArray:
             good = np.abs(distance) < REACH
             rows[good, b] = found[good]
             step = np.where(good, drift + distance, drift)
-            # The chip's distortion moves neighbouring fibres alike: a lone jump is noise.
-            drift = 0.7 * drift + 0.3 * median_filter(step, size=min(15, len(step)), mode="nearest")
+            # The chip's distortion moves neighbouring fibres alike: a lone jump is noise. Mirrored at the ends without the
+            # outermost fibre itself, which repeated would be a majority of its own.
+            drift = 0.7 * drift + 0.3 * median_filter(step, size=min(15, len(step)), mode="mirror")
             position = np.where(good, found, expected)
     return rows
 
