@@ -13,11 +13,7 @@ from quicklook.errors import InvalidInput
 N_FIBRES = 400
 """Slit positions of 2dF+AAOmega, guides included."""
 
-GUIDE_STEP = 50
-"""Every fiftieth position is a guide bundle, which does not reach the slit."""
-
 LIT_TYPES = frozenset("PS")
-MAYBE_LIT_TYPES = frozenset("U")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +54,6 @@ class FibreTable:
     def lit_in_flat(self) -> NDArray[np.bool_]:
         """Positions that must show light in a flat (P, S)."""
         return np.isin(self.type, sorted(LIT_TYPES))
-
-    @property
-    def maybe_lit_in_flat(self) -> NDArray[np.bool_]:
-        """Positions that may show light in a flat: parked fibres still see the flap lamps (U)."""
-        return np.isin(self.type, sorted(MAYBE_LIT_TYPES))
 
     @property
     def live_in_science(self) -> NDArray[np.bool_]:

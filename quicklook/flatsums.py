@@ -73,7 +73,7 @@ class Flat:
         return self._sums(zones, c, len(self.columns), 0.0, light, PLANE)
 
     def sample(self, zones: Zones, c: int, most: int, doubt: float) -> Sums:
-        """Sums over so many columns at most, with a relative error of the fibres' light that counts as noise, and patches of smooth light."""
+        """Sums over about so many columns, with a relative error of the fibres' light that counts as noise, and patches of smooth light."""
         return self._sums(zones, c, most, doubt, self.background, PATCH)
 
     def _sums(
@@ -220,13 +220,13 @@ def _accumulate(  # type: ignore[no-untyped-def]  # numba finds the types
                     low_e -= middle[entry]
                     high_e -= middle[entry + 1]
                     value -= f * ((1.0 - u) * low_e + u * high_e)
-                noise = floor[0, 0] if floor.shape[0] == 1 else floor[x, y]
+                noise = max(scattered[y], 0.0) + (floor[0, 0] if floor.shape[0] == 1 else floor[x, y])
                 strange = HIT_SHARE * (max(model, 0.0) + max(level[z], 0.0))
                 if abs(seen - model) > strange + HIT_ERRORS * np.sqrt(noise + max(model, 0.0)):
                     for p in range(low, high):
                         core[p] = 0.0
                     continue
-                w = 1.0 / (noise + max(scattered[y], 0.0) + max(model, 0.0) + (doubt * model) ** 2)
+                w = 1.0 / (noise + max(model, 0.0) + (doubt * model) ** 2)
                 used[z] += 1
                 for p in range(low, high):
                     if core[p] == 0.0:

@@ -275,7 +275,7 @@ def told_beside(
     n = smooth.shape[1]
     # From place to place kinds of wings look alike: the nearest and the furthest are enough to tell outliers by.
     beside = np.column_stack([smooth, wing[0], wing[-1]])
-    fitted, _ = robust_fit(beside, value, weight)
+    fitted = robust_fit(beside, value, weight)
     chi = (value - beside @ fitted) * np.sqrt(weight)
     scale = max(1.0, 1.4826 * float(np.median(np.abs(chi[weight > 0]))))
     trusted = np.where(np.abs(chi) < 4 * scale, weight / scale**2, 0.0)

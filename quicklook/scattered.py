@@ -154,7 +154,7 @@ def fit_background(survey: Survey) -> tuple[FloatArray, FloatArray]:
     if np.count_nonzero(weight) < LEAST_CELLS * weight.size:
         return no_background(n_rows, n_columns)
     across, along = cell_basis(cells, ROW_INTERVALS, COLUMN_INTERVALS)
-    coefficients, _ = robust_fit(surface(across, along), (value - wing).ravel(), weight.ravel())
+    coefficients = robust_fit(surface(across, along), (value - wing).ravel(), weight.ravel())
     net = coefficients.reshape(across.shape[1], along.shape[1])
     grid_rows = np.linspace(0.0, n_rows - 1.0, GRID_ROWS)
     grid = (
@@ -188,7 +188,7 @@ def remaining_light(between: FloatArray, weight: FloatArray, centre: FloatArray,
         return np.zeros(centre.shape)
     across, along = cell_basis(between.shape, ROW_INTERVALS, COLUMN_INTERVALS)
     mean = between / np.where(weight > 0, weight, 1.0)
-    coefficients, _ = robust_fit(surface(across, along), mean.ravel(), weight.ravel())
+    coefficients = robust_fit(surface(across, along), mean.ravel(), weight.ravel())
     net = coefficients.reshape(across.shape[1], along.shape[1])
     # Over the few rows by which a fibre bends the light does not change.
     height = np.clip(centre[:, n_columns // 2] / (n_rows - 1.0), 0.0, 1.0)
@@ -210,8 +210,8 @@ def surface(across: FloatArray, along: FloatArray) -> FloatArray:
     return np.asarray(np.einsum("ri,cj->rcij", across, along)).reshape(len(across) * len(along), -1)
 
 
-def robust_fit(design: FloatArray, goal: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
-    """Clipped least squares: coefficients, and the error of the last one."""
+def robust_fit(design: FloatArray, goal: FloatArray, weight: FloatArray) -> FloatArray:
+    """Clipped least squares: coefficients."""
     used = weight
     for _ in range(3):
         normal = (design * used[:, None]).T @ design
@@ -222,8 +222,7 @@ def robust_fit(design: FloatArray, goal: FloatArray, weight: FloatArray) -> tupl
         chi = (goal - design @ coefficients) * np.sqrt(weight)
         scale = max(1.0, 1.4826 * float(np.median(np.abs(chi[weight > 0]))))
         used = np.where(np.abs(chi) < 4 * scale, weight, 0.0)
-    error = scale * np.sqrt(np.linalg.inv(scaled)[-1, -1]) / size[-1]
-    return coefficients, float(error)
+    return np.asarray(coefficients)
 
 
 def spline_basis(position: FloatArray, intervals: int) -> FloatArray:

@@ -36,3 +36,23 @@ def test_a_lopsided_profile_is_centred_on_its_light():
     for zone in model.table.reshape(-1, len(OFFSETS)):
         assert abs(np.sum(zone[near] * OFFSETS[near]) / zone[near].sum()) < 0.01
         assert OFFSETS[np.argmax(zone)] < -0.15
+
+
+def test_smooth_light_is_told_where_no_fibre_shines():
+    rng = np.random.default_rng(3)
+    rows, across = np.arange(1000.0), np.linspace(-1.0, 1.0, COLUMNS)
+    centre = np.repeat((PITCH * (np.arange(40) + 1.0))[:, None], COLUMNS, axis=1)
+    fluxes = np.full(centre.shape, 20000.0)
+    smooth = 1000.0 + 300.0 * (rows[:, None] / 500.0 - 1.0) - 200.0 * across**2
+    light = gaussian_profile(3.4)
+    image = smooth + np.stack(
+        [lopsided(rows[:, None] - centre[:, x]) @ fluxes[:, x] for x in range(COLUMNS)], axis=1
+    )
+    image = (image + np.sqrt(image) * rng.standard_normal(image.shape)).astype(np.float32).T.copy()
+    floor, found = np.full((1, 1), 16.0, dtype=np.float32), no_background(1000, COLUMNS)
+    # What the round before knew decides which pixels are hit.
+    for _ in range(3):
+        light, found = fit_profile(image, floor, centre, np.arange(COLUMNS), fluxes, 3.4, light, found)
+    grid, grid_rows = found
+    expected = smooth[np.rint(grid_rows).astype(int)]
+    assert np.abs(grid - expected).max() < 15.0
