@@ -133,12 +133,12 @@ def _moved(predicted: FloatArray, aligned: FloatArray) -> FloatArray:
     What the camera adds to the model is nearly the same in all fibres, and so told by those that show the lines for
     it. Bends that correlation makes on its way are not: they differ from end to end of the slit.
     """
-    slope = np.gradient(predicted, axis=1)
+    slope = np.gradient(predicted, axis=1, edge_order=2)
     u = np.arange(predicted.shape[1]) / 1023.5 - 1.0
     line = np.polynomial.polynomial.polyfit(u, ((aligned - predicted) / slope).T, 1)
     for _ in range(2):
         pixels = np.polynomial.polynomial.polyval(u, line)
-        moved = predicted + pixels * (slope + 0.5 * pixels * np.gradient(slope, axis=1))
+        moved = predicted + pixels * (slope + 0.5 * pixels * np.gradient(slope, axis=1, edge_order=2))
         line = line + np.polynomial.polynomial.polyfit(u, ((aligned - moved) / slope).T, 1)
     return np.asarray(moved)
 
@@ -146,7 +146,7 @@ def _moved(predicted: FloatArray, aligned: FloatArray) -> FloatArray:
 def _correction(wavelength: FloatArray, shapes: Shapes) -> FloatArray:
     """What was fitted as a correction in Angstrom at every pixel."""
     pixels = shapes.at(np.arange(wavelength.shape[1]) / 1023.5 - 1.0)
-    return np.asarray(pixels * np.gradient(wavelength, axis=1))
+    return np.asarray(pixels * np.gradient(wavelength, axis=1, edge_order=2))
 
 
 def _solution(

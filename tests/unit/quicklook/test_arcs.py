@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quicklook.arcs import solve_arc
+from quicklook.arcs import _moved, solve_arc
 from quicklook.errors import Failure
 from quicklook.linelists import arc_lines, lamp_species
-from quicklook.optics import predict_wavelengths
+from quicklook.optics import optical_model, predict_wavelengths
 from quicklook.types import Spectra
 from tests.unit.quicklook.synthetic import emission, header, noisy, true_wavelengths
 
@@ -104,3 +104,16 @@ def test_saturated_lines_do_not_draw_their_neighbours_aside():
     rms = errors(solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr"), true)
     assert np.median(rms) < 0.02
     assert np.percentile(rms, 99) < 0.06
+
+
+def test_offsets_count_from_the_optical_model_whatever_correlation_bends():
+    setup = header("1700D")
+    model, u = optical_model(setup), np.linspace(-1.0, 1.0, 2048)
+    rows = np.full((400, 1), 2048.0)
+    predicted = predict_wavelengths(setup, rows)
+    columns = np.arange(2048.0) + 40.0 + 3.0 * u
+    moved = model.wavelength(columns, rows)
+    bend = 0.5 * (3.0 * u**2 - 1.0) * np.linspace(-1.0, 1.0, 400)[:, np.newaxis]
+    step = np.median(np.diff(predicted))
+    assert np.abs(_moved(predicted, moved) - moved).max() < 0.01 * step
+    assert np.abs(_moved(predicted, moved + bend * step) - moved).max() < 0.15 * step
