@@ -154,12 +154,11 @@ def most_likely(
     form: FloatArray,
 ) -> None:
     """Follow a fibre's continuum with its most likely stiffness; the stiffest comes first, the likelihood has one peak."""
-    best, last = -np.inf, 0
+    best = -np.inf
     for i in range(len(stiffnesses)):
-        last = i
         likelihood = _solve(spectrum, windows, stiffnesses[i], factor, right, form)
         if not likelihood > best:
-            _solve(spectrum, windows, stiffnesses[i - 1], factor, right, form)
+            _solve(spectrum, windows, stiffnesses[max(i - 1, 0)], factor, right, form)
             break
         best = likelihood
     for first, last in windows:

@@ -46,7 +46,7 @@ HIGH_PASS = 31
 PIECE = 32
 """Pieces of the spectrum that are as good as independent of each other: wider than most features of objects [pixel]."""
 
-LEVER = 0.25
+LEVER = 0.5
 """A piece that decides more than this of the ratio drags it along: its residual tells nothing of its error."""
 
 L_REST, B_REST, L_LINE, L_BEND, B_LINE, B_BEND = range(6)
@@ -144,7 +144,7 @@ def _ratio(
         )
         shape = ratio * doubt * (form[:, LB] + change * form[:, BB]) / power
         error = np.sqrt(np.maximum(scatter**2 / power, pieces) + shape**2)
-    known = np.isfinite(ratio) & (power > 0)
+    known = np.isfinite(ratio) & np.isfinite(error) & (power > 0)
     return np.where(known, ratio, np.nan), np.where(known, error, np.inf)
 
 
@@ -291,7 +291,7 @@ def _compare(
         forms[f] = form
         for first, last in windows:
             for x in range(first, last + 1):
-                piece, w, alone = pieces[f, x // PIECE], weight[x], line[x] - level[x]
+                piece, w, alone = pieces[f, x // PIECE], weight[x], max(line[x] - level[x], 0.0)
                 ahead, bent = w * (line[x] - right[1, x]), w * (bend[x] - right[2, x])
                 piece[L_REST] += w * alone * rest[x]
                 piece[B_REST] += w * bend[x] * rest[x]
