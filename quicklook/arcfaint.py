@@ -74,7 +74,7 @@ def faint_lines(
     faint = np.zeros(len(targets), dtype=bool)
     there = np.isfinite(expected[:, targets]) & lit[:, np.newaxis]
     hidden = (clear & there).sum(axis=0) < SEEN_BY * there.sum(axis=0)
-    if (~hidden).sum() >= FEW:
+    if (~hidden & there.any(axis=0)).sum() >= FEW:
         return faint, centre, noise
     for t in np.nonzero(hidden)[0]:
         target, inside = targets[t], there[:, t]

@@ -38,6 +38,9 @@ WIDTH_CHANGE = 0.1
 SEEN = 0.9
 """Where fewer of the fibres than this are not saturated, their mean is not believed."""
 
+LEAST_SEEN = 0.3
+"""Share of a fibre's pixels that must be good for it to be asked which lines shine, as for `quicklook.arcmatch`."""
+
 DROWNED = 2.0
 """A line with a saturated one within this distance (in FWHM) is not measured."""
 
@@ -156,7 +159,9 @@ def select(
     """
     step = float(np.median(np.diff(wavelength, axis=1)))
     grid = np.arange(np.percentile(wavelength[:, 0], 20), np.percentile(wavelength[:, -1], 80), step / 2)
-    live = np.nonzero(np.isfinite(spectra.flux).mean(axis=1) > 0.5)[0]
+    live = np.nonzero(np.isfinite(spectra.flux).mean(axis=1) > LEAST_SEEN)[0]
+    if not live.size:
+        raise Failure("more than two thirds of every fibre of the arc are saturated or bad; take another arc")
     stack = np.array([np.interp(grid, wavelength[f], _bridge(spectra.flux[f]), 0.0, 0.0) for f in live])
     level = np.percentile(stack, 30, axis=1, keepdims=True)
     mean = np.mean(stack - level, axis=0)

@@ -125,6 +125,8 @@ def _align_fibres(
     """Bring all fibres onto the scale of the middle of the slit."""
     aligned = predicted.copy()
     slit = np.linspace(-1.0, 1.0, len(predicted))
+    # Beside the fibres that shine polynomials along the slit would run away: dark ones there are as the next that shines.
+    slit = np.clip(slit, slit[usable].min(), slit[usable].max())
     middle = usable[np.argsort(np.abs(slit[usable]), kind="stable")[:15]]
     for members, reach in ((middle, SLIT_RANGE), (usable, 6)):
         spectra = np.array([np.interp(grid, aligned[f], compressed[f], 0.0, 0.0) for f in usable])

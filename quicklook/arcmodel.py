@@ -74,7 +74,11 @@ class Shapes:
 
     def at(self, u: FloatArray) -> FloatArray:
         """The sum of surface and own shapes at columns from -1 to 1; (fibres, columns)."""
-        slit = chebyshev.chebvander(np.linspace(-1, 1, len(self.own)), SLIT_ORDER)
+        place, told = np.linspace(-1, 1, len(self.own)), self.keep.any(axis=1)
+        if told.any():
+            # Beside the fibres that shine the surface would run away.
+            place = np.clip(place, place[told].min(), place[told].max())
+        slit = chebyshev.chebvander(place, SLIT_ORDER)
         surface = along_chip(u, self.degree, self.intervals) @ self.table @ slit.T
         return np.asarray(surface.T + self.own @ chebyshev.chebvander(u, OWN_ORDER).T)
 

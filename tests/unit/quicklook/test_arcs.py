@@ -52,6 +52,32 @@ def test_every_grating_is_solved_to_a_few_hundredths_of_a_pixel(grating):
     assert solution.figures["arc_fibres_lost"] == len(DEAD)
 
 
+@pytest.mark.parametrize(
+    ("grating", "first", "last"), [("385R", 0, 20), ("385R", 190, 210), ("1700D", 0, 40)]
+)
+def test_an_arc_of_which_only_a_part_of_the_slit_shines_is_solved(grating, first, last):
+    spectra, true = arc(grating)
+    dark = (np.arange(400) < first) | (np.arange(400) >= last)
+    spectra.flux[dark] = np.nan
+    setup = header(grating)
+    solution = solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr")
+    pixels = (solution.wavelength - true) / np.median(np.diff(true))
+    lit = ~dark
+    lit[DEAD] = False
+    assert np.sqrt((pixels[lit] ** 2).mean(axis=1)).max() < 0.08
+    # Nothing is known of the others, but they lie where the camera puts them.
+    assert np.abs(pixels).max() < 20.0
+
+
+def test_an_arc_on_half_a_chip_is_solved():
+    spectra, true = arc("385R")
+    spectra.flux[:, 1024:] = np.nan
+    setup = header("385R")
+    solution = solve_arc(spectra, setup, predict_wavelengths(setup), "CuAr")
+    pixels = (solution.wavelength - true)[:, :1024] / np.median(np.diff(true))
+    assert np.median(np.sqrt((pixels**2).mean(axis=1))) < 0.05
+
+
 def test_a_prediction_that_is_far_off_is_found():
     spectra, true = arc("385R", shift=-61.0)
     setup = header("385R")
