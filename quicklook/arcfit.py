@@ -12,10 +12,10 @@ from quicklook.arcmodel import (
     FREE,
     INTERVALS,
     SLIT_ORDER,
-    USUAL_BEND,
     USUAL_LINE,
     Shapes,
     fit_shapes,
+    usual_distortion,
 )
 from quicklook.nanmath import median
 from quicklook.types import BoolArray, FloatArray
@@ -150,9 +150,7 @@ def _best_order(x: FloatArray, means: FloatArray, good: BoolArray) -> int:
 def _hat(u: FloatArray, degree: int) -> FloatArray:
     """The matrix that makes a curve's values of what is measured at some columns, no more bent than is usual."""
     design = chebyshev.chebvander(u, degree)
-    expected = np.full(degree + 1, FREE)
-    expected[2:] = USUAL_BEND / np.arange(2, degree + 1) ** 2
-    normal = design.T @ design + np.diag((USUAL_LINE / expected) ** 2)
+    normal = design.T @ design + np.diag((USUAL_LINE / usual_distortion(degree)) ** 2)
     return np.asarray(design @ np.linalg.solve(normal, design.T))
 
 
@@ -167,7 +165,7 @@ def _lstsq2d(u: FloatArray, s: FloatArray, y: FloatArray, error: FloatArray, ord
     design = chebyshev.chebvander2d(u, s, [order, SLIT_ORDER]) * weight[:, np.newaxis]
     normal = design.T @ design
     degree, across = np.divmod(np.arange((order + 1) * (SLIT_ORDER + 1)), SLIT_ORDER + 1)
-    expected = np.where(degree >= 2, PRIOR / np.maximum(degree, 1) ** 2, 30.0)
+    expected = np.where(degree >= 2, PRIOR / np.maximum(degree, 1) ** 2, FREE)
     normal[np.diag_indices_from(normal)] += np.where(across == 0, 400.0, 4.0) / expected**2
     solution = np.linalg.solve(normal, design.T @ (y * weight)).reshape(order + 1, SLIT_ORDER + 1)
     return np.asarray(solution, dtype=np.float64)

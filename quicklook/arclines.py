@@ -12,6 +12,7 @@ from scipy.ndimage import maximum_filter1d
 from scipy.optimize import nnls
 
 from quicklook.arcfaint import CLEAR, faint_lines
+from quicklook.arcmatch import LEAST_SEEN
 from quicklook.errors import Failure
 from quicklook.linefit import LineFits, fit_lines
 from quicklook.linelists import LineList
@@ -37,9 +38,6 @@ WIDTH_CHANGE = 0.1
 
 SEEN = 0.9
 """Where fewer of the fibres than this are not saturated, their mean is not believed."""
-
-LEAST_SEEN = 0.3
-"""Share of a fibre's pixels that must be good for it to be asked which lines shine, as for `quicklook.arcmatch`."""
 
 DROWNED = 2.0
 """A line with a saturated one within this distance (in FWHM) is not measured."""

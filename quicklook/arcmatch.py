@@ -19,6 +19,9 @@ from quicklook.errors import Failure
 from quicklook.linelists import LineList
 from quicklook.types import AnyFloat, FloatArray
 
+LEAST_SEEN = 0.3
+"""Share of a fibre's pixels that must be good for it to tell anything."""
+
 SLIT_RANGE = 60
 """Largest shift between a fibre and the middle of the slit that is looked for [pixel]."""
 
@@ -106,7 +109,7 @@ def compress(flux: AnyFloat, variance: AnyFloat) -> FloatArray:
     columns = np.arange(values.shape[1])
     for row in values:
         good = np.isfinite(row)
-        if good.sum() < 0.3 * row.size:
+        if good.sum() < LEAST_SEEN * row.size:
             row[:] = 0.0
         elif not good.all():
             row[~good] = np.interp(columns[~good], columns[good], row[good])

@@ -109,6 +109,13 @@ class _Solution:
     own_variance: FloatArray
 
 
+def usual_distortion(degree: int) -> FloatArray:
+    """How large each degree along the chip is expected to be, before lines tell [pixel]."""
+    usual = np.full(degree + 1, FREE)
+    usual[2:] = USUAL_BEND / np.arange(2, degree + 1) ** 2
+    return usual
+
+
 def along_chip(u: FloatArray, degree: int, intervals: int) -> FloatArray:
     """Functions along the chip at columns from -1 to 1: polynomials, and splines when there are intervals."""
     polynomials = chebyshev.chebvander(u, degree)
@@ -156,9 +163,8 @@ def fit_shapes(
 
 def _first_sizes(keep: BoolArray, degree: int, functions: int) -> _Sizes:
     surface = np.full((functions, SLIT_ORDER + 1), USUAL_RIPPLE**2)
-    surface[:2] = FREE**2
-    bend = (USUAL_BEND / np.arange(2, degree + 1) ** 2) ** 2
-    surface[2 : degree + 1] = bend[:, np.newaxis] * ALONG_SLIT
+    usual = usual_distortion(degree)[:, np.newaxis] ** 2
+    surface[:2], surface[2 : degree + 1] = usual[:2], usual[2:] * ALONG_SLIT
     terms = min(OWN_ORDER, degree) + 1
     own = np.tile(np.square(USUAL_OWN[:terms]), (len(keep), 1))
     lines = keep.shape[1]

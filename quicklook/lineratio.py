@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quicklook.compiled import adding_kernel, kernel
 from quicklook.linecontinuum import BB, DB, DL, LB, LL, REACH, best_fit, most_likely, windows_of
-from quicklook.linewidths import along_the_chip, widened, widths
+from quicklook.linewidths import along_the_chip, bends, widened, widths
 from quicklook.medians import middle_of
 from quicklook.skymodel import credible
 from quicklook.types import BoolArray, FloatArray, FloatImage
@@ -94,15 +94,9 @@ class LineRatio:
         scatter = np.full(n, np.nan)
         flux, variance = self.flux[which], self.variance[which]
         _compare(
-            np.ascontiguousarray(flux),
-            np.ascontiguousarray(variance),
-            light,
-            good,
-            np.array(PERIODS),
-            form,
-            piece,
-            scatter,
-        )
+            np.ascontiguousarray(flux), np.ascontiguousarray(variance), light, bends(light), good, np.array(PERIODS),
+            form, piece, scatter,
+        )  # fmt: skip
         return form, piece, scatter
 
 
@@ -153,7 +147,8 @@ def _noise(variance: FloatImage, line: FloatArray, good: BoolArray, out: FloatAr
     """Variance of the pixels of one fibre as neighbours and the line's shape tell it; one where bad.
 
     The noise of single pixels must not weigh them, and a mean over the neighbours hides that a line is noisier than what
-    lies beside it. So the mean gets the shape of the line, as much of it as the fibre's variance shows.
+    lies beside it. So the mean gets the shape of the line, as much of it as the fibre's variance shows. The medians of
+    `quicklook.toldnoise` see less of a pixel's own noise, but nothing of an object that differs from column to column.
     """
     nx = len(line)
     mean = np.zeros(nx)
@@ -199,6 +194,7 @@ def _weigh(
     flux: FloatImage,
     variance: FloatImage,
     expected: FloatImage,
+    bent: FloatImage,
     good: BoolArray,
     level: FloatArray,
     spectrum: FloatArray,
@@ -207,15 +203,7 @@ def _weigh(
     nx = len(flux)
     weight, data, line, bend = spectrum[0], spectrum[1], spectrum[2], spectrum[3]
     for x in range(nx):
-        data[x], line[x] = (flux[x], expected[x]) if good[x] else (0.0, 0.0)
-    for x in range(nx):
-        # Beside a pixel that the model does not cover its second difference is not known either.
-        inside = 0 < x < nx - 1 and good[x - 1] and good[x] and good[x + 1]
-        bend[x] = line[x + 1] - 2.0 * line[x] + line[x - 1] if inside else 0.0
-        if inside and 1 < x < nx - 2 and good[x - 2] and good[x + 2]:
-            # A second difference holds a twelfth of the fourth, which makes lines sharper than widening does.
-            fourth = line[x + 2] + line[x - 2] - 4.0 * (line[x + 1] + line[x - 1]) + 6.0 * line[x]
-            bend[x] -= fourth / 12.0
+        data[x], line[x], bend[x] = (flux[x], expected[x], bent[x]) if good[x] else (0.0, 0.0, 0.0)
     _noise(variance, line, good, weight)
     for x in range(nx):
         weight[x] = 1.0 / (weight[x] + (SHAPE_DOUBT * line[x]) ** 2) if good[x] else 0.0
@@ -249,6 +237,7 @@ def _compare(
     flux: FloatImage,
     variance: FloatImage,
     expected: FloatImage,
+    bend_of: FloatImage,
     good: BoolArray,
     periods: FloatArray,
     forms: FloatArray,
@@ -266,7 +255,7 @@ def _compare(
     factor, right, form = np.empty((3, nx)), np.empty((3, nx)), np.empty(6)
     room = np.empty((nx // REACH + 2, 2), dtype=np.intp)
     for f in range(n):
-        _weigh(flux[f], variance[f], expected[f], good[f], level, spectrum)
+        _weigh(flux[f], variance[f], expected[f], bend_of[f], good[f], level, spectrum)
         windows = room[: windows_of(line, level, weight, room)]
         m = 0
         for first, last in windows:

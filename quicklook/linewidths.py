@@ -93,10 +93,10 @@ def along_the_chip(
 def widened(light: FloatImage, change: FloatImage) -> FloatImage:
     """Light whose lines are so much wider; where that is not known, at the ends, they are as they were."""
     with np.errstate(all="ignore"):
-        return np.asarray(light + change * _bends(light), dtype=np.float32)
+        return np.asarray(light + change * bends(light), dtype=np.float32)
 
 
-def _bends(light: FloatImage) -> FloatImage:
+def bends(light: FloatImage) -> FloatImage:
     """Second derivative along the dispersion, to fourth order; zero where neighbours are not known."""
     result = np.zeros_like(light)
     result[:, 2:-2] = (4.0 / 3.0) * (light[:, 1:-3] + light[:, 3:-1]) - 2.5 * light[:, 2:-2]

@@ -139,14 +139,9 @@ def fit_sky(
     """
     n_fibres = flux.shape[0]
     gain = np.ones(n_fibres) if throughput is None else throughput
-    usable = np.array(
-        [
-            f
-            for f in fibres
-            if credible(flux[f], variance[f]).mean() > 0.2 and np.isfinite(gain[f]) and gain[f] > 0.05
-        ],
-        dtype=np.intp,
-    )
+    sound = credible(flux[fibres], variance[fibres])
+    known = (sound.mean(axis=1) > 0.2) & np.isfinite(gain[fibres]) & (gain[fibres] > 0.05)
+    usable = np.asarray(fibres, dtype=np.intp)[known]
     if usable.size < MIN_SKY_FIBRES:
         raise Failure(
             f"only {usable.size} sky fibres have data where {MIN_SKY_FIBRES} are needed; allocate more sky "
@@ -160,7 +155,7 @@ def fit_sky(
     scale = gain[usable, np.newaxis] * _relative_pixel(wavelength[usable], step)
     y = np.ascontiguousarray(flux[usable] / scale, dtype=np.float64)
     v = np.asarray(variance[usable] / scale**2, dtype=np.float64)
-    good = credible(flux[usable], variance[usable])
+    good = sound[known]
     y = np.where(good, y, 0.0)
     weight = np.where(good, 1.0 / told_variance(v, np.zeros_like(y), good), 0.0)
     terms = 1 if constant or usable.size < LEAST_BENT else TERMS
