@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Sequence
 from typing import Any
@@ -129,6 +130,7 @@ async def declare_topics(settings: Settings, changelogs: Sequence[str] = ()) -> 
         missing = [topic for topic in wanted if topic.name not in existing]
         if missing:
             _check(await admin.create_topics(missing))
+            await wait_until_led(admin, {topic.name for topic in missing}, settings.database_deadline)
             log.info("topics declared", topics=[topic.name for topic in missing])
         return str((await admin.describe_cluster()).get("cluster_id") or "")
     except (KafkaError, OSError) as error:
@@ -138,6 +140,26 @@ async def declare_topics(settings: Settings, changelogs: Sequence[str] = ()) -> 
         ) from error
     finally:
         await admin.close()
+
+
+async def wait_until_led(admin: AIOKafkaAdminClient, names: set[str], deadline: float) -> None:
+    """Wait until every partition of some topics has a leader.
+
+    Kafka acknowledges a topic before its brokers have heard of it, and a consumer that asks too early goes without.
+
+    Raises
+    ------
+    TimeoutError
+        When it takes longer than ``deadline`` [s].
+    """
+    async with asyncio.timeout(deadline):
+        while not names <= {row["topic"] for row in await admin.describe_topics() if _is_led(row)}:  # noqa: ASYNC110 - brokers tell nobody
+            await asyncio.sleep(0.05)
+
+
+def _is_led(topic: dict[str, Any]) -> bool:
+    partitions = topic["partitions"]
+    return bool(partitions) and all(part["error_code"] == 0 and part["leader"] >= 0 for part in partitions)
 
 
 def _check(response: Any) -> None:

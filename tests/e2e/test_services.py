@@ -17,6 +17,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from agents.app import wait_until_led
 from agents.faust_driver import KAFKA_FETCH_WAIT_MS, TANSU_FETCH_WAIT_MS
 from paws.embedded.broker import EmbeddedBroker
 from paws.embedded.broker_probe import ask_broker
@@ -268,6 +269,7 @@ async def make_topics(address, names, partitions=1):
     await admin.start()
     try:
         await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
+        await wait_until_led(admin, set(names), 60.0)
         return {row["topic"]: len(row["partitions"]) for row in await admin.describe_topics(names)}
     finally:
         await admin.close()
