@@ -109,9 +109,11 @@ class Feed:
             self._hurry.clear()
             try:
                 await self.catch_up()
+                # While the table is asked, the broker may bring what is newer than the answer.
+                known = self._hub.newest
                 newest = (await event_bounds(self._pool))[1]
-                if newest < self._hub.newest:
-                    log.warning("the status feed is numbered anew", before=self._hub.newest, now=newest)
+                if newest < known:
+                    log.warning("the status feed is numbered anew", before=known, now=newest)
                     self._hub.restart_at(newest)
                 self.state.database = None
             except DATABASE_TROUBLES as error:
