@@ -130,8 +130,9 @@ async def declare_topics(settings: Settings, changelogs: Sequence[str] = ()) -> 
         missing = [topic for topic in wanted if topic.name not in existing]
         if missing:
             _check(await admin.create_topics(missing))
-            await wait_until_led(admin, {topic.name for topic in missing}, settings.database_deadline)
             log.info("topics declared", topics=[topic.name for topic in missing])
+        # Those that are there too: another may have made them just now, or the broker be only starting.
+        await wait_until_led(admin, {topic.name for topic in wanted}, settings.database_deadline)
         return str((await admin.describe_cluster()).get("cluster_id") or "")
     except (KafkaError, OSError) as error:
         raise ServiceUnavailableError(
@@ -165,6 +166,9 @@ def _is_led(topic: dict[str, Any]) -> bool:
 def _check(response: Any) -> None:
     for name, code, *message in response.topic_errors:
         error = for_code(code)
+        if code and error.retriable:
+            # As from a broker that is only starting, or has another controller by now.
+            raise error(f"{name}: {' '.join(map(str, message))}")
         if code and error is not TopicAlreadyExistsError:
             raise PermanentError(
                 f"The broker refuses topic {name}: {error.__name__} {' '.join(map(str, message))}. "

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
 
-from agents.app import wait_until_led
+import pytest
+from aiokafka.errors import InvalidReplicationFactorError, NotControllerError, TopicAlreadyExistsError
+
+from agents import app as app_module
+from agents.app import declare_topics, wait_until_led
+from paws.errors import PermanentError, ServiceUnavailableError
+from paws.settings import load_settings
+from schemas.topics import TOPICS
 
 
 def row(name, *leaders, error=0):
@@ -37,3 +44,55 @@ async def test_a_topic_is_waited_for_until_its_partitions_are_led(early):
 async def test_the_wait_for_a_topic_ends():
     with pytest.raises(TimeoutError):
         await wait_until_led(Broker([]), {"frames"}, 0.1)
+
+
+class Admin(Broker):
+    """A client of a broker to which another worker declares the topics at the same time."""
+
+    def __init__(self, *answers, existing=(), told=0):
+        super().__init__(*answers)
+        self.existing, self.told = existing, told
+
+    async def start(self):
+        pass
+
+    async def close(self):
+        pass
+
+    async def list_topics(self):
+        return self.existing
+
+    async def create_topics(self, topics):
+        return SimpleNamespace(topic_errors=[(topic.name, self.told, "told why") for topic in topics])
+
+    async def describe_cluster(self):
+        return {"cluster_id": "this one"}
+
+
+@pytest.fixture
+def declare(monkeypatch):
+    settings = load_settings(broker_url="kafka://127.0.0.1:1")
+    names = [settings.topic(topic.name) for topic in TOPICS]
+
+    async def run(*answers, **facts):
+        admin = Admin(*answers, **facts)
+        monkeypatch.setattr(app_module, "AIOKafkaAdminClient", lambda **_: admin)
+        return await declare_topics(settings), admin.asked
+
+    return names, run
+
+
+@pytest.mark.parametrize("how", ["made before", "made meanwhile"])
+async def test_topics_that_another_has_just_made_are_waited_for_too(declare, how):
+    names, run = declare
+    early, late = [row(name) for name in names], [row(name, 1) for name in names]
+    facts = {"existing": names} if how == "made before" else {"told": TopicAlreadyExistsError.errno}
+    assert await run(early, late, **facts) == ("this one", 2)
+
+
+async def test_a_broker_that_is_only_starting_is_asked_again_and_one_that_refuses_is_not(declare):
+    _names, run = declare
+    with pytest.raises(ServiceUnavailableError, match="NotController"):
+        await run([], told=NotControllerError.errno)
+    with pytest.raises(PermanentError, match="told why"):
+        await run([], told=InvalidReplicationFactorError.errno)
