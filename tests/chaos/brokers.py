@@ -12,14 +12,17 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from agents.app import wait_until_led
 from paws.embedded.broker import EmbeddedBroker
 from paws.embedded.errors import BinaryNotFoundError
 from paws.embedded.kafka import KafkaBroker, bring_jars
 from paws.embedded.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
+PATIENCE = 180.0
+"""Longest wait for anything, s: a worker begins in seconds, on a busy machine in ten times as many."""
 
 
 async def until(what, condition):
@@ -64,6 +67,18 @@ def started(log, *words, **environment):
     finally:
         process.kill()
         process.wait(20)
+
+
+async def make_topics(address, names, partitions=1):
+    """Make topics, and return how many partitions each has: a client that comes next can use them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
+        await wait_until_led(admin, set(names), PATIENCE)
+        return {row["topic"]: len(row["partitions"]) for row in await admin.describe_topics(names)}
+    finally:
+        await admin.close()
 
 
 async def publish(address, topic, texts):

@@ -7,18 +7,17 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from agents.app import declare_topics
 from paws.database import open_pool
 from paws.settings import as_environment
 from schemas.topics import REDUCTIONS_REQUESTED
 from schemas.vocabulary import ReductionKind
-from tests.chaos.brokers import broker_of, committed, publish, started, until
+from tests.chaos.brokers import broker_of, committed, make_topics, publish, started, until
 from tests.chaos.minimal_faust import TOPIC
 from tests.support.reductions import frame_of, reduction_of, request_of, write_raw
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -27,19 +26,10 @@ def folder():
         yield Path(made)
 
 
-async def make_topic(address):
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(TOPIC, 1, 1)])
-    finally:
-        await admin.close()
-
-
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 async def test_faust_loses_the_message_in_hand_when_a_later_one_is_done_first(kind, folder):
     async with broker_of(kind, folder) as address:
-        await make_topic(address)
+        await make_topics(address, [TOPIC])
         with started(folder / "log", "tests.chaos.minimal_faust", address, "minimal", str(folder), "first"):
             await until("the worker runs", lambda: asyncio.to_thread((folder / "ready").exists))
             await publish(address, TOPIC, [b"first", b"second"])

@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from agents.app import declare_topics
 from agents.faust_driver import TANSU_FETCH_WAIT_MS
@@ -16,11 +15,11 @@ from paws.database import open_pool
 from paws.settings import as_environment
 from schemas.topics import REDUCTIONS_REQUESTED
 from schemas.vocabulary import ReductionKind
-from tests.chaos.brokers import broker_of, committed, publish, started, until
+from tests.chaos.brokers import PATIENCE, broker_of, committed, make_topics, publish, started, until
 from tests.support.fausting import broker_app
 from tests.support.reductions import frame_of, reduction_of, request_of, write_raw
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 KINDS = ["embedded", pytest.param("kafka", marks=pytest.mark.kafka)]
 
@@ -56,7 +55,7 @@ async def test_a_message_dropped_as_the_first_of_a_life_is_missed_and_comes_agai
             await publish(address, topic, payloads[done : done + 3])
             log = folder / f"forgetful{done}.log"
             with started(log, "tests.chaos.forgetful_worker", "1", **environment) as process:
-                status = await asyncio.to_thread(process.wait, 60)
+                status = await asyncio.to_thread(process.wait, PATIENCE)
             assert status == EXIT_STATUS, log.read_text()
             assert "skipped 1 message(s)" in log.read_text()
             # Neither the dropped one nor those behind it were taken or acknowledged.
@@ -71,12 +70,7 @@ async def test_a_message_dropped_as_the_first_of_a_life_is_missed_and_comes_agai
 async def test_reading_goes_back_to_the_first_message_while_nothing_is_committed(folder):
     """Faust's own consumer stays where it is, and what is in hand never comes again."""
     async with broker_of("embedded", folder) as address:
-        admin = AIOKafkaAdminClient(bootstrap_servers=address)
-        await admin.start()
-        try:
-            await admin.create_topics([NewTopic("frames", 1, 1)])
-        finally:
-            await admin.close()
+        await make_topics(address, ["frames"])
         await publish(address, "frames", [b"1", b"2", b"3"])
         app = broker_app("seeking", address, folder / "faust", TANSU_FETCH_WAIT_MS)
         raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
@@ -111,12 +105,7 @@ async def test_reading_goes_back_to_the_first_message_while_nothing_is_committed
 async def test_no_stream_is_read_before_the_last_step_of_a_rebalance(folder):
     """Faust lets messages flow while it recovers tables, and empties what streams have read by the end of it."""
     async with broker_of("embedded", folder) as address:
-        admin = AIOKafkaAdminClient(bootstrap_servers=address)
-        await admin.start()
-        try:
-            await admin.create_topics([NewTopic("frames", 1, 1)])
-        finally:
-            await admin.close()
+        await make_topics(address, ["frames"])
         app = broker_app("reading", address, folder / "faust", TANSU_FETCH_WAIT_MS, broker_commit_every=1)
         raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
         taken = []

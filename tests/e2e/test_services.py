@@ -15,9 +15,7 @@ import asyncpg
 import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from agents.app import wait_until_led
 from agents.faust_driver import KAFKA_FETCH_WAIT_MS, TANSU_FETCH_WAIT_MS
 from paws.embedded.broker import EmbeddedBroker
 from paws.embedded.broker_probe import ask_broker
@@ -30,6 +28,7 @@ from paws.embedded.postmaster import read_postmaster
 from paws.embedded.process import ProcessSpec
 from paws.embedded.runtime import read_runtime
 from paws.embedded.supervisor import Supervisor
+from tests.chaos.brokers import make_topics
 from tests.support.fausting import broker_app
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -46,7 +45,7 @@ def data():
         yield Path(folder) / "night of 12 March"
 
 
-async def until(condition, patience=60.0):
+async def until(condition, patience=120.0):
     deadline = time.monotonic() + patience
     while not await condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -262,17 +261,6 @@ async def test_system_starts_again_after_its_supervisor_was_killed(data):
             process.wait(60)
     assert process.returncode == 0
     assert read_postmaster(find_cluster(data)) is None
-
-
-async def make_topics(address, names, partitions=1):
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
-        await wait_until_led(admin, set(names), 60.0)
-        return {row["topic"]: len(row["partitions"]) for row in await admin.describe_topics(names)}
-    finally:
-        await admin.close()
 
 
 async def run_through_faust(address, fetch_wait_ms, folder):
