@@ -83,7 +83,7 @@ def _alive(pid):
         return False
 
 
-async def _until_dead(pid, deadline=5.0):
+async def _until_dead(pid, deadline=60.0):
     end = time.monotonic() + deadline
     while _alive(pid):
         assert time.monotonic() < end, f"process {pid} is still there"
@@ -190,8 +190,12 @@ async def test_local_ends_the_whole_group_at_the_deadline(program):
     engine = program("sleep 600 & echo child $!; sleep 600")
     await engine.start()
     lines: list[str] = []
-    with pytest.raises(EngineDeadlineError):
-        await engine.run(["x"], Path("/"), lines.append, 0.7)
+    # On a busy machine the shell may not even have begun by then.
+    for deadline in (0.7, 7.0, 70.0):
+        with pytest.raises(EngineDeadlineError):
+            await engine.run(["x"], Path("/"), lines.append, deadline)
+        if lines:
+            break
     await _until_dead(int(lines[0].split()[1]))
 
 

@@ -14,7 +14,7 @@ from paws.settings import as_environment
 from schemas.vocabulary import Priority, ReductionKind
 from tests.support.reductions import ask_for, events_of, reduction_of, stored_frame
 
-DEADLINE = 40.0
+DEADLINE = 120.0
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ async def start(database):
     started = []
 
     async def start(seconds, awaited="ready", grace=None, **changes):
-        settings = database.model_copy(update={"runner_lease": 3.0, "runner_heartbeat": 0.5, **changes})
+        # A runner that is dead on its own machine is known at once; one that the machine halts is not dead.
+        settings = database.model_copy(update={"runner_lease": DEADLINE, "runner_heartbeat": 0.5, **changes})
         environment = as_environment(settings)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.runner_process", str(seconds)),
@@ -149,7 +150,8 @@ async def test_two_runners_share_the_work_and_none_is_done_twice(pool, database,
 
 
 async def test_a_runner_outlives_its_database_connections(pool, ask, start):
-    runner = await start(0)
+    # What was on its way to it when the connection broke is taken back after so long.
+    runner = await start(0, runner_lease=3.0)
     await ask(1)
     await _until_states(pool, {"succeeded": 1})
     async with pool.acquire() as connection:
@@ -164,7 +166,8 @@ async def test_a_runner_outlives_its_database_connections(pool, ask, start):
 
 async def test_runners_of_a_host_share_its_slots(pool, ask, start):
     """Two processes of four slots each, on a host of three: never more than three at work, and all is done."""
-    limits = {"runner_host_slots": 3, "runner_slots": 4}
+    # What the killed one had taken and not begun is taken back after its lease.
+    limits = {"runner_host_slots": 3, "runner_slots": 4, "runner_lease": 3.0}
     first = await start(0.3, **limits)
     # It finds none free, and waits.
     second = await start(0.3, awaited="", **limits)
@@ -219,10 +222,15 @@ async def test_the_most_urgent_comes_first_with_several_runners(pool, ask, start
     for runner in runners:
         await runner.end(signal.SIGTERM)
     async with pool.acquire() as connection:
-        rows = await connection.fetch("SELECT job_key, started_at FROM reduction ORDER BY started_at")
+        rows = await connection.fetch("SELECT job_key, runner FROM reduction ORDER BY started_at")
     order = [row["job_key"] for row in rows]
-    assert set(order[:4]) == {item.job_key for item in live}
-    assert set(order[4:]) == {item.job_key for item in slow}
+    urgent, others = ({item.job_key for item in asked} for asked in (live, slow))
+    assert set(order) == urgent | others
+    # The last urgent one may be in one runner's hands, and not begun, when the other finds none of them left.
+    assert set(order[:3]) < urgent
+    for runner in {row["runner"] for row in rows}:
+        own = [row["job_key"] in urgent for row in rows if row["runner"] == runner]
+        assert own == sorted(own, reverse=True), "what is urgent comes first"
 
 
 async def test_a_stopped_runner_lets_what_is_nearly_done_end(pool, ask, start):
