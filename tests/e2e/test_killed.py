@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -19,8 +20,17 @@ def reduced(running) -> int:
 
 def kill(running, process: str) -> None:
     """Kill a process of the running system, and wait until another has taken its place."""
-    victim = running.runtime().pids[process]
-    os.kill(victim, signal.SIGKILL)
+
+    def killed() -> int | None:
+        pid = running.runtime().pids.get(process)
+        with contextlib.suppress(ProcessLookupError):
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+                return pid
+        return None
+
+    # It may just be starting anew by itself, as a worker does that misses a message.
+    victim = wait_until(f"{process} is there to be killed", killed)
     wait_until(f"{process} runs again", lambda: running.runtime().pids.get(process) not in (None, victim))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
 import tempfile
 from pathlib import Path
 
@@ -17,13 +16,14 @@ from websockets.exceptions import ConnectionClosed
 
 from agents.app import declare_topics
 from paws.database import open_pool
+from paws.embedded.ports import free_port
 from paws.settings import as_environment
 from schemas.topics import REDUCTIONS_REQUESTED
 from schemas.vocabulary import ReductionKind
-from tests.chaos.brokers import broker_of, committed, publish, started, until
+from tests.chaos.brokers import PATIENCE, broker_of, committed, publish, started, until
 from tests.support.reductions import frame_of, reduction_of, request_of, write_raw
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 BLOCKED = """
 SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
@@ -76,7 +76,7 @@ async def test_a_worker_finishes_the_event_in_hand_and_acknowledges_what_it_did(
                 await asyncio.sleep(0.5)
                 assert worker.poll() is None, "it did not wait for the event in hand"
                 await holding.rollback()
-                assert await asyncio.to_thread(worker.wait, 60) == 0
+                assert await asyncio.to_thread(worker.wait, PATIENCE) == 0
         done = await taken()
         assert done >= 2
         # Neither more nor less: the next begins with the first that was not done.
@@ -91,8 +91,8 @@ async def test_a_worker_finishes_the_event_in_hand_and_acknowledges_what_it_did(
 
 
 async def test_a_web_server_finishes_answers_and_tells_those_who_watch(folder, database):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    # Not one that the next connection of anybody may take.
+    port = free_port()
     settings = database.model_copy(update={"web_port": port, "web_host": "127.0.0.1"})
     async with open_pool(database) as pool, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
@@ -115,17 +115,17 @@ async def test_a_web_server_finishes_answers_and_tells_those_who_watch(folder, d
         with started(folder / "log", "tests.support.patient_web", **as_environment(settings)) as web:
             await until("the server answers", serves)
             watcher = asyncio.create_task(watch())
-            await asyncio.wait_for(opened.wait(), 30)
+            await asyncio.wait_for(opened.wait(), PATIENCE)
             async with held(database, ("LOCK TABLE frame IN ACCESS EXCLUSIVE MODE",)) as holding:
-                asked = asyncio.create_task(client.get("/api/frames?limit=1", timeout=60))
+                asked = asyncio.create_task(client.get("/api/frames?limit=1", timeout=PATIENCE))
                 await until("the answer waits", blocked)
                 web.send_signal(signal.SIGTERM)
                 # The browser is told at once that the server goes, and comes back by itself.
-                assert await asyncio.wait_for(watcher, 60) == 1012
+                assert await asyncio.wait_for(watcher, PATIENCE) == 1012
                 await holding.rollback()
                 answer = await asked
             assert (answer.status_code, answer.json()["total"]) == (200, 0)
             # uvicorn ends by the signal that it was given, once all is done.
-            assert await asyncio.to_thread(web.wait, 60) in (0, -signal.SIGTERM)
+            assert await asyncio.to_thread(web.wait, PATIENCE) in (0, -signal.SIGTERM)
             with pytest.raises(httpx.TransportError):
                 await client.get("/healthz")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.live import paws, processes_of, summary_of, wait_until
+from tests.support.live import PATIENCE, paws, processes_of, summary_of, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -23,7 +23,7 @@ def test_two_demos_do_not_meet(folder):
     for summary in summaries:
         assert summary["reduced"] == summary["frames"] == 12
         assert summary["rejected"] == 0
-    assert processes_of(folder) == []
+    wait_until("nothing is left", lambda: processes_of(folder) == [], patience=60)
 
 
 def test_a_folder_in_use_is_refused_clearly(folder):
@@ -32,9 +32,9 @@ def test_a_folder_in_use_is_refused_clearly(folder):
     with paws(["up", "--raw", str(raw), "--data", str(data), "--port", "0"], data) as running:
         running.ready()
         with paws(["up", "--raw", str(raw), "--data", str(data), "--port", "0"], data) as second:
-            second.process.wait(timeout=60)
+            second.process.wait(timeout=PATIENCE)
             assert second.process.returncode == 1
             assert "Traceback" not in second.log.read_text()
         assert running.process.poll() is None
         running.stop()
-    wait_until("nothing is left", lambda: processes_of(folder) == [], patience=15)
+    wait_until("nothing is left", lambda: processes_of(folder) == [], patience=60)
