@@ -7,15 +7,18 @@ refused. Pages ask `Vendor.address` and say so where a library is not installed;
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -114,7 +117,7 @@ def install(
     fetch: Callable[[Library], bytes],
     tell: Callable[[str], None] = lambda _text: None,
 ) -> None:
-    """Install what is not there yet. Safe to run again, and to kill.
+    """Install what is not there yet. Safe to run again, by several at once, and to kill.
 
     Raises
     ------
@@ -124,13 +127,17 @@ def install(
         If an archive cannot be fetched.
     """
     for library in libraries:
-        if (folder / library.folder / library.file_name).is_file():
+        if _is_there(library, folder):
             tell(f"{library.name} {library.version} is installed")
             continue
         archive = fetch(library)
         check(library, archive)
         try:
-            _unpack(library, archive, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            with _alone(folder):
+                # Another may have been quicker, and its pages use it already.
+                if not _is_there(library, folder):
+                    _unpack(library, archive, folder)
         except OSError as error:
             raise VendorError(
                 f"{folder} cannot be written: {error.strerror or error}. Name another folder with PAWS_VENDOR_DIR."
@@ -155,9 +162,23 @@ def check(library: Library, archive: bytes) -> None:
         )
 
 
+def _is_there(library: Library, folder: Path) -> bool:
+    return (folder / library.folder / library.file_name).is_file()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others from writing into a folder; the kernel gives the lock back, however this process ends."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _unpack(library: Library, archive: bytes, folder: Path) -> None:
     """Put the one file and its licence into place, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{library.folder}-", dir=folder))
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as members:

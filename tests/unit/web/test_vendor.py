@@ -4,8 +4,10 @@ import base64
 import hashlib
 import io
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from click.testing import CliRunner
@@ -62,6 +64,31 @@ def test_library_is_installed_once_and_nothing_else(tmp_path: Path) -> None:
 
     install(folder, [library], never, told.append)
     assert told == ["lib 1.2.3 installed (MIT)", "lib 1.2.3 is installed"]
+
+
+def test_whoever_is_second_leaves_what_the_first_installed(tmp_path: Path) -> None:
+    """Its pages use it already: it is not taken away for a moment."""
+    library = library_of(GOOD)
+    installed, first = tmp_path / library.folder, []
+
+    def fetch(_one: Library) -> bytes:
+        # While this one fetches, another installs.
+        install(tmp_path, [library], lambda _one: GOOD)
+        first.append(installed.stat().st_ino)
+        return GOOD
+
+    install(tmp_path, [library], fetch)
+    assert [installed.stat().st_ino] == first
+    with ThreadPoolExecutor(8) as pool:
+        folder, start = tmp_path / "many", Barrier(8)
+
+        def wait_and_give(_one: Library) -> bytes:
+            start.wait(60)
+            return GOOD
+
+        for done in [pool.submit(install, folder, [library], wait_and_give) for _ in range(8)]:
+            done.result()
+    assert [path.name for path in folder.iterdir()] == [library.folder]
 
 
 @pytest.mark.parametrize(
