@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -81,6 +81,15 @@ async def client(site: Site) -> AsyncIterator[httpx.AsyncClient]:
         yield found
 
 
+async def until(so: Callable[[], object], what_else: str) -> None:
+    """Wait for what the application does by itself; fails with what is the case instead."""
+    for _ in range(6000):
+        if so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(what_else)
+
+
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[tuple[str, Starlette]]:
     """The application behind its real server on a free port: ``host:port`` and the application."""
@@ -100,7 +109,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Starlette]]:
         yield f"127.0.0.1:{listener.getsockname()[1]}", config.app  # type: ignore[misc]  # it is ours
     finally:
         server.should_exit = True
-        await asyncio.wait_for(task, 15)
+        await asyncio.wait_for(task, 60)
         listener.close()
 
 

@@ -36,7 +36,7 @@ def follow() -> Any:
 
 
 async def taken(stream: Any, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         return [await anext(stream) for _ in range(count)]
 
 

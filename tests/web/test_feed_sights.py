@@ -48,7 +48,7 @@ async def token_of(house: House, name: str) -> dict[str, str]:
 
 
 async def take(socket: ClientConnection) -> dict[str, Any]:
-    return dict(orjson.loads(await asyncio.wait_for(socket.recv(), 30)))
+    return dict(orjson.loads(await asyncio.wait_for(socket.recv(), 120)))
 
 
 @asynccontextmanager

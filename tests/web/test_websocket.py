@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,14 +14,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from paws.database import prepare_connection
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import change_frame
-from tests.web.conftest import Site, serving
+from tests.web.conftest import Site, serving, until
 
 CLIENTS = 100
 CHANGES = 45
 
 
 async def take(socket: ClientConnection) -> dict[str, Any]:
-    return dict(orjson.loads(await asyncio.wait_for(socket.recv(), 30)))
+    return dict(orjson.loads(await asyncio.wait_for(socket.recv(), 120)))
 
 
 @pytest.fixture
@@ -87,16 +88,15 @@ async def test_client_that_stops_reading_is_resynchronised(own_site: Site, conne
         serving(settings) as (address, app),
         connect(f"ws://{address}/ws/status?night={NIGHT}", max_queue=1, max_size=None) as socket,
     ):
+        assert (await take(socket))["type"] == "snapshot"
+        (client,) = app.state.web.hub._clients
         # Large events, so that what the network buffers is soon full.
-        await change_frame(connection, frame, "waiting", "x" * 500_000)
-        hub = app.state.web.hub
-        (client,) = hub._clients
-        number = 0
-        while not client.behind and number < 100:
-            await change_frame(connection, frame, "waiting", f"{number:02d}" + "x" * 500_000)
-            await asyncio.sleep(0.02)
-            number += 1
-        assert client.behind
+        async with asyncio.timeout(120):
+            for number in itertools.count():
+                await change_frame(connection, frame, "waiting", f"{number:02d}" + "x" * 500_000)
+                await asyncio.sleep(0.02)
+                if client.behind:
+                    break
         await change_frame(connection, frame, "waiting", "the last word")
         kinds, told = [], ""
         while told != "the last word":
@@ -141,11 +141,7 @@ async def test_other_sites_and_wrong_questions_are_refused(site: Site) -> None:
         async with connect(f"ws://{address}/ws/status", origin=f"http://{address}") as socket:  # type: ignore[arg-type]  # origins are texts
             assert (await take(socket))["night"] == NIGHT
             assert app.state.web.hub.clients == 1
-        for _ in range(200):
-            if app.state.web.hub.clients == 0:
-                break
-            await asyncio.sleep(0.02)
-        assert app.state.web.hub.clients == 0, "a client that left is noticed"
+        await until(lambda: app.state.web.hub.clients == 0, "a client that left is counted")
 
 
 async def test_new_numbering_reaches_clients_as_a_snapshot(own_site: Site, connection: Any) -> None:
