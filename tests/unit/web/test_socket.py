@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -68,6 +69,12 @@ def desk_of(hub: Hub) -> SnapshotDesk:
     return SnapshotDesk(read, newest_of_nothing)
 
 
+async def until(so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not so():  # noqa: ASYNC110 - a sink tells no event
+            await asyncio.sleep(0.001)
+
+
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -123,9 +130,9 @@ async def test_client_that_does_not_read_is_resynchronised() -> None:
         hub.accept(event(seq))
         await asyncio.sleep(0)
     sink.open.set()
-    await asyncio.sleep(0.02)
+    await until(lambda: sink.sent[-1]["type"] == "snapshot" and sink.sent[-1]["seq"] == 50)
     hub.accept(event(51))
-    await asyncio.sleep(0.02)
+    await until(lambda: sink.sent[-1]["type"] == "delta" and sink.sent[-1]["seq"] == 51)
     await stop(task)
 
     kinds = [item["type"] for item in sink.sent]
@@ -141,11 +148,10 @@ async def test_quiet_times_have_heartbeats() -> None:
     sink = Sink()
     task = await run(sink, client, hub, missed=[], start_with_snapshot=True, heartbeat=0.01)
     hub.accept({"seq": 1, "night": "20260101"})  # another night: only its number is told
-    await asyncio.sleep(0.05)
+    await until(lambda: (sink.sent[-1]["type"], sink.sent[-1]["seq"]) == ("heartbeat", 1))
     await stop(task)
 
-    beats = [item for item in sink.sent if item["type"] == "heartbeat"]
-    assert beats[-1]["seq"] == 1
+    assert {item["type"] for item in sink.sent} == {"snapshot", "heartbeat"}
 
 
 async def test_absent_database_is_told_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,10 +168,7 @@ async def test_absent_database_is_told_and_waited_for(monkeypatch: pytest.Monkey
     client, _, _ = hub.join(None, None, 8, ALL)
     sink = Sink()
     task = asyncio.create_task(tell(sink, client, hub, SnapshotDesk(read, newest_of_nothing), [], True))
-    for _ in range(300):
-        await asyncio.sleep(0.01)
-        if len(sink.sent) > 1:
-            break
+    await until(lambda: len(sink.sent) > 1)
     await stop(task)
 
     assert [item["type"] for item in sink.sent] == ["unavailable", "snapshot"]
