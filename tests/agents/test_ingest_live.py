@@ -22,7 +22,7 @@ from paws.errors import ConfigurationError
 from paws.settings import Settings
 from tests.support.rawfiles import raw_frame, red
 
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 @pytest.fixture

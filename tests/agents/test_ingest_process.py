@@ -17,7 +17,7 @@ from paws.settings import Settings, as_environment
 from tests.agents.test_ingest_live import deliver
 from tests.support.rawfiles import raw_frame
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 
 
 @asynccontextmanager

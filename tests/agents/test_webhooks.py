@@ -146,7 +146,7 @@ async def test_slow_receiver_is_not_waited_for(database, pool, receiver, clock, 
     monkeypatch.setattr(delivery, "DEADLINE", 0.3)
     receiver.silent = True
     await told(pool, f"http://hooks.example.org:{receiver.port}/", clock)
-    await asyncio.wait_for(courier(database, pool, clock).deliver_one(), 5)
+    await asyncio.wait_for(courier(database, pool, clock).deliver_one(), 60)
     assert (await row_of(pool))["result"] == "no answer"
 
 

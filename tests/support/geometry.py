@@ -84,7 +84,7 @@ def geometry_backend(
 
 
 async def _with_connection(url: str, work: Any) -> None:
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=60)
     try:
         await work(connection)
     finally:

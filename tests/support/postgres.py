@@ -29,7 +29,7 @@ from paws.database import migrate, prepare_connection
 from paws.settings import Settings, load_settings
 
 TEMPLATE = "paws_template"
-_START_DEADLINE = 60.0
+_START_DEADLINE = 180.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Durability is not what these tests are about; a crash of this server loses nothing of worth.
 _OPTIONS = {
@@ -76,7 +76,7 @@ def database_server() -> Iterator[DatabaseServer]:
         finally:
             process.send_signal(signal.SIGQUIT)
             try:
-                process.wait(10)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -173,7 +173,7 @@ def _await_ready(server: DatabaseServer, process: subprocess.Popen[bytes], log: 
 
 async def run_sql(server: DatabaseServer, command: str) -> None:
     """Have a server run a command in its first database: what makes and drops other databases, and roles."""
-    connection = await asyncpg.connect(server.url(), timeout=10)
+    connection = await asyncpg.connect(server.url(), timeout=60)
     try:
         await connection.execute(command)
     finally:
@@ -182,7 +182,7 @@ async def run_sql(server: DatabaseServer, command: str) -> None:
 
 async def _make_template(server: DatabaseServer) -> None:
     await run_sql(server, f"CREATE DATABASE {TEMPLATE}")
-    connection = await asyncpg.connect(server.url(TEMPLATE), timeout=10)
+    connection = await asyncpg.connect(server.url(TEMPLATE), timeout=60)
     try:
         await prepare_connection(connection)
         await migrate(connection, "cube")

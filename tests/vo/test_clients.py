@@ -17,7 +17,7 @@ from tests.support.stilts import needs_stilts, stilts
 from tests.web.conftest import Site, serving
 
 T = TypeVar("T")
-DEADLINE = 60.0
+DEADLINE = 180.0
 SPECTRA = "SELECT TOP 5 obs_publisher_did, access_url, access_format, s_ra, s_dec FROM ivoa.obscore"
 
 
@@ -65,7 +65,7 @@ async def test_pyvo_runs_a_job(address: str) -> None:
     def work() -> Any:
         job = pyvo.dal.TAPService(f"{address}/tap").submit_job("SELECT COUNT(*) AS n FROM ivoa.obscore")
         job.run()
-        job.wait(phases=["COMPLETED", "ERROR", "ABORTED"], timeout=30)
+        job.wait(phases=["COMPLETED", "ERROR", "ABORTED"], timeout=120)
         job.raise_if_error()
         count = job.fetch_result()["n"][0]
         phase = job.phase

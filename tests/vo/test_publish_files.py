@@ -349,7 +349,7 @@ async def test_the_desk_starts_a_process_that_publishes(database: Settings) -> N
         running = asyncio.create_task(desk.run())
         await upload(database, "gama.a")
         desk.ring()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while (await states(pool)).get("gama.a", ("",))[0] != "published":  # noqa: ASYNC110 - another process does it
                 await asyncio.sleep(0.1)
         running.cancel()

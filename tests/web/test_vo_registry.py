@@ -211,6 +211,6 @@ async def validated(record, folder):
         *(f"schemaloc={space}={folder / name}" for space, name in SCHEMAS.items()),
     )
     found = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=60, check=False
+        subprocess.run, command, capture_output=True, text=True, timeout=180, check=False
     )
     return found.returncode, "".join(line for line in found.stdout.splitlines() if "ERROR" in line)

@@ -216,7 +216,7 @@ async def test_client_that_takes_nothing_is_let_go(tmp_path: Path, monkeypatch: 
         await asyncio.Event().wait()
 
     await asyncio.wait_for(
-        large(tmp_path, 50_000_000)({"type": "http", "method": "GET", "path": "/x"}, receive, send), 10
+        large(tmp_path, 50_000_000)({"type": "http", "method": "GET", "path": "/x"}, receive, send), 60
     )
     assert bodies == 3
 

@@ -30,7 +30,7 @@ def run(names: str, module: str, body: str, given: Any = None) -> Any:
         f"const work = () => {{ {body} }};\nconsole.log(JSON.stringify(work(), plain));"
     )
     done = subprocess.run(
-        [NODE or "node", "--input-type=module", "-"], input=code, capture_output=True, text=True, timeout=60, check=False
+        [NODE or "node", "--input-type=module", "-"], input=code, capture_output=True, text=True, timeout=120, check=False
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -62,7 +62,7 @@ async def test_process_that_dies_is_replaced(desk: PdfDesk, product: Path) -> No
     os.kill(desk._process.pid, signal.SIGSTOP)
     task = desk.start("cd" * 32, product)
     # It is asked: one that is dead before that is replaced without a word.
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not (desk._idle and desk._idle.cancelled()):  # noqa: ASYNC110 - the desk tells no event
             await asyncio.sleep(0.001)
     os.kill(desk._process.pid, signal.SIGKILL)

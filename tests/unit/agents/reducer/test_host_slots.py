@@ -16,7 +16,7 @@ import sys, time
 from agents.reducer.runner.host_slots import HostSlots
 slots = HostSlots(int(sys.argv[1]), sys.argv[2])
 print(slots.take(int(sys.argv[3])), flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -72,7 +72,7 @@ async def test_who_finds_none_waits_and_who_got_some_takes_the_rest(system, monk
         waiting.cancel()
         assert second.unserved() == 1
         one.free()
-        await asyncio.wait_for(growing, 5)
+        await asyncio.wait_for(growing, 60)
         assert (second.held, second.unserved(), second.unserved()) == (3, 2, 0)
         # There is no more to be had.
         assert await _pending(second.grow())

@@ -35,7 +35,7 @@ def run(names: str, module: str, body: str, given: Any = None) -> Any:
         f"const work = () => {{ {body} }};\nconsole.log(JSON.stringify(work(), plain));"
     )
     done = subprocess.run(
-        [NODE or "node", "--input-type=module", "-"], input=code, capture_output=True, text=True, timeout=60, check=False
+        [NODE or "node", "--input-type=module", "-"], input=code, capture_output=True, text=True, timeout=120, check=False
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -194,7 +194,7 @@ def test_snippets_mean_the_query_and_nothing_else() -> None:
     for name, program in (("curl", "curl"), ("stilts", "stilts")):
         told = subprocess.run(
             ["bash", "-c", f"{program}() {{ printf '%s\\0' \"$@\"; }}; {found[name]}"],
-            capture_output=True, text=True, timeout=20, check=True,
+            capture_output=True, text=True, timeout=120, check=True,
         ).stdout.split("\0")  # fmt: skip
         assert f"{'QUERY' if name == 'curl' else 'adql'}={query}" in told
     mine = run("snippets", "snippets", "return snippets('http://x/tap', 'q;type=x', 10, 'mine')")
