@@ -146,7 +146,8 @@ def fork_on() -> None:
 
 def burn() -> None:
     """Processor time that a second of four processes gets."""
-    end = time.monotonic() + 1.0
+    started = time.monotonic()
+    end = started + 1.0
     children = []
     for _ in range(4):
         pid = os.fork()
@@ -155,7 +156,6 @@ def burn() -> None:
                 pass
             os._exit(0)
         children.append(pid)
-    started = time.monotonic()
     for pid in children:
         os.waitpid(pid, 0)
     used = os.times()

@@ -53,7 +53,7 @@ def stand_in(client: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def quicklook_image(client: Any) -> str:
     """Image of quicklook as it is now."""
-    if subprocess.run([*BUILD, "--check"], cwd=ROOT, capture_output=True, timeout=60).returncode != 0:
+    if subprocess.run([*BUILD, "--check"], cwd=ROOT, capture_output=True, timeout=300).returncode != 0:
         pytest.skip(f"the image {QUICKLOOK} is missing, or older than quicklook; build it: {' '.join(BUILD)}")
     return QUICKLOOK
 
@@ -71,7 +71,7 @@ def settings_of(tmp_path: Path) -> Any:
                 "runner_slots": 1,
                 "docker_memory": 256,
                 "docker_scratch": 32,
-                "docker_patience": 60.0,
+                "docker_patience": 240.0,
                 **changes,
             }
         )
@@ -95,7 +95,7 @@ class Bench:
             (folder / f"{name}.fits").write_text(content)
         return folder
 
-    async def run(self, *command: str, folder: Path | None = None, deadline: float = 60.0) -> Any:
+    async def run(self, *command: str, folder: Path | None = None, deadline: float = 240.0) -> Any:
         """Run a command; its lines stay in `lines`."""
         self.lines.clear()
         return await self.engine.run(command, folder or self.folder(), self.lines.append, deadline)
@@ -147,7 +147,7 @@ def ours(client: Any, tmp_path: Path) -> Any:
 def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     """Wait until something is so."""
 
-    async def wait(is_so: Callable[[], bool], deadline: float = 60.0) -> None:
+    async def wait(is_so: Callable[[], bool], deadline: float = 240.0) -> None:
         async with asyncio.timeout(deadline):
             while not is_so():  # noqa: ASYNC110 - other processes' state
                 await asyncio.sleep(0.05)

@@ -93,7 +93,7 @@ class OwnDaemon:
         command += ["--exec-root", f"{self._folder}/x", "--pidfile", f"{self._folder}/d.pid"]
         command += ["--iptables=false", "--ip6tables=false", "--bridge=none"]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while True:
             try:
                 client_of(self.address).close()
@@ -113,14 +113,14 @@ class OwnDaemon:
         if self._process is not None:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
-            self._process.wait(60)
+            self._process.wait(120)
             self._process = None
 
     def kill(self) -> None:
         """Kill it; its containers run on."""
         assert self._process is not None
         self.signal(signal.SIGKILL)
-        self._process.wait(60)
+        self._process.wait(120)
         self._process = None
 
     def close(self) -> None:

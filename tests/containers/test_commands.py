@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-import time
 
 import pytest
 
@@ -31,14 +30,21 @@ async def test_a_command_makes_products_of_its_inputs(bench):
 
 
 async def test_lines_come_while_the_command_runs(bench):
-    came = []
-    await bench.engine.run(
-        ["slow", "4"], bench.folder(), lambda line: came.append((time.monotonic(), line)), 60
-    )
-    steps = [moment for moment, line in came if line.startswith("step")]
-    assert len(steps) == 4
+    came, third = [], asyncio.Event()
+
+    def take(line: str) -> None:
+        came.append(line)
+        if line == "step 2":
+            third.set()
+
+    running = asyncio.create_task(bench.engine.run(["slow", "1000"], bench.folder(), take, 600))
+    await asyncio.wait({running, waiting := asyncio.create_task(third.wait())}, return_when="FIRST_COMPLETED")
     # Together they would come at the end.
-    assert steps[-1] - steps[0] > 0.6
+    assert waiting.done()
+    assert not running.done()
+    assert came[:4] == ["AAO Run Process AAO00001:", "step 0", "step 1", "step 2"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_inputs_on_another_disk_are_copied(bench, tmp_path):
@@ -121,18 +127,19 @@ async def test_a_display_that_died_comes_back(bench):
 
 async def test_slots_work_at_once(bench_of, stand_in, ours):
     bench = await bench_of(runner_slots=2)
-    for _ in range(2):  # so that both containers are there
-        await bench.run("help")
-    lines: list[str] = []
-
-    async def slow():
-        await bench.engine.run(["slow", "5"], bench.folder(), lambda line: lines.append(line), 60)
-
-    await asyncio.gather(slow(), slow())
-    steps = [line for line in lines if line.startswith("step")]
-    # One after the other would say 0, 1, 2, 3, 4 twice.
-    assert steps != [f"step {number}" for number in (0, 1, 2, 3, 4) * 2]
+    begun = [asyncio.Event(), asyncio.Event()]
+    # The first goes on until it is ended: one after the other would never come to the second.
+    running = [
+        asyncio.create_task(bench.engine.run(["hang"], bench.folder(), lambda _, one=one: one.set(), 600))
+        for one in begun
+    ]
+    for one in begun:
+        await one.wait()
+    assert not any(task.done() for task in running)
     assert len(ours()) == 2
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def test_people_see_the_job_in_the_list_of_containers(bench, ours):
@@ -141,7 +148,9 @@ async def test_people_see_the_job_in_the_list_of_containers(bench, ours):
     assert idle.labels["org.paws-live.engine"] == "test"
     assert str(os.getpid()) in idle.labels["org.paws-live.runner"]
     begun = asyncio.Event()
-    running = asyncio.create_task(bench.engine.run(["slow", "10"], bench.folder(), lambda _: begun.set(), 60))
+    running = asyncio.create_task(
+        bench.engine.run(["slow", "10"], bench.folder(), lambda _: begun.set(), 600)
+    )
     await begun.wait()
     (busy,) = ours()
     assert busy.name == f"{idle.name}-0123456789abcdef-1"

@@ -31,9 +31,14 @@ def _groups(process: Path) -> str:
 
 
 async def test_the_deadline_ends_everything(bench, ours):
-    (container,) = ours()
-    with pytest.raises(EngineDeadlineError, match=r"0\.8 s") as error:
-        await bench.run("hang", deadline=0.8)
+    # On a busy machine it may not even have begun by then.
+    for deadline in (0.8, 8.0, 80.0):
+        await bench.run("help")
+        (container,) = ours()
+        with pytest.raises(EngineDeadlineError, match=f"{deadline:g} s") as error:
+            await bench.run("hang", deadline=deadline)
+        if error.value.context["tail"]:
+            break
     assert error.value.context["tail"] == ["AAO Run Process AAO00001:"]
     assert container.id not in {item.id for item in ours()}
     assert _runs(container.id) == []
@@ -42,7 +47,7 @@ async def test_the_deadline_ends_everything(bench, ours):
 
 async def test_a_cancelled_command_is_ended(bench, ours):
     begun = asyncio.Event()
-    running = asyncio.create_task(bench.engine.run(["hang"], bench.folder(), lambda _: begun.set(), 60))
+    running = asyncio.create_task(bench.engine.run(["hang"], bench.folder(), lambda _: begun.set(), 600))
     await begun.wait()
     (container,) = ours()
     running.cancel()
@@ -60,7 +65,7 @@ async def test_a_crash_is_told_from_a_failure(bench):
 
 async def test_a_container_that_is_killed_is_replaced(bench, ours):
     begun = asyncio.Event()
-    running = asyncio.create_task(bench.engine.run(["hang"], bench.folder(), lambda _: begun.set(), 60))
+    running = asyncio.create_task(bench.engine.run(["hang"], bench.folder(), lambda _: begun.set(), 600))
     await begun.wait()
     ours()[0].kill()
     with pytest.raises(EngineDiedError, match="container ended during hang") as error:

@@ -80,7 +80,7 @@ async def test_nothing_of_a_job_is_seen_by_one_that_runs_beside_it(bench_of, sta
     bench = await bench_of(runner_slots=2)
     begun = asyncio.Event()
     folder = bench.folder(secret="x")
-    beside = asyncio.create_task(bench.engine.run(["slow", "100"], folder, lambda _: begun.set(), 60))
+    beside = asyncio.create_task(bench.engine.run(["slow", "100"], folder, lambda _: begun.set(), 600))
     await begun.wait()
     facts = await bench.facts("facts")
     assert not any("secret" in name for name in facts["files"])
