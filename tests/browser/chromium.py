@@ -8,7 +8,8 @@ import pytest
 
 playwright_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 # Machines are slow at times, and what is waited for comes at once elsewhere.
-playwright_api.expect.set_options(timeout=60_000)
+PATIENCE = 60_000
+playwright_api.expect.set_options(timeout=PATIENCE)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),

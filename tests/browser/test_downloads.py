@@ -16,7 +16,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from tests.browser.chromium import CHROMIUM, FLAGS, needs_chromium, playwright_api
+from tests.browser.chromium import CHROMIUM, FLAGS, PATIENCE, needs_chromium, playwright_api
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows
 from tests.support.people import MY_FIELD
@@ -39,7 +39,7 @@ class Desk:
 
     async def fetched(self, selector: str) -> bytes:
         """What a click downloads."""
-        async with self.page.expect_download(timeout=60_000) as waiting:
+        async with self.page.expect_download() as waiting:
             await self.page.click(selector)
         found = await waiting.value
         return await asyncio.to_thread(Path(await found.path()).read_bytes)
@@ -53,8 +53,9 @@ def shelf(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 async def desk(shelf: Site) -> AsyncIterator[Desk]:
     async with serving(shelf.settings) as (address, _app), playwright_api.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE)
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield Desk(page, f"http://{address}", shelf.rows)
@@ -105,7 +106,7 @@ async def test_download_that_is_not_ready_begins_by_itself(
     monkeypatch.setattr(handlers, "PATIENCE", 0.0)
     # A connection that is lost meanwhile ends nothing.
     await page.route("**/api/downloads?*", lambda route: route.abort(), times=1)
-    async with page.expect_download(timeout=60_000) as waiting:
+    async with page.expect_download() as waiting:
         answer = await page.goto(f"{desk.url}/downloads/archive.tar?night={NIGHT}&field={MY_FIELD}")
         assert (answer.status, await page.text_content("h1")) == (503, "Being prepared")
     found = await waiting.value

@@ -10,7 +10,7 @@ import pytest
 
 from paws.accounts import passwords
 from paws.settings import Settings
-from tests.browser.chromium import CHROMIUM, FLAGS, LOOKS, SERIOUS, needs_chromium, playwright_api
+from tests.browser.chromium import CHROMIUM, FLAGS, LOOKS, PATIENCE, SERIOUS, needs_chromium, playwright_api
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows, write_night
 from tests.support.people import CHEAP, MINE, MY_FIELD, PASSWORD, THEIR_FIELD, THEIRS, populate
@@ -48,9 +48,10 @@ async def desk(database: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     await populate(database)
     settings = database.model_copy(update={"access": "accounts", "web_url": "http://paws.invalid"})
     async with serving(settings) as (address, _app), playwright_api.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
         # What axe-core adds to a page is not ours to allow.
         context = await browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
+        context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -156,7 +157,8 @@ async def test_keys_lead_around(desk: Desk) -> None:
     await desk.go("/")
     await desk.page.keyboard.press("Tab")
     await desk.page.keyboard.press("Enter")
-    assert await desk.page.evaluate("document.activeElement.id") == "main", "the skip link"
+    # The skip link; the focus follows a moment after the key.
+    await desk.page.wait_for_function("document.activeElement.id === 'main'")
     await desk.page.keyboard.press("g")
     await desk.page.keyboard.press("n")
     await desk.page.wait_for_url("**/nights")

@@ -13,7 +13,7 @@ import pytest
 from paws.accounts import passwords
 from paws.database import prepare_connection
 from paws.settings import Settings
-from tests.browser.chromium import CHROMIUM, FLAGS, needs_chromium, playwright_api
+from tests.browser.chromium import CHROMIUM, FLAGS, PATIENCE, needs_chromium, playwright_api
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import NightRows, change_frame, number_events, write_night
 from tests.support.night_signal import write_signal
@@ -68,8 +68,9 @@ async def desk(database: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     async with serving(settings) as (address, app), playwright_api.async_playwright() as driver:
         began = datetime.now(UTC)
         app.state.web.clock = lambda: TONIGHT + (datetime.now(UTC) - began)
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
         context = await browser.new_context(viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -104,8 +105,8 @@ async def test_junk_from_the_page_reduce_again_and_watch_it(desk: Desk) -> None:
     await expect(book).to_contain_text("by theo")
     await expect(book.locator(".badge")).to_have_text("junked")
     other = watching.locator(f'td.arm[data-frame="{desk.frame(12, "red")}"]')
-    await expect(other.locator(".badge")).to_have_text("junked", timeout=15_000)
-    await expect(watching.locator(".shot[data-state=junked]")).to_have_count(2, timeout=15_000)
+    await expect(other.locator(".badge")).to_have_text("junked")
+    await expect(watching.locator(".shot[data-state=junked]")).to_have_count(2)
     assert await watching.evaluate("window.stayed") is True
 
     # From the matrix, several at once, with parameters.
@@ -125,7 +126,7 @@ async def test_junk_from_the_page_reduce_again_and_watch_it(desk: Desk) -> None:
     assert await desk.connection.fetchval("SELECT count(*) FROM frame_parameters") == 2
     # The matcher's part; the page shows it by itself.
     await change_frame(desk.connection, desk.frame(14, "red"), "waiting", "waits for its turn")
-    await expect(book).to_contain_text("waits for its turn", timeout=20_000)
+    await expect(book).to_contain_text("waits for its turn")
 
     # What is chosen stays chosen while the page goes on.
     await desk.ready(f"/nights/{NIGHT}/matrix")
@@ -138,7 +139,7 @@ async def test_junk_from_the_page_reduce_again_and_watch_it(desk: Desk) -> None:
         desk.page.locator("tr", has=desk.page.locator(f'input[value="{desk.frame(14, "blue")}"]')).locator(
             "[title*='another reason']"
         )
-    ).to_have_count(1, timeout=20_000)
+    ).to_have_count(1)
     assert await box.is_checked()
 
 

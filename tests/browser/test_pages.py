@@ -12,7 +12,7 @@ import pytest
 
 from paws.database import prepare_connection
 from paws.settings import Settings
-from tests.browser.chromium import CHROMIUM, FLAGS, needs_chromium, playwright_api
+from tests.browser.chromium import CHROMIUM, FLAGS, PATIENCE, needs_chromium, playwright_api
 from tests.support.night_plan import HOSTILE
 from tests.support.night_rows import NightRows, change_frame, write_night
 from tests.web.conftest import serving
@@ -47,8 +47,9 @@ async def desk(database: Settings) -> AsyncIterator[Desk]:
     connection = await asyncpg.connect(database.require_database())
     await prepare_connection(connection)
     async with serving(database) as (address, _app), playwright_api.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE)
         complaints: list[str] = []
         page.on(
             "console", lambda message: complaints.append(message.text) if message.type == "error" else None

@@ -17,7 +17,7 @@ from paws.clock import utc_now
 from paws.database import open_pool
 from paws.outbox import announce, status
 from paws.settings import Settings
-from tests.browser.chromium import CHROMIUM, FLAGS, LOOKS, SERIOUS, needs_chromium, playwright_api
+from tests.browser.chromium import CHROMIUM, FLAGS, LOOKS, PATIENCE, SERIOUS, needs_chromium, playwright_api
 from tests.support.flow import Flow
 from tests.support.night_rows import number_events
 from tests.support.rawfiles import raw_frame
@@ -81,10 +81,11 @@ async def desk(database: Settings, tmp_path: Path) -> AsyncIterator[Desk]:
         await pool.execute("UPDATE frame SET source = 'backfill'")
         await pool.execute("DELETE FROM outbox")
         await pool.execute("INSERT INTO runner_presence VALUES ('here', 'builtin', 2, now())")
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
         page = await (
             await browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
         ).new_page()
+        page.set_default_timeout(PATIENCE)
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda text: complaints.append(text.text) if _is_trouble(text) else None)
@@ -179,13 +180,15 @@ async def test_the_page_looks_when_the_feed_tells_of_its_night(desk: Desk) -> No
         while not any(text in message for message in heard):
             await page.wait_for_timeout(20)
 
-    # The page's time stands still but for what is given to it here.
+    # The page's time stands still but for what is given to it here: nothing is under way when it is given.
     await page.clock.install()
+    await page.clock.pause_at(utc_now() + timedelta(seconds=1))
     await submitted(desk)
     await expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    assert looks == []
     # Long enough for what follows from the snapshot, not so long that the feed counts as dead.
     async with page.expect_request_finished(lambda sent: sent.resource_type == "fetch"):
-        await page.clock.pause_at(utc_now() + timedelta(seconds=12))
+        await page.clock.fast_forward(12_000)
     await page.wait_for_timeout(200)
     looks.clear()
     await tell("20010101", "of another night")

@@ -49,7 +49,7 @@ def standing(folder: Path, **settings: Any) -> Iterator[Stand]:
     server = uvicorn.Server(uvicorn.Config(create_explorer(found, shelf), log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.02)
     assert server.started
@@ -57,7 +57,7 @@ def standing(folder: Path, **settings: Any) -> Iterator[Stand]:
         yield Stand(f"http://127.0.0.1:{listener.getsockname()[1]}", shelf)
     finally:
         server.should_exit = True
-        thread.join(15)
+        thread.join(60)
         listener.close()
 
 
@@ -71,7 +71,7 @@ def launched() -> Iterator[Any]:
     # Machines are slow at times.
     playwright.expect.set_options(timeout=60_000)
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS, timeout=60_000)
         yield found
         found.close()
 
@@ -122,7 +122,7 @@ def traces(page: Any) -> list[dict[str, Any]]:
 
 
 def eventually(found: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not found():
         assert time.monotonic() < deadline
         time.sleep(0.05)
