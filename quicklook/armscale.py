@@ -33,6 +33,9 @@ CLEAR = 100.0
 USUAL = 4.0
 """A fibre's scale further from the others than this many sigma of their scatter and its error is its own."""
 
+ROUNDS = 6
+"""Fits of the scale, each with the scatter and without the unusual fibres that the one before found."""
+
 HIT, HIT_SHARE = 6.0, 0.3
 """The arms contradict each other in a pixel by more than this many sigma, and this share of their light."""
 
@@ -53,6 +56,9 @@ class Scale:
         How much the logarithms of fibres' factors differ beyond their errors, rms.
     measured : int
         Fibres with a measurement of their own.
+    offset, offset_error : float
+        Light that blue shows more than scaled red in all fibres alike, a pixel of the overlap: what the skies of
+        both arms are wrong by. The error is 0 when it was not asked for.
     """
 
     plate: float
@@ -60,10 +66,16 @@ class Scale:
     fibres: FloatArray
     scatter: float = 0.0
     measured: int = 0
+    offset: float = 0.0
+    offset_error: float = 0.0
 
 
 def measure_scale(
-    blue: Arm, red: Arm, objects: BoolArray, skies: tuple[FloatArray, FloatArray] | None = None
+    blue: Arm,
+    red: Arm,
+    objects: BoolArray,
+    skies: tuple[FloatArray, FloatArray] | None = None,
+    blank: BoolArray | None = None,
 ) -> Scale:
     """Compare the arms at the wavelengths that both see.
 
@@ -72,6 +84,9 @@ def measure_scale(
     What one fibre shows beyond the others is believed as far as its error allows: the arms' sensitivities are
     common to all fibres, and fibres differ only as their throughput was measured in either arm.
 
+    The sky that was subtracted is wrong by what the noise of the sky fibres left, in all objects alike. Faint and
+    bright objects together tell it from the scale, as far as the sky fibres allow for it.
+
     Parameters
     ----------
     blue, red : tuple of ndarray (fibres, pixels)
@@ -79,6 +94,8 @@ def measure_scale(
     objects : ndarray of bool (fibres,)
     skies : tuple of ndarray (pixels,), optional
         The sky that was subtracted from either arm: it tells the scale where objects are too faint.
+    blank : ndarray of bool (fibres,), optional
+        Sky fibres, whose light tells how wrong the subtracted sky may be. Without any it is taken for right.
 
     Returns
     -------
@@ -104,7 +121,7 @@ def measure_scale(
     assert sums is not None
     if chosen.sum() < MIN_BRIGHT:
         return Scale(plate, plate * float(total.error[0]), np.full(len(objects), plate))
-    return _fibre_by_fibre(sums, chosen)
+    return _fibre_by_fibre(sums, chosen, _sky_variance(sums, plate, blank), float(weight.sum()))
 
 
 def remaining_steps(blue: Arm, red: Arm, objects: BoolArray, share: FloatArray) -> tuple[float, ...]:
@@ -203,23 +220,63 @@ def _without_hits(blue: Arm, red: Arm, good: BoolArray, plate: float) -> BoolArr
         return np.asarray(good & ~(difference > HIT * noise + HIT_SHARE * light))
 
 
-def _fibre_by_fibre(sums: _Sums, chosen: BoolArray) -> Scale:
-    value, error2 = sums.log_ratio[chosen], sums.error[chosen] ** 2
-    spread2 = float(1.4826 * nanmath.median(np.abs(value - nanmath.median(value)))) ** 2
-    best = error2 <= np.median(error2)
-    near = float(1.4826 * nanmath.median(np.abs(value[best] - nanmath.median(value[best])))) ** 2
-    # The best measured half tells most clearly what is not noise.
-    own2 = max(near - float(np.median(error2[best])), 0.0)
-    weight = 1.0 / (error2 + own2)
-    usual = np.abs(value - nanmath.median(value)) < USUAL * np.sqrt(max(spread2, own2) + error2)
-    mean = float((weight * value)[usual].sum() / weight[usual].sum())
-    fibres = np.full(len(chosen), np.exp(mean))
+def _sky_variance(sums: _Sums, plate: float, blank: BoolArray | None) -> float:
+    """Variance of what all objects' difference of the arms owes to the subtracted skies; 0 when no sky fibre tells."""
+    variance = sums.blue_variance + plate**2 * sums.red_variance
+    known = (variance > 0) & blank if blank is not None else np.zeros(len(variance), dtype=bool)
+    n = int(known.sum())
+    if n == 0:
+        return 0.0
+    difference = (sums.blue - plate * sums.red)[known]
+    # What sky fibres scatter by holds errors of their throughput too; few of them may agree by chance. Medians: an
+    # object may be among them.
+    return max(_spread2(difference), float(nanmath.median(variance[known]))) / n
+
+
+def _fibre_by_fibre(sums: _Sums, chosen: BoolArray, sky_variance: float, pixels: float) -> Scale:
+    """Fit blue = scale red + offset to the chosen fibres, the offset as large as the skies' errors let it be.
+
+    The light of a fibre is the mean of both arms by their variances: its noise is independent of their difference.
+    """
+    blue, red, blue2, red2 = (
+        part[chosen] for part in (sums.blue, sums.red, sums.blue_variance, sums.red_variance)
+    )
+    scale, offset, own2 = float(np.exp(nanmath.median(sums.log_ratio[chosen]))), 0.0, 0.0
+    for _ in range(ROUNDS):
+        noise2 = blue2 + scale**2 * red2
+        light = scale * (blue * scale * red2 + red * blue2) / noise2
+        value, error2 = (blue - scale * red) / light, noise2 / light**2
+        rest = value - offset / light
+        own2, spread2 = _own_scatter(rest, error2)
+        usual = np.abs(rest - nanmath.median(rest)) < USUAL * np.sqrt(max(spread2, own2) + error2)
+        weight = np.where(usual, 1.0 / (error2 + own2), 0.0)
+        # The second unknown is the offset in units of what it may be: it has the variance one beforehand.
+        columns = np.stack([np.ones(len(light)), np.sqrt(sky_variance) / light])
+        covariance = np.linalg.inv((weight * columns) @ columns.T + np.diag([0.0, 1.0]))
+        change, share = covariance @ columns @ (weight * value)
+        scale, offset = scale * (1.0 + float(change)), float(share * np.sqrt(sky_variance))
+    rest = sums.log_ratio[chosen] - np.log(scale) - offset / light
     # What no other fibre shows is a fault of this one's calibration and not a matter of chance.
-    believed = np.where(usual, own2 * weight, 1.0)
-    fibres[chosen] = np.exp(mean + believed * (value - mean))
-    plate = float(np.exp(mean))
-    error = plate / float(np.sqrt(weight[usual].sum()))
-    return Scale(plate, max(error, 1e-6), fibres, float(np.sqrt(own2)), int(chosen.sum()))
+    believed = np.where(usual, own2 / (error2 + own2), 1.0)
+    fibres = np.full(len(chosen), scale)
+    fibres[chosen] = scale * np.exp(believed * rest)
+    error, doubt = np.sqrt(np.diag(covariance) * [1.0, sky_variance])
+    return Scale(
+        scale, max(scale * float(error), 1e-6), fibres, float(np.sqrt(own2)), int(chosen.sum()),
+        offset / pixels, float(doubt) / pixels,
+    )  # fmt: skip
+
+
+def _own_scatter(value: FloatArray, error2: FloatArray) -> tuple[float, float]:
+    """Variance of what fibres differ by beyond their errors, and of all that they differ by."""
+    # The best measured half tells most clearly what is not noise.
+    best = error2 <= np.median(error2)
+    return max(_spread2(value[best]) - float(np.median(error2[best])), 0.0), _spread2(value)
+
+
+def _spread2(value: FloatArray) -> float:
+    """Variance without outliers."""
+    return float(1.4826 * nanmath.median(np.abs(value - nanmath.median(value)))) ** 2
 
 
 def _of_sky(skies: tuple[FloatArray, FloatArray] | None, n: int) -> Scale:

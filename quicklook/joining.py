@@ -76,7 +76,7 @@ def splice(work: Work) -> None:
     blue, red = sorted(products, key=lambda p: float(np.mean(grid_of(p.header, p.data.shape[1]).wavelengths)))
     blue, red = _same_rows(blue, red)
     objects = _object_rows(blue)
-    result = join(_arm(blue), _arm(red), objects)
+    result = join(_arm(blue), _arm(red), objects, _sky_rows(blue))
     scale = result.scale
     history = [
         f"Blue frame: {blue.path.name if blue.path else ''}",
@@ -89,6 +89,8 @@ def splice(work: Work) -> None:
         history.append(
             f"Scale of {scale.measured} fibres measured, scatter {100 * scale.scatter:.2f} per cent"
         )
+    if scale.offset_error > 0:
+        history.append(f"Sky left in blue over red: {scale.offset:+.2f} +- {scale.offset_error:.2f} a pixel")
     header = blue.header.copy()
     product = red_product(
         result.flux, result.variance, header, result.grid, blue.fibres, blue.ndf_class or "MFOBJECT",
@@ -104,7 +106,7 @@ def splice(work: Work) -> None:
     snr = signal_to_noise(result.flux, result.variance, result.grid.step, rebinned=True)
     work.figures.update(
         splice_scale=scale.plate, splice_scale_error=scale.error, splice_scale_scatter=scale.scatter,
-        splice_steps=result.steps, splice_dichroic=result.dichroic, overlap=result.overlap, snr=snr,
+        splice_offset=scale.offset, splice_offset_error=scale.offset_error, splice_steps=result.steps, splice_dichroic=result.dichroic, overlap=result.overlap, snr=snr,
         snr_median=_median_of_objects(snr, blue.fibres),
     )  # fmt: skip
     _finish(work, target, product)
@@ -247,6 +249,11 @@ def _same_rows(blue: Product, red: Product) -> tuple[Product, Product]:
 def _object_rows(product: Product) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     assert product.fibres is not None
     return np.asarray(product.fibres.objects)
+
+
+def _sky_rows(product: Product) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    assert product.fibres is not None
+    return np.asarray(product.fibres.sky)
 
 
 def _median_of_objects(

@@ -79,7 +79,7 @@ class Spliced:
     steps: tuple[float, ...] = ()
 
 
-def splice(blue: Arm, red: Arm, objects: BoolArray) -> Spliced:
+def splice(blue: Arm, red: Arm, objects: BoolArray, blank: BoolArray | None = None) -> Spliced:
     """Join blue and red spectra of the same fibres.
 
     The red arm is rebinned to the blue dispersion. Each arm is corrected for what the dichroic takes, as the
@@ -92,6 +92,8 @@ def splice(blue: Arm, red: Arm, objects: BoolArray) -> Spliced:
     blue, red : Arm
     objects : ndarray of bool (fibres,)
         Fibres from which the scale may be measured.
+    blank : ndarray of bool (fibres,), optional
+        Sky fibres: they tell how wrong the subtracted sky may be, and so how far faint objects may be believed.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def splice(blue: Arm, red: Arm, objects: BoolArray) -> Spliced:
         flux, variance, sky = _side_by_side(spectra, skies)
         nothing = Scale(1.0, 0.0, np.ones(len(flux)))
         return Spliced(flux, variance, sky, grid, nothing, (overlap[0], overlap[0]), "none")
-    correction = _corrections(spectra, span, objects, lamps, skies)
+    correction = _corrections(spectra, span, objects, blank, lamps, skies)
     corrected = [_corrected(arm, lift) for arm, lift in zip(spectra, correction.lifts, strict=True)]
     parts = [(arm[0][:, span], arm[1][:, span]) for arm in corrected]
     share = _falling_share(*(_mean_weight(*part, objects) for part in parts))
@@ -197,7 +199,12 @@ def _padded(array: FloatImage, n: int) -> FloatImage:
 
 
 def _corrections(
-    spectra: tuple[Pair, Pair], span: slice, objects: BoolArray, lamps: Pair | None, skies: Pair | None
+    spectra: tuple[Pair, Pair],
+    span: slice,
+    objects: BoolArray,
+    blank: BoolArray | None,
+    lamps: Pair | None,
+    skies: Pair | None,
 ) -> _Corrections:
     """Corrections from the lamp or the objects.
 
@@ -229,7 +236,7 @@ def _corrections(
                 for line, lift in zip(skies, lifts, strict=True)
             )
             seen = own, other
-        return _Corrections(measure_scale(inside[0], inside[1], objects, seen), *lifts, source)
+        return _Corrections(measure_scale(inside[0], inside[1], objects, seen, blank), *lifts, source)
     even = np.ones(n_pixels)
     if summed is None:
         return _Corrections(Scale(1.0, 0.0, np.ones(n_fibres)), even, even, "none")

@@ -240,6 +240,52 @@ def test_fibres_scales_are_believed_as_far_as_they_can_be_known(scatter):
     assert np.std(left) <= 0.65 * scatter + 0.002
 
 
+def with_skies(levels, sky_error: float, n_sky: int = 8, seed: int = 7):
+    """Both arms of objects and sky fibres in the overlap, red half as bright, its sky found too faint by an error."""
+    rng = np.random.default_rng(seed)
+    light = np.concatenate([levels, np.zeros(n_sky)])[:, None] * np.ones((len(levels) + n_sky, 150))
+    own = 1.0 + 0.006 * rng.normal(size=len(light))[:, None]
+    made = []
+    for part, wrong in ((light, 0.0), (0.5 * light * own, sky_error)):
+        variance = part + 130.0
+        flux = part + wrong + rng.normal(size=part.shape) * np.sqrt(variance)
+        made.append((flux.astype(np.float32), variance.astype(np.float32)))
+    blank = np.arange(len(light)) >= len(levels)
+    # What is common to the sky fibres has been subtracted with the sky.
+    for flux, _ in made:
+        flux[blank] -= flux[blank].mean()
+    return *made, ~blank, blank
+
+
+@pytest.mark.parametrize("sky_error", [1.0, -1.0, 0.0])
+def test_a_sky_that_is_wrong_in_one_arm_is_told_from_the_scale(sky_error):
+    levels = np.geomspace(40.0, 2000.0, 300)
+    blue, red, objects, blank = with_skies(levels, sky_error)
+    scale = measure_scale(blue, red, objects, blank=blank)
+    assert scale.plate == pytest.approx(2.0, abs=3 * scale.error)
+    assert scale.error < 0.003
+    assert scale.offset == pytest.approx(-2.0 * sky_error, abs=3 * scale.offset_error)
+    assert 0 < scale.offset_error < 0.6
+    believed = measure_scale(blue, red, objects)
+    assert believed.offset == believed.offset_error == 0.0
+    if sky_error:
+        assert abs(believed.plate - 2.0) > 3 * abs(scale.plate - 2.0)
+
+
+def test_objects_of_one_brightness_leave_open_what_the_sky_fibres_leave_open():
+    pulls, unaware = [], []
+    for seed in range(30):
+        # Eight sky fibres of such noise leave this much in the mean of the overlap.
+        wrong = np.sqrt(130.0 / 150.0 / 8.0) * np.random.default_rng(seed).normal()
+        blue, red, objects, blank = with_skies(np.full(200, 100.0), wrong, seed=seed)
+        scale, other = measure_scale(blue, red, objects, blank=blank), measure_scale(blue, red, objects)
+        pulls.append((scale.plate - 2.0) / scale.error)
+        unaware.append((other.plate - 2.0) / other.error)
+        assert abs(scale.offset) < scale.offset_error
+    assert 0.5 < np.sqrt(np.mean(np.square(pulls))) < 1.5
+    assert np.sqrt(np.mean(np.square(unaware))) > 3.0
+
+
 def test_a_lamp_that_no_dichroic_shares_tells_nothing():
     light = np.exp(np.linspace(0.0, 0.5, 900))
     blue, red = light.copy(), light * np.exp(np.linspace(0.0, 0.1, 900))
