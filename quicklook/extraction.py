@@ -18,6 +18,7 @@ from quicklook.scattered import (
     COLUMN_CELLS,
     ROW_CELLS,
     VALLEY,
+    Gaps,
     no_background,
     remaining_light,
     scattered_light,
@@ -133,13 +134,14 @@ def extract_with_mask(
     profile, told = tramlines.profile, 0.0
     bank, nodes, halo = profile_bank(profile), (profile.row_nodes, profile.column_nodes), profile.beyond
     grid, grid_rows = no_background(n_rows, n_columns)
+    gaps = Gaps.even()
     if options.scattered:
         columns = np.unique(np.linspace(0, n_columns - 1, min(SURVEYED, n_columns)).astype(np.int64))
-        grid, grid_rows, survey = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
+        grid, grid_rows, gaps, survey = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
         profile, told = wings_by_contrast(survey, profile)
         if profile is not tramlines.profile:
             bank, halo = profile_bank(profile), profile.beyond
-            grid, grid_rows, _ = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
+            grid, grid_rows, gaps, _ = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
     hit = np.zeros(frame.shape, dtype=np.bool_)
     flux, variance = (np.full((len(lit), n_columns), np.nan) for _ in range(2))
     lift = np.zeros(flux.shape)
@@ -150,7 +152,7 @@ def extract_with_mask(
         distance, hit, flux, variance, lift, between, weight,
     )  # fmt: skip
     if options.scattered:
-        flux -= lift * remaining_light(between, weight, centre, n_rows)
+        flux -= lift * remaining_light(between, weight, gaps, centre, n_rows)
     if tramlines.bad is not None:
         lost = tramlines.bad[lit]
         flux[lost], variance[lost] = np.nan, np.nan

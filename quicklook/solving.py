@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from quicklook.between import gather_between
 from quicklook.columns import (
     CORE,
     HALF,
@@ -29,7 +30,6 @@ from quicklook.columns import (
 )
 from quicklook.compiled import adding_kernel, kernel
 from quicklook.cosmics import grow_hits, reject_pixels, solve_around
-from quicklook.scattered import gather_between
 
 LEAST_PROFILE = 0.4
 """A fibre of whose squared profile less than this falls on good pixels is bad in that column."""

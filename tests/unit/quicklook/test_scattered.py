@@ -6,8 +6,10 @@ from scipy.ndimage import convolve1d
 
 from quicklook.columns import BEYOND, HALF, spread_beyond, spread_points
 from quicklook.extraction import extract
-from quicklook.scattered import Survey, fit_background, wide_light
+from quicklook.profiles import gaussian_profile, profile_bank
+from quicklook.scattered import Survey, fit_background, scattered_light, wide_light
 from quicklook.tramlines import find_tramlines
+from quicklook.wingkinds import OFFSETS
 from tests.unit.quicklook.chip import N_ROWS, as_image, flat_electrons, render
 
 FRACTION, LENGTH = 0.01, 40.0
@@ -45,7 +47,8 @@ def test_a_smooth_background_is_found_between_the_fibres_whatever_the_outliers(c
     light = np.zeros_like(residual)
     lines = chip.trace[chip.lit]
     fluxes = np.zeros((len(lines), len(columns)))
-    grid, rows = fit_background(Survey(columns, lines, fluxes, residual, light, light, 16.0))
+    grid, _ = fit_background(Survey(columns, lines, fluxes, residual, light, light, 16.0), light, light)
+    rows = np.linspace(0, N_ROWS - 1, len(grid))
     found = np.array([np.interp(np.arange(N_ROWS), rows, column) for column in grid.T])
     assert np.abs(found - truth).max() < 2.0
     assert np.std(found - truth) < 0.4
@@ -59,8 +62,48 @@ def test_what_the_halo_sends_is_not_background(chip):
     lines = chip.trace[chip.lit]
     fluxes = np.full((len(lines), len(columns)), 20000.0)
     wide = wide_light(light, fluxes, columns, lines, halos)
-    grid, _ = fit_background(Survey(columns, lines, fluxes, 12 + wide, light, wide, 16.0))
+    nothing = np.zeros_like(light)
+    grid, _ = fit_background(Survey(columns, lines, fluxes, 12 + wide, light, wide, 16.0), nothing, nothing)
     assert grid == pytest.approx(12.0, abs=0.05)
+
+
+def found_beside(chip, smooth, width, *, fibres=slice(0, 400), flux=300.0):
+    """Error of the scattered light found in a frame of Gaussian fibres, taken for such of 4 pixels: (fibres, columns)."""
+    inside = np.zeros(400, dtype=bool)
+    inside[fibres] = True
+    lines = np.ascontiguousarray(chip.trace[chip.lit & inside])
+    frame = smooth + 4 * np.random.default_rng(4).standard_normal(smooth.shape)
+    table = gaussian_profile(width).table[0, 0]
+    columns = np.arange(chip.n_columns)
+    for line in lines:
+        for y in np.floor(line).astype(int) + np.arange(-13, 15)[:, np.newaxis]:
+            on = (y >= 0) & (y < N_ROWS)
+            frame[columns[on], y[on]] += flux * np.interp(y - line, OFFSETS, table)[on]
+    model = gaussian_profile(4.0)
+    grid, rows, *_ = scattered_light(
+        frame.astype(np.float32), np.full((1, 1), 16.0, dtype=np.float32), columns, lines, profile_bank(model),
+        (model.row_nodes, model.column_nodes), model.beyond,
+    )  # fmt: skip
+    y = lines[:, 0]
+    here = np.array([np.interp(y, rows, column) for column in grid.T])
+    return here - np.array([np.interp(y, np.arange(N_ROWS), column) for column in smooth])
+
+
+def test_what_the_fibres_take_of_the_scattered_light_is_given_back(chip):
+    even = np.full((chip.n_columns, N_ROWS), 200.0)
+    assert np.abs(found_beside(chip, even, 4.0)).mean() < 0.25
+
+
+def test_scattered_light_that_changes_steeply_is_right_at_the_ends_of_the_slit(chip):
+    steep = np.tile(500 * np.linspace(-1, 1, N_ROWS) ** 2, (chip.n_columns, 1))
+    error = found_beside(chip, steep, 4.0, fibres=slice(8, 392))
+    assert abs(error[:, :5].mean()) < 0.4
+    assert abs(error[:, -5:].mean()) < 0.4
+
+
+def test_fibres_that_are_wider_than_their_profile_lift_no_scattered_light(chip):
+    even = np.full((chip.n_columns, N_ROWS), 20.0)
+    assert abs(found_beside(chip, even, 4.08, flux=3000.0).mean()) < 0.6
 
 
 def test_two_halos_are_the_sum_of_either():
