@@ -59,7 +59,9 @@ def splice_step(spliced: Path, blue: Arm, red: Arm, truth: Path) -> float:
     right = np.arange(both[-1] + 1, min(both[-1] + 1 + BESIDE, flux.shape[1]))
     level = np.nanmedian(light[seen][:, both], axis=1)
     bright = np.flatnonzero(seen)[level >= np.median(level)]
-    sky = flux[(kinds == "S") & np.isfinite(flux).any(axis=1)]
+    # A fibre of another type than its table says, with an object or without light, tells nothing of the sky's noise.
+    blank = (kinds == "S") & blue_light.live & red_light.live & ~lit
+    sky = flux[blank & np.isfinite(flux).any(axis=1)]
     flux, light = flux[bright], light[bright]
     inside = np.array_split(both, PIECES)
     reference = _ratio(flux, light, left)
@@ -105,16 +107,20 @@ class _Light:
         Electrons per Angstrom on a grid; NaN outside the arm.
     share : ndarray (fibres, n)
         What the dichroic hands to the arm.
+    live : ndarray of bool (fibres,)
+        Fibres that receive any light, sky included.
     """
 
     density: FloatArray
     share: FloatArray
+    live: NDArray[np.bool_]
 
     @classmethod
     def read(cls, path: Path, grid: FloatArray) -> _Light:
         """From the simulator's file."""
         with np.load(path) as stored:
             wave, share = stored["wavelength"], stored["dichroic"].astype(np.float64)
+            live = stored["electrons"].any(axis=1)
             light = stored["electrons"].astype(np.float64) - stored["sky_electrons"]
 
         def brought(table: FloatArray) -> FloatArray:
@@ -123,7 +129,7 @@ class _Light:
                 [np.interp(grid, each, values, left=np.nan, right=np.nan) for each, values in rows]
             )
 
-        return cls(brought(light / np.gradient(wave, axis=1)), brought(share))
+        return cls(brought(light / np.gradient(wave, axis=1)), brought(share), live)
 
     @property
     def most(self) -> FloatArray:

@@ -50,9 +50,10 @@ def test_only_a_refusal_with_a_reason_counts(tmp_path):
     assert not found["another instrument"]["refused"]
 
 
-def arms(folder, step: float, colour: float = 0.0):
+def arms(folder, step: float, colour: float = 0.0, blank=()):
     """Truth of a blue and a red exposure of flat sources, and a spliced frame with a step.
 
+    Rows ``blank`` receive nothing but sky.
     ``colour`` lets the red arm grow more sensitive along the spectrum; the spliced light is that of both together.
     """
     grids = {"blue": 5000.0 + np.arange(800.0), "red": 5600.0 + 1.5 * np.arange(800.0)}
@@ -62,11 +63,13 @@ def arms(folder, step: float, colour: float = 0.0):
         width = np.gradient(wave)
         sensitivity = {"blue": 1.0, "red": 1.4 * np.exp(colour * (wave - 5700.0) / 100.0)}[arm]
         share = 1.0 / (1.0 + np.exp((wave - 5700.0) / 30.0 * (1 if arm == "blue" else -1)))
+        electrons, sky = sources * width * share * sensitivity, np.zeros((100, len(wave)))
+        electrons[blank, :] = sky[blank, :] = 0.5
         np.savez(
             folder / f"f{ccd}.npz",
             wavelength=np.tile(wave, (100, 1)),
-            electrons=sources * width * share * sensitivity,
-            sky_electrons=np.zeros((100, len(wave))),
+            electrons=electrons,
+            sky_electrons=sky,
             dichroic=np.tile(share, (100, 1)),
         )
         made.append(Arm(folder, arm, science=[f"f{ccd}"]))
@@ -97,7 +100,7 @@ def test_a_red_arm_of_another_colour_makes_no_step_of_its_own(tmp_path, step):
     ("step", "noise", "known"), [(0.05, 0.005, True), (0.05, 0.2, False), (-0.5, 0.1, True)]
 )
 def test_a_step_is_known_only_where_noise_of_the_sky_does_not_decide_it(tmp_path, step, noise, known):
-    spliced, blue, red = arms(tmp_path, step)
+    spliced, blue, red = arms(tmp_path, step, blank=range(0, 100, 20))
     with fits.open(spliced, mode="update") as hdus:
         # Five sky fibres, of which each keeps a level that noise made; one tells nothing of the blue side.
         hdus["FIBRES"].data["TYPE"][::20] = "S"
@@ -105,6 +108,15 @@ def test_a_step_is_known_only_where_noise_of_the_sky_does_not_decide_it(tmp_path
         hdus[0].data[40, :700] = np.nan
     found = splice_step(spliced, blue, red, tmp_path)
     assert found == pytest.approx(step if known else math.nan, abs=0.002, nan_ok=True)
+
+
+def test_an_object_among_the_sky_fibres_is_not_taken_for_noise(tmp_path):
+    spliced, blue, red = arms(tmp_path, 0.05, blank=range(0, 100, 20))
+    with fits.open(spliced, mode="update") as hdus:
+        hdus["FIBRES"].data["TYPE"][::20] = "S"
+        hdus["FIBRES"].data["TYPE"][50] = "S"
+        hdus[0].data[::20] = 0.005 * np.random.default_rng(3).standard_normal((5, 1))
+    assert splice_step(spliced, blue, red, tmp_path) == pytest.approx(0.05, abs=0.002)
 
 
 @pytest.mark.parametrize("fields", [2, 12])
