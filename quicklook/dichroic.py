@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from scipy.optimize import least_squares, minimize_scalar
+from scipy.special import expit, logit
 
 from quicklook.types import FloatArray
 
@@ -27,6 +29,16 @@ fewer the curves are free to bend where nothing holds them, over more they no lo
 
 LAMP_ERROR = 0.001
 """Relative error of the lamp's light per pixel, and of the parabolas."""
+
+LIGHT_ERROR = 0.003
+"""Share of the lamp's light by which the parabolas may be wrong beside the overlap. What they show there beyond it, a
+straight line does not."""
+
+NEAR = 9
+"""Pixels over which the lamp's light is averaged beside the overlap."""
+
+SMALLEST = 1e-6
+"""Share of the light that counts as none."""
 
 ROUNDS = 3
 """Fits, each with the shares that the one before found."""
@@ -186,18 +198,38 @@ def lamp_dichroic(blue: FloatArray, red: FloatArray, span: slice, beside: int) -
     found = _conserved(np.log(b[good]), np.log((b * r)[good]), basis, side)
     if found is None:
         return None
-    even, residual = found
-    return Dichroic(float(np.exp(even)), max(float(np.exp(even)) * residual, 1e-6), ratio + even)
+    told = _told_by_light(ratio + found.even, found.shares, pixels[good], side)
+    scale = float(np.exp(found.even))
+    return Dichroic(scale, max(scale * found.residual, 1e-6), told)
+
+
+@dataclass(frozen=True, eq=False)
+class _Conserved:
+    """Curves with which the light of both arms adds up to one.
+
+    Attributes
+    ----------
+    even : float
+        Logarithm of the arms' relative sensitivity where they share alike.
+    residual : float
+        What the fit leaves, rms.
+    shares : tuple of ndarray (n,)
+        Logarithm of what either arm gets; of the arm that is not seen, as it was assumed.
+    """
+
+    even: float
+    residual: float
+    shares: tuple[FloatArray, FloatArray]
 
 
 def _conserved(
     blue: FloatArray, red: FloatArray, basis: FloatArray, side: NDArray[np.int64]
-) -> tuple[float, float] | None:
-    """Logarithm of the arms' relative sensitivity where they share alike, and what the fit leaves, rms.
+) -> _Conserved | None:
+    """Fit both curves; None when they cannot be believed.
 
-    Only this number is taken from the curves: beyond it, they would put their own errors into the spectra. ``side`` is
-    1 where red is not seen, -1 where blue is not. What is not seen there is continued, and doubted as a whole: a
-    dichroic may end more steeply than a straight line, or less.
+    In the overlap only the arms' relative sensitivity where they share alike is taken from the curves: beyond it, they
+    would put their own errors into the spectra. ``side`` is 1 where red is not seen, -1 where blue is not. What is not
+    seen there is continued, and doubted as a whole: a dichroic may end more steeply than a straight line, or less.
     """
     n = basis.shape[1]
     parameters = np.zeros(2 * n)
@@ -224,7 +256,31 @@ def _conserved(
     if not fit.success or left > LARGEST_RESIDUAL:
         return None
     even = int(np.argmin(np.abs(own - other)))
-    return float((other - red - own + blue)[even]), left
+    return _Conserved(float((other - red - own + blue)[even]), left, (own, other))
+
+
+def _told_by_light(
+    log_ratio: FloatArray,
+    shares: tuple[FloatArray, FloatArray],
+    pixels: NDArray[np.int64],
+    side: NDArray[np.int64],
+) -> FloatArray:
+    """Correct the logarithm of red over blue light beside the overlap by the light of the arm that is seen.
+
+    What that arm does not get of the lamp, the other one does. The curves say so to `LIGHT_ERROR`: the straight line is
+    left where, and as far as, it is contradicted by more. At the overlap's ends nothing changes.
+    """
+    result = log_ratio.copy()
+    for sign, share in zip((1, -1), shares, strict=True):
+        there = side == sign
+        line = expit(sign * log_ratio[pixels[there]])
+        light = -np.expm1(uniform_filter1d(share, NEAR, mode="nearest"))[there]
+        end = slice(-NEAR, None) if sign > 0 else slice(0, NEAR)
+        light += np.median(line[end] - light[end]) * line / np.median(line[end])
+        contradiction2 = (light - line) ** 2
+        hidden = line + contradiction2 / (contradiction2 + LIGHT_ERROR**2) * (light - line)
+        result[pixels[there]] = sign * logit(np.clip(hidden, SMALLEST, 1.0 - SMALLEST))
+    return result
 
 
 def _unseen(blue: FloatArray, red: FloatArray, side: NDArray[np.int64]) -> FloatArray:

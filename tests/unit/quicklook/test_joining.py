@@ -301,8 +301,8 @@ def test_a_lamp_that_no_dichroic_shares_tells_nothing():
     )
 
 
-@pytest.mark.parametrize("steepness", ["logistic", "error function"])
-def test_the_lamp_tells_the_scale_however_the_dichroic_ends(steepness):
+def shared_lamp(steepness: str):
+    """A lamp that a dichroic shares over 180 pixels: both arms, the blue share and either arm's sensitivity."""
     x = np.arange(900.0)
     step = (x - 455.0) / 42.0
     share = expit(-step) if steepness == "logistic" else ndtr(-0.7 * step)
@@ -313,6 +313,25 @@ def test_the_lamp_tells_the_scale_however_the_dichroic_ends(steepness):
     )
     blue, red = lamp * seen_blue * share, lamp * seen_red * (1.0 - share)
     blue[545:], red[:355] = np.nan, np.nan
+    return blue, red, share, seen_blue, seen_red
+
+
+@pytest.mark.parametrize("steepness", ["logistic", "error function"])
+def test_the_lamp_tells_the_scale_however_the_dichroic_ends(steepness):
+    blue, red, share, seen_blue, seen_red = shared_lamp(steepness)
     found = lamp_dichroic(blue, red, slice(360, 540), 250)
     even = int(np.argmin(np.abs(share - 0.5)))
     assert found.scale == pytest.approx(seen_blue[even] / seen_red[even], rel=0.01)
+
+
+@pytest.mark.parametrize(("steepness", "largest"), [("logistic", 0.002), ("error function", 0.005)])
+def test_the_lamp_tells_what_the_dichroic_takes_beside_the_overlap(steepness, largest):
+    blue, red, share, seen_blue, seen_red = shared_lamp(steepness)
+    found = lamp_dichroic(blue, red, slice(360, 540), 250)
+    even = int(np.argmin(np.abs(share - 0.5)))
+    # Red light on the blue scale, over blue light; at the wavelength where the shares are alike the scale is tested above.
+    ratio = (1.0 - share) / share * seen_red / seen_blue
+    ratio *= np.exp(found.log_ratio[even]) / ratio[even]
+    left, right = slice(210, 360), slice(540, 690)
+    wrong = [found.blue[left] / (1.0 + ratio[left]), found.red[right] / (1.0 + 1.0 / ratio[right])]
+    assert np.abs(np.array(wrong) - 1.0).max() < largest
