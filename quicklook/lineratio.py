@@ -16,7 +16,7 @@ from quicklook.medians import middle_of
 from quicklook.skymodel import credible
 from quicklook.types import BoolArray, FloatArray, FloatImage
 
-PERIODS = (64.0, 45.0, 32.0, 23.0, 16.0, 11.5, 8.0)
+PERIODS = (256.0, 90.0, 45.0, 32.0, 23.0, 16.0, 11.5, 8.0)
 """Waves of a continuum that are followed by half, against the photons' noise; stiffest first [pixel]. Longer ones say nothing
 of lines, and shorter ones are no longer told from them."""
 

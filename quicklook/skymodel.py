@@ -31,6 +31,10 @@ TERMS = 3
 CHANGE = 0.02
 """Expected fractional change of the sky from the middle to the end of the slit."""
 
+JUMP = 1.0
+"""Expected third differences of the coefficients, relative to the sky around: those of lines two and a half pixels wide. At the
+ends of the spectrum, where one fibre sees each spline in part, the model would be anything otherwise."""
+
 MIN_SKY_FIBRES = 3
 
 LEAST_BENT = 5
@@ -219,7 +223,19 @@ def _solve(
     diagonal[::terms] += 1e-6 * typical
     for t in range(1, terms):
         diagonal[t::terms] += 1.0 / (CHANGE * local) ** 2
+    _hold_jumps(band, terms, (JUMP * local) ** -2)
     return np.asarray(solveh_banded(band, right, lower=True).reshape(n_basis, terms))
+
+
+def _hold_jumps(band: FloatArray, terms: int, weight: FloatArray) -> None:
+    """Add to the normal equations that third differences of the sky's coefficients are zero, by each spline's weight."""
+    step, count = (-1.0, 3.0, -3.0, 1.0), len(weight) - 3
+    for i in range(4):
+        for j in range(i + 1):
+            first = terms * j
+            band[terms * (i - j), first : first + terms * count : terms] += (
+                step[i] * step[j] * weight[1 : 1 + count]
+            )
 
 
 def _model_variance(

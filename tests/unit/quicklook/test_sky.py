@@ -69,6 +69,21 @@ def test_five_sky_fibres_follow_the_width_of_the_lines_along_the_slit():
     assert np.std(off[bright] / np.sqrt(sky[bright])) < 1.15
 
 
+def test_the_sky_is_no_wilder_at_the_ends_of_the_spectrum_than_its_noise():
+    worst, inside = [], []
+    for seed in range(8):
+        shift = np.random.default_rng(seed).uniform(-5, 5, 50)
+        wavelength = 5500.0 + np.arange(200.0) + shift[:, np.newaxis]
+        flux, variance = noisy(np.full(wavelength.shape, 40.0), read=8.0, seed=seed)
+        model = fit_sky(flux, variance, wavelength, np.arange(5), constant=True)
+        off = model.evaluate(wavelength, slit_coordinate(50)) - 40.0
+        worst.append(np.nanmax(np.abs(off)))
+        inside.append(np.nanstd(off[:, 20:-20]))
+    # A free spline had errors of 800 electrons half a pixel beyond the last samples, of 10 electrons of noise each.
+    assert max(worst) < 60.0
+    assert np.mean(inside) < 3.9
+
+
 def test_a_cosmic_ray_in_one_sky_fibre_does_not_reach_the_others(night):
     flux, variance, wavelength, throughput, _ = night
     hit = flux.copy()
