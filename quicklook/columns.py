@@ -19,6 +19,10 @@ HALF = 14
 
 PIXELS = 2 * HALF + 1
 
+WIDTH = 32
+"""Room that the kernels give a profile, with zeros behind its pixels: loops over a multiple of what fits into vector registers
+leave no rest, which would take longer than all the others together."""
+
 BEYOND = HALF + 1
 """The first offset beyond the profile [pixel]."""
 
@@ -61,10 +65,10 @@ def bank_at_column(bank, column_nodes, x, out):  # type: ignore[no-untyped-def] 
 def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[no-untyped-def]  # numba finds the types
     """Profiles of all fibres in one column, and their derivative with respect to the centre.
 
-    ``first`` receives the row of each profile's first pixel; ``profile`` and ``slope`` are (fibres, PIXELS), the
-    latter filled only where single pixels are judged.
+    ``first`` receives the row of each profile's first pixel; ``profile`` and ``slope`` are as wide as the table, (fibres,
+    PIXELS) or (fibres, WIDTH), the latter filled only where single pixels are judged.
     """
-    n = row_nodes.shape[0]
+    n, width = row_nodes.shape[0], At(table.shape[2])
     i = 0
     for j in range(centre.shape[0]):
         nearest = np.floor(centre[j] + 0.5)
@@ -82,14 +86,12 @@ def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[n
         node, above, low, high = At(i), At(min(i + 1, n - 1)), At(p), At(p + 1)
         a1, b1, a2, b2 = (1.0 - b) * (1.0 - t), b * (1.0 - t), (1.0 - b) * t, b * t
         fibre = At(j)
-        for k in range(PIXELS):
-            at = At(k)
+        for at in range(width):
             profile[fibre, at] = (a1 * table[node, low, at] + b1 * table[above, low, at]) + (
                 a2 * table[node, high, at] + b2 * table[above, high, at]
             )
         a1, b1 = (1.0 - b) * PHASES, b * PHASES
-        for k in range(HALF - CORE, HALF + CORE + 1):
-            at = At(k)
+        for at in range(At(HALF - CORE), width - At(HALF - CORE - 2)):
             slope[fibre, at] = a1 * (table[node, low, at] - table[node, high, at]) + b1 * (
                 table[above, low, at] - table[above, high, at]
             )
@@ -98,12 +100,12 @@ def evaluate(centre, table, row_nodes, first, profile, slope):  # type: ignore[n
 @adding_kernel
 def normal_equations(d, w, profile, first, diagonal, upper1, upper2, right):  # type: ignore[no-untyped-def]  # numba finds the types
     """Weighted normal equations of a column; bandwidth two. ``d`` must be finite where it has no weight."""
-    ny, n = d.shape[0], profile.shape[0]
-    weighted = np.empty((n, PIXELS))
+    ny, n, width = d.shape[0], profile.shape[0], profile.shape[1]
+    weighted = np.empty((n, width))
     for j in range(n):
         fibre, start = At(j), first[j]
         s0, r = 0.0, 0.0
-        for k in range(max(0, -start), min(PIXELS, ny - start)):
+        for k in range(max(0, -start), min(width, ny - start)):
             p = profile[fibre, At(k)]
             wp = w[At(start + k)] * p
             weighted[fibre, At(k)] = wp
@@ -170,23 +172,31 @@ def solve(diagonal, upper1, upper2, right, work, flux, low, high):  # type: igno
 @kernel
 def add_model(flux, profile, first, model):  # type: ignore[no-untyped-def]  # numba finds the types
     """Set ``model`` to the light of all fibres in a column."""
-    ny = model.shape[0]
+    ny, n, width = model.shape[0], flux.shape[0], profile.shape[1]
     model[:] = 0.0
-    for j in range(flux.shape[0]):
-        fibre, start = At(j), first[j]
-        for k in range(max(0, -start), min(PIXELS, ny - start)):
-            model[At(start + k)] += flux[j] * profile[fibre, At(k)]
+    # Fibres that do not overlap one after the other: what has just been stored is slow to load at another place.
+    for begin in range(4):
+        for j in range(begin, n, 4):
+            fibre, start, light = At(j), first[j], flux[j]
+            for k in range(max(0, -start), min(width, ny - start)):
+                model[At(start + k)] += light * profile[fibre, At(k)]
 
 
 @kernel
-def flux_variance(diagonal, upper1, j):  # type: ignore[no-untyped-def]  # numba finds the types
-    """Variance of the flux of fibre j: diagonal of the inverse, to second order in the coupling."""
-    value = diagonal[j]
-    if j > 0 and diagonal[j - 1] > 0.0:
-        value -= upper1[j - 1] * upper1[j - 1] / diagonal[j - 1]
-    if j + 1 < diagonal.shape[0] and diagonal[j + 1] > 0.0:
-        value -= upper1[j] * upper1[j] / diagonal[j + 1]
-    return 1.0 / value if value > 0.0 else np.inf
+def flux_variances(diagonal, upper1, out):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Variances of the fluxes: diagonal of the inverse, to second order in the coupling."""
+    n = diagonal.shape[0]
+    for j in range(At(n)):
+        out[j] = diagonal[j]
+    # What a fibre without weight has in common with its neighbours is nothing.
+    for j in range(At(max(n - 1, 0))):
+        both = upper1[j] * upper1[j]
+        out[j] -= both / diagonal[j + At(1)] if diagonal[j + At(1)] > 0.0 else 0.0
+    for j in range(At(max(n - 1, 0))):
+        both = upper1[j] * upper1[j]
+        out[j + At(1)] -= both / diagonal[j] if diagonal[j] > 0.0 else 0.0
+    for j in range(At(n)):
+        out[j] = 1.0 / out[j] if out[j] > 0.0 else np.inf
 
 
 @kernel

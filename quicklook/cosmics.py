@@ -28,6 +28,9 @@ CENTRE_DOUBT = 0.02
 
 ROUNDS = 12
 
+BLOCK = 64
+"""Rows that are looked at together."""
+
 NEIGHBOURS = 8
 """Fibres to either side that are solved again with one that lost a pixel: each step passes on less than a tenth."""
 
@@ -57,8 +60,13 @@ def reject_pixels(d, noise, background, profile, slope, first, hit, direct, buff
     """
     w, model, diagonal, upper1, upper2, right, _, flux, _, _ = buffers
     ny, n = d.shape[0], profile.shape[0]
-    active = np.ones(n, dtype=np.bool_)
+    active = np.zeros(n, dtype=np.bool_)
     total = 0
+    for i in range(_standing_out(d, w, model, noise, background, direct)):
+        nearest = _fibre_at(direct[i], first)
+        for j in range(max(nearest - 2, 0), min(nearest + 3, n)):
+            if abs(direct[i] - first[j] - HALF) <= CORE:
+                active[j] = True
     for _ in range(ROUNDS):
         found = 0
         for j in range(n):
@@ -105,6 +113,31 @@ def reject_pixels(d, noise, background, profile, slope, first, hit, direct, buff
             solve_around(direct[i], profile, first, buffers)
         total += found
     return total
+
+
+@kernel
+def _standing_out(d, w, model, noise, background, rows):  # type: ignore[no-untyped-def]  # numba finds the types
+    """List in ``rows`` the pixels that stand out from the model if no profile is in doubt; return their number."""
+    ny, number = d.shape[0], 0
+    for block in range((ny + BLOCK - 1) // BLOCK):
+        # Of most blocks it is enough to know that nothing stands out, which is told without branches.
+        count = 1 if (block + 1) * BLOCK > ny else 0
+        for i in range(BLOCK if count == 0 else 0):
+            count += _stands_out(At(block * BLOCK + i), d, w, model, noise, background)
+        for y in range(block * BLOCK, min((block + 1) * BLOCK, ny) if count > 0 else 0):
+            if _stands_out(At(y), d, w, model, noise, background) > 0:
+                rows[number] = y
+                number += 1
+    return number
+
+
+@kernel
+def _stands_out(y, d, w, model, noise, background):  # type: ignore[no-untyped-def]  # numba finds the types
+    """One if a pixel stands out from the model while no profile is in doubt, zero otherwise."""
+    excess = d[y] - model[y]
+    v = noise[y] + max(background[y], 0.0) + max(model[y], 0.0)
+    high = excess * excess >= (0.999 * GROWTH_THRESHOLD * GROWTH_THRESHOLD) * v
+    return 1 if high & (excess > 0.0) & (w[y] > 0.0) else 0
 
 
 @adding_kernel

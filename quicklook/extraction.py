@@ -25,7 +25,7 @@ from quicklook.scattered import (
 )
 from quicklook.solving import solve_columns
 from quicklook.tramlines import transposed, transposed_floor
-from quicklook.types import FloatArray, Image, Parameters, Spectra, Tramlines
+from quicklook.types import FloatArray, FloatImage, Image, Parameters, Spectra, Tramlines
 
 SUMMED = frozenset({"TRAM", "NEWTRAM", "SUM"})
 FITTED = frozenset({"OPTEX", "CLOPTEX", "SMCOPTEX", "GAUSS", "FIT"})
@@ -120,11 +120,12 @@ def extract_with_mask(
             f"the tramline map has {tramlines.centre.shape[1]} columns where the frame has {n_columns}"
         )
     lit = np.nonzero(tramlines.lit)[0]
-    frame = transposed(image.data)
-    floor = transposed_floor(image)
+    frame = _by_columns(image.data)
+    floor = transposed_floor(image) if image.floor is None else _by_columns(image.floor)
     centre = _by_hand(tramlines.centre[lit], options, n_rows)
     if tramlines.bad is not None:
         # Missing light is made up from the columns beside; that of a dead column would be taken for darkness.
+        frame = frame.copy() if np.may_share_memory(frame, image.data) else frame
         spacing = float(np.median(np.diff(centre[:, n_columns // 2]))) if len(lit) > 1 else tramlines.mwidth
         without_bad(frame, tramlines.bad[lit], centre, 0.5 * spacing)
     drift = NO_DRIFT
@@ -143,14 +144,15 @@ def extract_with_mask(
             bank, halo = profile_bank(profile), profile.beyond
             grid, grid_rows, gaps, _ = scattered_light(frame, floor, columns, centre, bank, nodes, halo)
     hit = np.zeros(frame.shape, dtype=np.bool_)
-    flux, variance = (np.full((len(lit), n_columns), np.nan) for _ in range(2))
+    flux, variance = (np.full((n_columns, len(lit)), np.nan) for _ in range(2))
     lift = np.zeros(flux.shape)
     between, weight = (np.zeros((ROW_CELLS, COLUMN_CELLS)) for _ in range(2))
     distance = VALLEY * float(np.median(np.diff(centre[:, n_columns // 2])))
     solve_columns(
-        frame, floor, np.ascontiguousarray(centre), bank, *nodes, grid, grid_rows, halo, options.cosmics, options.summed,
+        frame, floor, transposed(centre), bank, *nodes, grid, grid_rows, halo, options.cosmics, options.summed,
         distance, hit, flux, variance, lift, between, weight,
     )  # fmt: skip
+    flux, variance, lift = transposed(flux), transposed(variance), transposed(lift)
     if options.scattered:
         flux -= lift * remaining_light(between, weight, gaps, centre, n_rows)
     if tramlines.bad is not None:
@@ -167,6 +169,11 @@ def extract_with_mask(
     variance *= whole**2
     spectra = _spectra(lit, flux, variance, n_columns, image, options, drift, hit, spikes, grid, told)
     return replace(spectra, centre=centre), replace(image, cosmic=hit.T)
+
+
+def _by_columns(image: FloatImage) -> FloatImage:
+    """An image as the column kernels take it, (columns, rows): itself where it is stored so, else a copy."""
+    return image.T if image.flags.f_contiguous else transposed(image)
 
 
 def _by_hand(centre: FloatArray, options: ExtractionOptions, n_rows: int) -> FloatArray:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from quicklook.columns import At
 from quicklook.compiled import kernel
 from quicklook.errors import InvalidInput
 from quicklook.headers import number, passed_on
 from quicklook.overscan import overscan_level
 from quicklook.products import Product
 from quicklook.raw import RawFrame
-from quicklook.types import Image, Parameters
+from quicklook.types import BoolArray, FloatImage, Image, Parameters
 
 SATURATION = 0.99 * 65535.0
 """ADU at and above which a pixel is taken as saturated, as 2dFdr does."""
 
 IMPOSSIBLE = 1e6
 """Electrons beyond which a pixel of a bias or dark is taken as bad."""
+
+MOST = np.float32(IMPOSSIBLE)
+
+TILE_ROWS, TILE_COLUMNS = 64, 64
+"""Pixels that are turned at a time: few enough for the nearest cache, and whole lines of it on either side."""
 
 LOWEST_LFLAT = 0.2
 """A pixel less sensitive than this is treated as bad rather than corrected."""
@@ -30,6 +36,7 @@ def make_image(
     dark: Product | None = None,
     lflat: Product | None = None,
     params: Parameters | None = None,
+    by_columns: bool = False,
 ) -> Image:
     """Turn a raw frame into light in electrons.
 
@@ -44,6 +51,9 @@ def make_image(
         Long-slit flat, normalised to one.
     params : mapping, optional
         2dFdr parameters; used are ``FITOVERSCAN`` (SPLINE, FIT or POLYEXP) and ``OVERSCANORDER``.
+    by_columns : bool
+        For frames of which nothing but their spectra is wanted: pixels of a column lie side by side in memory, as
+        extraction reads them, and the variance, which it predicts itself, is unknown (NaN).
 
     Returns
     -------
@@ -62,18 +72,22 @@ def make_image(
         order=params.get("OVERSCANORDER"),
     )
     light = raw.data[:, raw.windows.data]
-    data, variance, saturated = _convert(
-        light, level.rows.astype(np.float32), np.float32(raw.gain), np.float32(raw.read_noise**2), SATURATION
-    )
+    rows, gain, noise2 = level.rows.astype(np.float32), np.float32(raw.gain), np.float32(raw.read_noise**2)
+    floor: NDArray[np.float32] | None = None
+    if by_columns and dark is None and lflat is None:
+        data, variance, saturated, floor = _convert_by_columns(raw, rows, gain, noise2, bias)
+    else:
+        by_columns = False
+        data, variance, saturated = _convert(light, rows, gain, noise2, SATURATION)
     history = [f"Overscan removed: {level.reason}, mean level {level.rows.mean():.2f} ADU"]
     figures = {
         "overscan_level": float(level.rows.mean()),
         "overscan_noise": float(level.noise * raw.gain),
         "saturated_fraction": float(saturated.mean()),
     }
-    floor: NDArray[np.float32] | None = None
     if bias is not None:
-        floor = _subtract(data, variance, floor, raw, bias, 1.0, "bias")
+        if not by_columns:
+            floor = _subtract(data, variance, floor, raw, bias, 1.0, "bias")
         history.append(f"Bias frame subtracted: {_name(bias)}")
     if dark is not None:
         factor = raw.exposure / number(dark.header, "EXPOSED", low=1e-3, high=1e6)
@@ -91,11 +105,33 @@ def make_image(
         gain=raw.gain,
         read_noise=raw.read_noise,
         saturated=saturated,
-        cosmic=np.zeros(data.shape, dtype=np.bool_),
+        cosmic=np.broadcast_to(np.False_, data.shape) if by_columns else np.zeros(data.shape, dtype=np.bool_),
         floor=floor,
         history=tuple(history),
         figures=figures,
     )
+
+
+def _convert_by_columns(
+    raw: RawFrame,
+    rows: NDArray[np.float32],
+    gain: np.float32,
+    noise2: np.float32,
+    bias: Product | None,
+) -> tuple[FloatImage, FloatImage, BoolArray, FloatImage | None]:
+    """Data, unknown variance, saturated pixels and floor of the variance, with the pixels of a column side by side."""
+    offset, own = np.zeros((1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32)
+    light = raw.data[:, raw.windows.data]
+    if bias is not None:
+        _check_shape(light, bias.data, "bias")
+        offset = bias.data.astype(np.float32, copy=False)
+        own = np.zeros_like(offset) if bias.variance is None else bias.variance.astype(np.float32, copy=False)
+    data, floor, saturated = _turn(
+        np.ascontiguousarray(raw.data[:, raw.windows.data.start :]), light.shape[1], rows, gain, noise2, SATURATION, offset, own,
+        bias is not None,
+    )  # fmt: skip
+    unknown = np.broadcast_to(np.float32(np.nan), light.shape)
+    return data.T, unknown, saturated.T, floor.T if bias is not None else None
 
 
 def _subtract(
@@ -121,7 +157,7 @@ def _subtract(
     return floor
 
 
-def _check_shape(data: NDArray[np.float32], calibration: NDArray[np.floating], what: str) -> None:
+def _check_shape(data: NDArray[np.generic], calibration: NDArray[np.floating], what: str) -> None:
     if calibration.shape != data.shape:
         raise InvalidInput(
             f"the {what} frame is {calibration.shape[::-1]} pixels where this frame is {data.shape[::-1]}; "
@@ -163,6 +199,79 @@ def _convert(raw, level, gain, noise2, limit):  # type: ignore[no-untyped-def]  
                 data[y, x] = np.nan
                 variance[y, x] = np.nan
     return data, variance, saturated
+
+
+@kernel
+def _turn(raw, nx, level, gain, noise2, limit, offset, own, subtract):  # type: ignore[no-untyped-def]  # numba finds the types
+    """As `_convert` and `_subtract_kernel` in one go for the first ``nx`` columns, (columns, rows).
+
+    Returns data, floor of the variance and saturated pixels.
+    """
+    ny = raw.shape[0]
+    data, saturated = np.empty((nx, ny), dtype=np.float32), np.zeros((nx, ny), dtype=np.bool_)
+    floor = np.empty((nx, ny) if subtract else (1, 1), dtype=np.float32)
+    light = np.empty((TILE_ROWS, TILE_COLUMNS), dtype=np.float32)
+    noise = np.empty((TILE_ROWS, TILE_COLUMNS), dtype=np.float32)
+    spoilt = np.zeros(nx, dtype=np.bool_)
+    for y0 in range(0, ny, TILE_ROWS):
+        for x0 in range(0, nx, TILE_COLUMNS):
+            high, wide = min(TILE_ROWS, ny - y0), min(TILE_COLUMNS, nx - x0)
+            for i in range(high):
+                if _electrons(raw, y0 + i, x0, wide, level, gain, light, i) >= limit:
+                    _mark_saturated(raw, y0 + i, x0, x0 + wide, limit, saturated, spoilt)
+            if subtract:
+                for i in range(high):
+                    _less(offset, own, y0 + i, x0, wide, noise2, light, noise, i)
+            for k in range(wide):
+                for i in range(high):
+                    data[x0 + k, y0 + i] = light[i, k]
+            if subtract:
+                for k in range(wide):
+                    for i in range(high):
+                        floor[x0 + k, y0 + i] = noise[i, k]
+    for x in range(nx):
+        if spoilt[x]:
+            for y in range(ny):
+                if saturated[x, y]:
+                    data[x, y] = np.nan
+    return data, floor, saturated
+
+
+@kernel
+def _electrons(raw, y, x, wide, level, gain, light, i):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Set row i of ``light`` to the counts from (x, y) on in electrons; return the highest count."""
+    base = level[y]
+    for k in range(wide):
+        light[At(i), At(k)] = (np.float32(raw[At(y), At(x + k)]) - base) * gain
+    most = np.int32(0)
+    for k in range(wide):
+        count = np.int32(raw[At(y), At(x + k)])
+        most = count if count > most else most
+    return most
+
+
+@kernel
+def _less(offset, own, y, x, wide, noise2, light, noise, i):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Subtract a bias from row i of ``light``; what it adds to ``noise2`` becomes the floor of the variance."""
+    nothing, unknown = np.float32(0.0), np.float32(np.nan)
+    for k in range(wide):
+        value, variance = offset[At(y), At(x + k)], own[At(y), At(x + k)]
+        # No bias holds more than the converter can say: such a value is a damaged file's.
+        sound = (abs(value) < MOST) & (variance < MOST * MOST)
+        light[At(i), At(k)] = light[At(i), At(k)] - value if sound else unknown
+        noise[At(i), At(k)] = noise2 + (max(variance, nothing) if sound else nothing)
+
+
+@kernel
+def _mark_saturated(raw, y, first, last, limit, saturated, spoilt):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Mark saturated pixels of part of a row with their four neighbours, and the columns in which there are any."""
+    nx, ny = saturated.shape
+    for x in range(first, last):
+        if raw[y, x] >= limit:
+            saturated[x, max(y - 1, 0) : min(y + 2, ny)] = True
+            for beside in range(max(x - 1, 0), min(x + 2, nx)):
+                saturated[beside, y] = True
+                spoilt[beside] = True
 
 
 @kernel

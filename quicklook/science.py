@@ -61,7 +61,7 @@ def _reduce(work: Work, *, twilight: bool) -> None:
         "WAVEL_FILENAME", "a reduced arc", "made by reduce_arc from the arc of this field", ARC_PARTS
     )
     flat = work.calibration("USEFFLAT", "FFLAT_FILENAME", "fibre flat", ("VARIANCE", "THPUT", "LAMP"))
-    image = work.image(raw)
+    image = work.image(raw, by_columns=not work.settings.on("KEEP_INTERMEDIATE"))
     tramlines = with_halo_of(tramlines, arc)
     spectra, masked = work.spectra(image, tramlines, raw.ndf_class)
     work.keep(path, "im", image_product(masked, raw.ndf_class))

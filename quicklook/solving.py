@@ -16,13 +16,13 @@ from quicklook.between import gather_between
 from quicklook.columns import (
     CORE,
     HALF,
-    PIXELS,
+    WIDTH,
     At,
     add_model,
     background_at_column,
     bank_at_column,
     evaluate,
-    flux_variance,
+    flux_variances,
     normal_equations,
     reweight,
     solve,
@@ -49,21 +49,22 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
 ):  # fmt: skip
     """Solve all columns; see `quicklook.extraction.extract`.
 
-    ``hit`` (columns, rows) masks pixels on entry and, with ``reject``, gains those found; ``fluxes``, ``variances``
-    and ``lift`` (fibres, columns) are results, the last what an electron of background in every pixel adds to a flux;
-    so are ``between`` and ``weight`` (row cells, column cells), what is left further than ``distance`` from all fibres.
+    ``centres`` is (columns, fibres). ``hit`` (columns, rows) masks pixels on entry and, with ``reject``, gains those found;
+    ``fluxes``, ``variances`` and ``lift`` (columns, fibres) are results, the last what an electron of background in every
+    pixel adds to a flux; so are ``between`` and ``weight`` (row cells, column cells), what is left further than ``distance`` from all fibres.
     """
     nx, ny = frame.shape
-    n = centres.shape[0]
+    n = centres.shape[1]
     w, model, d, noise, background = (
         np.zeros((KEPT, ny)), np.zeros((KEPT, ny)), np.empty((KEPT, ny)), np.empty((KEPT, ny)), np.empty((KEPT, ny)),
     )  # fmt: skip
     equations, expected, work = np.zeros((KEPT, 5, n)), np.zeros((KEPT, n)), np.zeros((3, n))
+    sums = np.empty((4, n))
     early = np.full((nx, n), np.nan)
     spread, unused = np.zeros(ny), np.zeros(ny)
-    table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
+    table = np.zeros((bank.shape[0], bank.shape[2], WIDTH))
     first = np.empty((KEPT, n), dtype=np.int64)
-    profile, slope = np.empty((KEPT, n, PIXELS)), np.empty((KEPT, n, PIXELS))
+    profile, slope = np.empty((KEPT, n, WIDTH)), np.empty((KEPT, n, WIDTH))
     direct, found = np.empty((KEPT, ny), dtype=np.int64), np.zeros(KEPT, dtype=np.int64)
     rows, centre = np.empty(ny, dtype=np.int64), np.empty((KEPT, n))
     for step in range(nx + 3):
@@ -72,7 +73,7 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
             s = x % KEPT
             bank_at_column(bank, column_nodes, float(x), table)
             for j in range(n):
-                centre[s, j] = centres[j, x]
+                centre[s, j] = centres[x, j]
             evaluate(centre[s], table, row_nodes, first[s], profile[s], slope[s])
             background_at_column(grid, grid_rows, x, background[s])
             _begin(frame[x], hit[x], floor[min(x, floor.shape[0] - 1)], background[s], d[s], w[s], noise[s])
@@ -129,7 +130,18 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
             weight[:, cell],
         )
         _finish(
-            x, d[s], w[s], model[s], profile[s], first[s], e, expected[s], summed, fluxes, variances, lift
+            d[s],
+            w[s],
+            model[s],
+            profile[s],
+            first[s],
+            e,
+            expected[s],
+            summed,
+            sums,
+            fluxes[x],
+            variances[x],
+            lift[x],
         )
 
 
@@ -188,44 +200,66 @@ def _predict(early, x, expected):  # type: ignore[no-untyped-def]  # numba finds
 
 @adding_kernel
 def _finish(  # type: ignore[no-untyped-def]  # numba finds the types
-    x, d, w, model, profile, first, equations, expected, summed, fluxes, variances, lift
+    d, w, model, profile, first, equations, expected, summed, sums, fluxes, variances, lift
 ):
     """Write down the fluxes of a column and their variances; NaN where too little of the profile was seen.
 
     The variance is that of the light predicted. It follows the fibre's own flux only as far as that differs from
     the prediction by more than noise: a variance that follows the noise is small where the flux came out small.
     """
-    ny = d.shape[0]
     diagonal, upper1, flux = equations[0], equations[1], equations[4]
-    for j in range(flux.shape[0]):
-        good, whole, photons, even = 0.0, 0.0, 0.0, 0.0
+    _weigh(w, profile, first, sums)
+    whole, good, even, photons = sums[0], sums[1], sums[2], sums[3]
+    flux_variances(diagonal, upper1, variances)
+    for j in range(At(flux.shape[0])):
+        inverse = 1.0 / diagonal[j]
+        fluxes[j], lift[j] = flux[j], even[j] * inverse
+        # With weights fixed the variance is linear in the light.
+        photons[j] *= inverse * inverse
+    if summed:
+        for j in range(flux.shape[0]):
+            # What the fit missed in the core is added: the sum, with bad pixels filled by the model.
+            extra, variances[j], lift[j] = _core(j, d, w, model, first)
+            fluxes[j] += extra
+            photons[j] = 1.0
+    for j in range(At(flux.shape[0])):
+        bad, variance, gap = (
+            good[j] < LEAST_PROFILE * whole[j],
+            variances[j],
+            max(fluxes[j], 0.0) - expected[j],
+        )
+        noise, square = DIFFERENT * variance, gap * gap
+        real = gap * (1.0 - noise / square) if square > noise else 0.0
+        fluxes[j] = np.nan if bad else fluxes[j]
+        variances[j] = np.nan if bad else variance + photons[j] * real
+        lift[j] = 0.0 if bad else lift[j]
+
+
+@adding_kernel
+def _weigh(w, profile, first, sums):  # type: ignore[no-untyped-def]  # numba finds the types
+    """Squared profile of each fibre, the part of it on good pixels, its light by weight, and by weight squared."""
+    ny, width = w.shape[0], profile.shape[1]
+    for j in range(profile.shape[0]):
+        whole, good, photons, even = 0.0, 0.0, 0.0, 0.0
         fibre, start = At(j), first[j]
-        low, high = max(0, -start), max(min(PIXELS, ny - start), 0)
-        for k in range(PIXELS):
-            whole += profile[fibre, At(k)] * profile[fibre, At(k)]
-        for k in range(low, high):
+        for k in range(At(width)):
+            whole += profile[fibre, k] * profile[fibre, k]
+        for k in range(max(0, -start), min(width, ny - start)):
             p, weight = profile[fibre, At(k)], w[At(start + k)]
             wp = weight * p
             good += p * p if weight > 0.0 else 0.0
             even += wp
             photons += wp * wp * p
-        extra, spread, pixels = 0.0, 0.0, 0.0
-        if summed:
-            for k in range(max(low, HALF - CORE), min(high, HALF + CORE + 1)):
-                y = first[j] + k
-                if w[y] > 0.0:
-                    extra += d[y] - model[y]
-                    spread += 1.0 / w[y]
-                    pixels += 1.0
-        if good < LEAST_PROFILE * whole:
-            fluxes[j, x], variances[j, x] = np.nan, np.nan
-            continue
-        variance = spread if summed else flux_variance(diagonal, upper1, j)
-        # With weights fixed the variance is linear in the light.
-        growth = 1.0 if summed else photons / (diagonal[j] * diagonal[j])
-        # What the fit missed in the core is added: the sum, with bad pixels filled by the model.
-        fluxes[j, x] = flux[j] + extra
-        lift[j, x] = pixels if summed else even / diagonal[j]
-        gap = max(fluxes[j, x], 0.0) - expected[j]
-        real = gap * (1.0 - DIFFERENT * variance / (gap * gap)) if gap * gap > DIFFERENT * variance else 0.0
-        variances[j, x] = variance + growth * real
+        sums[0, j], sums[1, j], sums[2, j], sums[3, j] = whole, good, even, photons
+
+
+@kernel
+def _core(j, d, w, model, first):  # type: ignore[no-untyped-def]  # numba finds the types
+    """What the fit missed in the core of a fibre, the variance of its pixels, and their number."""
+    extra, spread, pixels = 0.0, 0.0, 0.0
+    for y in range(max(first[j] + HALF - CORE, 0), min(first[j] + HALF + CORE + 1, d.shape[0])):
+        if w[y] > 0.0:
+            extra += d[y] - model[y]
+            spread += 1.0 / w[y]
+            pixels += 1.0
+    return extra, spread, pixels

@@ -9,6 +9,7 @@ from quicklook.columns import (
     CORE,
     HALF,
     PIXELS,
+    WIDTH,
     At,
     add_model,
     background_at_column,
@@ -119,10 +120,9 @@ def survey_columns(  # type: ignore[no-untyped-def]  # numba finds the types
     n = centres.shape[0]
     buffers = column_buffers(ny, n)
     w, model, _, _, _, _, _, flux, _, _ = buffers
-    table = np.empty((bank.shape[0], bank.shape[2], bank.shape[3]))
+    table = np.zeros((bank.shape[0], bank.shape[2], WIDTH))
     first = np.empty(n, dtype=np.int64)
-    profile = np.empty((n, PIXELS))
-    slope = np.empty((n, PIXELS))
+    profile, slope = np.empty((n, WIDTH)), np.empty((n, WIDTH))
     d, noise, background, centre = np.empty(ny), np.empty(ny), np.empty(ny), np.empty(n)
     for c in range(columns.shape[0]):
         x = columns[c]

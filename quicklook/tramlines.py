@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,8 @@ from quicklook.storedprofile import PROFILE_PARTS, WING_PARTS, store_profile, st
 from quicklook.survey import survey_columns
 from quicklook.sweep import Traces, sweep
 from quicklook.types import FloatArray, FloatImage, Image, Parameters, ProfileModel, Tramlines
+
+Number = TypeVar("Number", bound=np.floating)
 
 FULL_WELL = 65535.0
 
@@ -118,7 +122,7 @@ def transposed_floor(image: Image) -> FloatImage:
     return transposed(image.floor)
 
 
-def transposed(image: FloatImage) -> FloatImage:
+def transposed(image: NDArray[Number]) -> NDArray[Number]:
     """An image as the column kernels take it, (columns, rows): copied in strips, which the cache holds."""
     result = np.empty(image.shape[::-1], dtype=image.dtype)
     for y in range(0, image.shape[0], 128):

@@ -140,6 +140,7 @@ def _image(data: FloatImage) -> Image:
         header=fits.Header(), fibres=None, ndf_class="MFFFF", arm="blue", gain=2.0, read_noise=4.0, exposure=1.0,
         windows=Windows(slice(0, COLUMNS), slice(COLUMNS, COLUMNS + OVERSCAN), 1),
     )  # fmt: skip
+    make_image(raw, bias=blank, by_columns=True)
     return make_image(raw, bias=blank, lflat=even)
 
 

@@ -98,8 +98,8 @@ class Work:
         self.say(f"RAW file = {path}")
         return raw
 
-    def image(self, raw: RawFrame) -> Image:
-        """The ``im`` step."""
+    def image(self, raw: RawFrame, *, by_columns: bool = False) -> Image:
+        """The ``im`` step; ``by_columns`` as `quicklook.image.make_image` takes it."""
         bias = self.calibration("USEBIASIM", "BIAS_FILENAME", "bias")
         dark = self.calibration("USEDARKIM", "DARK_FILENAME", "dark")
         lflat = self.calibration("USEFLATIM", "LFLAT_FILENAME", "long-slit flat")
@@ -108,7 +108,8 @@ class Work:
         self.say("Debiasing from overscan region.")
         self.say("Data region = (0001:2048,0001:4098)")
         self.say("Bias region = (2049:2070,0001:4098)")
-        image = make_image(raw, bias=bias, dark=dark, lflat=lflat, params=self.step_parameters(raw.ndf_class))
+        params = self.step_parameters(raw.ndf_class)
+        image = make_image(raw, bias=bias, dark=dark, lflat=lflat, params=params, by_columns=by_columns)
         self.figures.update(image.figures)
         self.figures["exposure_level"] = exposure_level(image)
         return image

@@ -8,8 +8,10 @@ import pytest
 from quicklook.columns import (
     HALF,
     PIXELS,
+    WIDTH,
     add_model,
     background_at_column,
+    flux_variances,
     normal_equations,
     solve,
 )
@@ -54,6 +56,33 @@ def test_normal_equations_are_those_of_least_squares():
     assert upper2[:-2] == pytest.approx(np.diag(normal, 2))
     assert upper1[-1] == upper2[-1] == upper2[-2] == 0.0
     assert right == pytest.approx(whole.T @ (w * d))
+
+
+def test_zeros_behind_a_profile_change_nothing():
+    profile, first, d, w = column()
+    wide = np.zeros((FIBRES, WIDTH))
+    wide[:, :PIXELS] = profile
+    assert equations(wide, first, d, w) == pytest.approx(equations(profile, first, d, w), rel=1e-12)
+    light, same = np.empty(ROWS), np.empty(ROWS)
+    add_model(np.arange(1.0, FIBRES + 1.0), profile, first, light)
+    add_model(np.arange(1.0, FIBRES + 1.0), wide, first, same)
+    assert same == pytest.approx(light, rel=1e-12)
+
+
+def test_variances_are_those_of_the_inverse():
+    profile, first, d, w = column()
+    diagonal, upper1, _, _ = equations(profile, first, d, w)
+    whole = design(profile, first)
+    inverse = np.linalg.inv(whole.T @ (whole * w[:, np.newaxis]))
+    out = np.empty(FIBRES)
+    flux_variances(diagonal, upper1, out)
+    # To second order in what neighbours share, a tenth or so.
+    assert out == pytest.approx(np.diag(inverse), rel=0.02)
+    # A fibre that sees nothing is not known, and takes nothing from its neighbours.
+    diagonal[3], upper1[2], upper1[3] = 0.0, 0.0, 0.0
+    flux_variances(diagonal, upper1, out)
+    assert out[3] == np.inf
+    assert np.isfinite(np.delete(out, 3)).all()
 
 
 def test_the_solution_and_its_model():

@@ -36,6 +36,24 @@ def test_an_array_as_large_as_the_last_takes_no_fresh_pages():
     assert page_faults(keep=True) < 0.2 * page_faults(keep=False)
 
 
+ROOM = """
+import resource
+from quicklook.memory import keep_memory
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+assert keep_memory()
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have no such settings")
+def test_room_that_is_not_used_costs_nothing():
+    done = subprocess.run(
+        [sys.executable, "-c", ROOM], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert int(done.stdout) < 20_000, "kilobytes"
+
+
 def test_other_systems_are_left_as_they_are(monkeypatch):
     from quicklook.memory import keep_memory
 

@@ -98,9 +98,35 @@ def test_bias_dark_and_long_slit_flat_are_applied_with_their_noise(good):
     assert image.variance.mean() == pytest.approx((4.4**2 + 90 + 2 + 1) / 0.25, rel=0.05)
 
 
+def test_a_frame_by_columns_is_the_same_frame(tmp_path):
+    rng = np.random.default_rng(2)
+    counts = rng.integers(300, 60000, (4098, 2070))
+    counts[:, 2048:] = 300
+    # Saturated in a corner, at an edge, where two tiles meet, and beside a pixel that the bias knows nothing of.
+    counts[[0, 4097, 63, 64, 900], [0, 1000, 63, 64, 2047]] = 65535
+    raw = read_raw(raw_file(tmp_path / "12mar20010.fits", data=counts))
+    offset = rng.normal(0, 3, (4098, 2048)).astype(np.float32)
+    offset[900, 2046], offset[5, 5] = np.nan, 1e9
+    bias = Product(offset, fits.Header(), rng.uniform(0, 2, offset.shape).astype(np.float32))
+    for calibration in (bias, None):
+        image = make_image(raw, bias=calibration)
+        turned = make_image(raw, bias=calibration, by_columns=True)
+        assert turned.data.flags.f_contiguous
+        np.testing.assert_array_equal(turned.data, image.data)
+        np.testing.assert_array_equal(turned.saturated, image.saturated)
+        assert (turned.floor is None) == (image.floor is None)
+        if turned.floor is not None and image.floor is not None:
+            np.testing.assert_array_equal(turned.floor, image.floor)
+        assert (turned.figures, turned.history) == (image.figures, image.history)
+        assert np.isnan(turned.variance).all()
+        assert not turned.cosmic.any()
+
+
 def test_a_calibration_of_another_size_is_refused(good):
     with pytest.raises(InvalidInput, match="same read-out"):
         make_image(read_raw(good), bias=Product(np.zeros((10, 10)), fits.Header()))
+    with pytest.raises(InvalidInput, match="same read-out"):
+        make_image(read_raw(good), bias=Product(np.zeros((10, 10)), fits.Header()), by_columns=True)
 
 
 @pytest.mark.parametrize(
