@@ -167,7 +167,7 @@ def fit_sky(
     coefficients = np.zeros((n_basis, TERMS))
     rejected = np.zeros(y.shape, dtype=bool)
     for turn in range(ROUNDS):
-        coefficients[:, :terms] = _solve(y, weight, waves, slit, start, spacing, n_basis, terms)
+        coefficients[:, :terms], held = _solve(y, weight, waves, slit, start, spacing, n_basis, terms)
         model = np.zeros_like(y)
         _evaluate(waves, slit, start, spacing, coefficients, model)
         weight = np.where(good, 1.0 / told_variance(v, model, good), 0.0)
@@ -181,7 +181,7 @@ def fit_sky(
         rejected |= strange
         good &= ~strange
         weight = np.where(good, weight, 0.0)
-    error = _model_variance(weight, waves, start, spacing, n_basis, terms)
+    error = _model_variance(weight, waves, start, spacing, held)
     covered = (float(np.nanmin(waves[weight > 0])), float(np.nanmax(waves[weight > 0])))
     return SkyModel(start, spacing, coefficients, step, rejected, usable, error, covered)
 
@@ -210,8 +210,8 @@ def _solve(
     spacing: float,
     n_basis: int,
     terms: int,
-) -> FloatArray:
-    """Solve the normal equations: banded, because splines are local."""
+) -> tuple[FloatArray, FloatArray]:
+    """Solve the normal equations: banded, because splines are local; also return how firmly jumps are held."""
     width = 4 * terms
     band = np.zeros((width, n_basis * terms))
     right = np.zeros(n_basis * terms)
@@ -223,8 +223,9 @@ def _solve(
     diagonal[::terms] += 1e-6 * typical
     for t in range(1, terms):
         diagonal[t::terms] += 1.0 / (CHANGE * local) ** 2
-    _hold_jumps(band, terms, (JUMP * local) ** -2)
-    return np.asarray(solveh_banded(band, right, lower=True).reshape(n_basis, terms))
+    held = (JUMP * local) ** -2
+    _hold_jumps(band, terms, held)
+    return np.asarray(solveh_banded(band, right, lower=True).reshape(n_basis, terms)), held
 
 
 def _hold_jumps(band: FloatArray, terms: int, weight: FloatArray) -> None:
@@ -239,13 +240,23 @@ def _hold_jumps(band: FloatArray, terms: int, weight: FloatArray) -> None:
 
 
 def _model_variance(
-    weight: FloatArray, wavelength: FloatArray, start: float, spacing: float, n_basis: int, terms: int
+    weight: FloatArray, wavelength: FloatArray, start: float, spacing: float, held: FloatArray
 ) -> FloatArray:
-    """Inverse of the weight that falls on a knot interval: each has one free value (and its share of the slit's)."""
+    """Inverse of the weight that falls on a knot interval, which has one free value, less what is smoothed of its noise.
+
+    Waves of w radians a knot are damped to G / (G + r P): G is the spectrum of the splines' products (Unser et al. 1993, IEEE
+    Trans. Signal Process. 41, 821), P = (2 sin w/2)^6 that of third differences, r how firmly these are held over the weight.
+    """
+    n_basis = len(held)
     index = np.clip(np.round((wavelength - start) / spacing).astype(int) + 1, 0, n_basis - 1)
     total = np.bincount(index.ravel(), weight.ravel(), n_basis)
-    smooth = np.convolve(total, [0.25, 0.5, 0.25], mode="same")
-    return np.where(smooth > 0, 1.0 / np.maximum(smooth, 1e-30), 0.0)
+    smooth = np.maximum(np.convolve(total, [0.25, 0.5, 0.25], mode="same"), 1e-30)
+    wave = np.pi * (np.arange(64) + 0.5) / 64
+    products = (2416.0 + 2382.0 * np.cos(wave) + 240.0 * np.cos(2 * wave) + 2.0 * np.cos(3 * wave)) / 5040.0
+    firmness = np.logspace(-8.0, 4.0, 61)[:, np.newaxis]
+    damped = products / (products + firmness * (2.0 * np.sin(0.5 * wave)) ** 6)
+    left = np.interp(np.log(held / smooth), np.log(firmness[:, 0]), np.mean(damped**2, axis=1))
+    return np.where(smooth > 1e-30, left / smooth, 0.0)
 
 
 def _local_level(

@@ -84,6 +84,22 @@ def test_the_sky_is_no_wilder_at_the_ends_of_the_spectrum_than_its_noise():
     assert np.mean(inside) < 3.9
 
 
+@pytest.mark.parametrize("fibres", [5, 25])
+def test_the_noise_of_the_sky_is_as_told(fibres):
+    shift = np.random.default_rng(3).uniform(-5, 5, 60)
+    wavelength = 5500.0 + np.arange(200.0) + shift[:, np.newaxis]
+    sky = 40.0 + emission(wavelength, np.array([5577.34, 5610.0]), np.array([8000.0, 900.0]))
+    off, told = [], []
+    for seed in range(30):
+        flux, variance = noisy(sky, read=8.0, seed=seed)
+        model = fit_sky(flux, variance, wavelength, np.arange(fibres), constant=True)
+        off.append((model.evaluate(wavelength, slit_coordinate(60)) - sky)[25:, 20:-20])
+        told.append(model.evaluate_variance(wavelength)[25:, 20:-20])
+    bright = sky[25:, 20:-20] > 100
+    for part in (bright, ~bright):
+        assert 0.85 < np.mean(np.square(off)[:, part]) / np.mean(np.array(told)[:, part]) < 1.15
+
+
 def test_a_cosmic_ray_in_one_sky_fibre_does_not_reach_the_others(night):
     flux, variance, wavelength, throughput, _ = night
     hit = flux.copy()
