@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +17,7 @@ from agents.requests import delivery, storage
 from agents.requests.delivery import Courier
 from agents.runtime import AgentContext
 from tests.support.reductions import AT
+from tests.support.servers import listening
 
 REQUEST = "0123456789abcdef"
 SECRET = "a secret of the request"
@@ -47,22 +47,12 @@ class Receiver:
             # A body without end: it is not read.
             writer.write(b"HTTP/1.1 " + answer + b"\r\nContent-Length: 1000000000\r\n\r\nx")
             await writer.drain()
-        writer.close()
-
-
-@asynccontextmanager
-async def listening(receiver: Receiver) -> AsyncIterator[Receiver]:
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    try:
-        yield receiver
-    finally:
-        server.close()
 
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    async with listening(Receiver()) as found:
+    found = Receiver()
+    async with listening(found.serve) as found.port:
         yield found
 
 

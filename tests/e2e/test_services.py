@@ -52,6 +52,19 @@ async def until(condition, patience=120.0):
         await asyncio.sleep(0.02)
 
 
+async def answer_of(broker):
+    """What a broker says of itself, once it has said it in time."""
+    answer = None
+
+    async def answers():
+        nonlocal answer
+        answer = await ask_broker("127.0.0.1", int(broker.address.split(":")[1]))
+        return answer is not None
+
+    await until(answers)
+    return answer
+
+
 def query(dsn, text):
     with psycopg.connect(dsn) as connection:
         return connection.execute(text).fetchone()[0]
@@ -194,7 +207,7 @@ async def test_services_start_together_and_the_follower_meets_each_new_broker(da
             )
         )
         first, address, port = broker.incarnation, broker.address, int(broker.address.split(":")[1])
-        assert (await ask_broker("127.0.0.1", port)).cluster_id == first
+        assert (await answer_of(broker)).cluster_id == first
 
         def seen_times(number):
             async def condition():
@@ -320,6 +333,6 @@ async def test_faust_runs_on_kafka_which_keeps_its_topics(data):
         assert await run_through_faust(broker.address, KAFKA_FETCH_WAIT_MS, data)
         before = broker.incarnation
         await supervisor.restart("kafka")
-        answer = await ask_broker("127.0.0.1", int(broker.address.split(":")[1]))
+        answer = await answer_of(broker)
         assert {"first", "second", "three"} <= set(answer.topics)
         assert answer.cluster_id == before

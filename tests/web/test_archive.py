@@ -20,6 +20,7 @@ from paws.access.rule import sees_all
 from paws.database import open_pool
 from tests.support.night_plan import HOSTILE, NIGHT, RA_DEC
 from tests.support.people import MINE, MY_FIELD, THEIR_FIELD, THEIRS, House
+from tests.support.servers import listening
 from tests.web.conftest import Site, running
 from web.archive.export import COLUMNS
 from web.archive.questions import ArchiveQuestion
@@ -236,10 +237,8 @@ async def sesame(
         body = SESAME.format(place=place) if place else "#!SIMBAD: No known catalog could be found"
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         await writer.drain()
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(serve) as port:
         yield f"http://127.0.0.1:{port}/sesame", asked
 
 

@@ -21,6 +21,7 @@ from blake3 import blake3
 from tests.support.night_plan import NIGHT
 from tests.support.people import MY_FIELD
 from tests.support.postgres import DatabaseServer
+from tests.support.servers import closed
 from tests.web.conftest import Site, running, serving, until
 from tests.web.download_site import (
     FIELD,
@@ -367,5 +368,5 @@ async def test_slow_clients_hold_no_database_connection(shelf: Site) -> None:
         await until(lambda: pool.get_idle_size() == pool.get_size(), "connections are held")
         assert (await client.get(f"http://{address}/api/nights")).status_code == 200
         for _reader, writer in slow:
-            writer.close()
+            await closed(writer)
         await until(lambda: not app.state.web.downloads._sending, "who is gone is counted")

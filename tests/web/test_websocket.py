@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from paws.database import prepare_connection
 from tests.support.night_plan import NIGHT
 from tests.support.night_rows import change_frame
+from tests.support.servers import closed
 from tests.web.conftest import Site, serving, until
 
 CLIENTS = 100
@@ -72,7 +73,7 @@ async def test_hundred_clients_miss_nothing_though_one_never_reads(own_site: Sit
                     await joined.acquire()
             await change_frame(connection, frames[number % 7], "waiting", f"change {number}")
         results = await asyncio.gather(*tasks)
-        writer.close()
+        await closed(writer)
 
     last = {frames[number % 7]: f"change {number}" for number in range(CHANGES)}
     for numbers, states in results:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
 
@@ -19,6 +18,7 @@ from paws.embedded.broker_probe import (
 )
 from paws.embedded.errors import BinaryNotFoundError, ServiceError
 from paws.embedded.ports import FIRST, LAST, LOOPBACK, free_port, is_free
+from tests.support.servers import listening
 
 #: An answer of Kafka's protocol, version 2 of the metadata, written out by hand from its description.
 ANSWER = (
@@ -77,23 +77,21 @@ async def test_other_servers_are_no_broker(said):
         await reader.read(10)
         writer.write(said)
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(answer, LOOPBACK, 0)
-    async with server:
-        assert await ask_broker(LOOPBACK, server.sockets[0].getsockname()[1]) is None
+    async with listening(answer) as port:
+        assert await ask_broker(LOOPBACK, port) is None
 
 
-async def test_another_incarnation_is_not_ours(tmp_path):
+async def test_another_incarnation_is_not_ours(tmp_path, monkeypatch):
+    monkeypatch.setattr("paws.embedded.broker_probe.ANSWER_WITHIN", 60.0)
+
     async def answer(reader, writer):
         await reader.read(10)
         writer.write(struct.pack(">i", len(ANSWER)) + ANSWER)
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(answer, LOOPBACK, 0)
-    async with server:
-        broker = EmbeddedBroker(tmp_path, port=server.sockets[0].getsockname()[1])
+    async with listening(answer) as port:
+        broker = EmbeddedBroker(tmp_path, port=port)
         broker.incarnation = "another"
         assert not await broker.is_ready()
         broker.incarnation = "ours"

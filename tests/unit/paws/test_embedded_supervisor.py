@@ -29,6 +29,7 @@ from paws.embedded.ready import file_ready, tcp_ready
 from paws.embedded.restart import RestartPolicy
 from paws.embedded.runtime import Runtime, read_runtime, write_runtime
 from paws.embedded.supervisor import StopRequestedError, Supervisor
+from tests.support.servers import listening
 
 SLEEP = "import time; time.sleep(600)"
 GUARDING = """
@@ -370,10 +371,13 @@ async def test_nothing_survives_a_killed_supervisor_and_the_folder_is_free_again
         await supervisor.start(python("again", SLEEP, tmp_path))
 
 
-async def test_probes(tmp_path):
-    server = await asyncio.start_server(lambda _reader, writer: writer.close(), LOOPBACK, 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
+async def test_probes(tmp_path, monkeypatch):
+    monkeypatch.setattr("paws.embedded.ready.ANSWER_WITHIN", 60.0)
+
+    async def leave(_reader, _writer):
+        return
+
+    async with listening(leave) as port:
         assert await tcp_ready(LOOPBACK, port)(0)
     assert not await tcp_ready(LOOPBACK, port)(0)
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.support.servers import listening
 from web.vo.problems import BadRequestError
 from web.vo.tap.fetching import fetch
 
@@ -17,7 +18,7 @@ TABLE = b"ra,dec\n1,2\n"
 
 
 @asynccontextmanager
-async def server(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
+async def server(*answers: bytes, stays: bool = False) -> AsyncIterator[tuple[int, list[bytes]]]:
     """A server that gives prepared answers, one a connection, the last again and again; and what it was asked."""
     asked: list[bytes] = []
 
@@ -25,11 +26,11 @@ async def server(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(answers[min(len(asked), len(answers)) - 1])
         await writer.drain()
-        writer.close()
+        if stays:
+            await reader.read()  # until the other side gives up
 
-    running = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with running:
-        yield running.sockets[0].getsockname()[1], asked
+    async with listening(answer) as port:
+        yield port, asked
 
 
 def whole(body: bytes = TABLE, status: str = "200 OK", *more: str) -> bytes:
@@ -139,7 +140,7 @@ async def test_answers_that_are_of_no_use_are_told(answer, words, tmp_path):
 
 
 async def test_a_table_that_does_not_come_is_not_waited_for(tmp_path):
-    async with server(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n") as (port, _asked):
+    async with server(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", stays=True) as (port, _asked):
         with pytest.raises(BadRequestError):
             await fetch(
                 f"http://tables.example:{port}/",
