@@ -132,10 +132,8 @@ def _derivatives(
     x: float,
     centre: float,
     others: FloatArray,
-    shares: FloatArray,
     n_others: int,
     width: float,
-    tied: bool,
     amplitude: FloatArray,
     row: FloatArray,
     n_linear: int,
@@ -145,15 +143,47 @@ def _derivatives(
     for j in range(1 + n_others):
         u = (x - (centre if j == 0 else others[j - 1])) / width
         g = np.exp(-0.5 * u * u)
-        if not tied or j == 0:
-            row[j] = g
-        else:
-            row[0] += shares[j - 1] * g
+        row[j] = g
         slope += amplitude[j] * g * u / width
         widen += amplitude[j] * g * u * u / width
     row[n_linear - 1] = 1.0
     row[n_linear] = slope
     row[n_linear + 1] = widen
+
+
+@kernel
+def _shape(
+    first: float,
+    pixels: int,
+    centre: float,
+    others: FloatArray,
+    shares: FloatArray,
+    n_others: int,
+    width: float,
+    shape: FloatArray,
+) -> None:
+    """Set ``shape`` to a line with its tied neighbours at some pixels from ``first`` on, and to its derivatives.
+
+    Derivatives, of unit amplitude, are by shift and by width. From pixel to pixel a Gaussian changes by a factor that
+    itself changes by one factor: exponentials, which would take most of the time, are needed for the first pixel only.
+    """
+    for k in range(pixels):
+        shape[0, k], shape[1, k], shape[2, k] = 0.0, 0.0, 0.0
+    per_width = 1.0 / width
+    change = np.exp(-per_width * per_width)
+    for j in range(1 + n_others):
+        share = 1.0 if j == 0 else shares[j - 1]
+        u = (first - (centre if j == 0 else others[j - 1])) * per_width
+        g = share * np.exp(-0.5 * u * u)
+        factor = np.exp(-per_width * (u + 0.5 * per_width))
+        for k in range(pixels):
+            slope = g * u * per_width
+            shape[0, k] += g
+            shape[1, k] += slope
+            shape[2, k] += slope * u
+            g *= factor
+            factor *= change
+            u += per_width
 
 
 @kernel
@@ -168,11 +198,12 @@ def _fit_one(
     tied: bool,
     free_width: bool,
     work: FloatArray,
+    shape: FloatArray,
     result: FloatArray,
 ) -> bool:
     """Gauss-Newton on (amplitudes, level, shift[, width]) of one line; ``tied`` neighbours have shares of it.
 
-    ``work`` is (UNKNOWNS + 4, UNKNOWNS) scratch.
+    ``work`` (UNKNOWNS + 4, UNKNOWNS) and ``shape`` (3, columns) are scratch.
     """
     matrix, vector, row, amplitude, scratch = work[:-4], work[-4], work[-3], work[-2], work[-1]
     half = 2.6 * sigma + 1.0
@@ -201,12 +232,23 @@ def _fit_one(
             vector[i] = 0.0
             for j in range(n):
                 matrix[i, j] = 0.0
+        if tied:
+            _shape(first - shift, last - first + 1, centre, others, shares, n_others, width, shape)
         for x in range(first, last + 1):
             value = flux[x]
             if not (np.isfinite(value) and variance[x] > 0):
                 continue
             weight = 1.0 / (variance[x] + (MODEL_ERROR * peak) ** 2)
-            _derivatives(x - shift, centre, others, shares, n_others, width, tied, amplitude, row, n_linear)
+            if tied:
+                k = x - first
+                row[0], row[1], row[2], row[3] = (
+                    shape[0, k],
+                    1.0,
+                    amplitude[0] * shape[1, k],
+                    amplitude[0] * shape[2, k],
+                )
+            else:
+                _derivatives(x - shift, centre, others, n_others, width, amplitude, row, n_linear)
             for i in range(size):
                 # Amplitudes and level are solved afresh; shift and width are steps from where they stand.
                 vector[i] += weight * row[i] * value
@@ -230,9 +272,20 @@ def _fit_one(
             break
     # Weights allow for what the shape leaves open; noise makes of the centre what they let through.
     noise2 = 0.0
+    if tied:
+        _shape(first - shift, last - first + 1, centre, others, shares, n_others, width, shape)
     for x in range(first, last + 1):
         if np.isfinite(flux[x]) and variance[x] > 0:
-            _derivatives(x - shift, centre, others, shares, n_others, width, tied, amplitude, row, n_linear)
+            if tied:
+                k = x - first
+                row[0], row[1], row[2], row[3] = (
+                    shape[0, k],
+                    1.0,
+                    amplitude[0] * shape[1, k],
+                    amplitude[0] * shape[2, k],
+                )
+            else:
+                _derivatives(x - shift, centre, others, n_others, width, amplitude, row, n_linear)
             influence = 0.0
             for i in range(n):
                 influence += matrix[n_linear, i] * row[i]
@@ -262,6 +315,7 @@ def _fit_all(
     most = MAX_TIED if tied else MAX_NEIGHBOURS
     others, shares = np.zeros(most), np.zeros(most)
     result, work = np.zeros(6), np.zeros((UNKNOWNS + 4, UNKNOWNS))
+    shape = np.empty((3, flux.shape[1]))
     n_lines = expected.shape[1]
     for f in range(flux.shape[0]):
         for t in range(targets.size):
@@ -282,7 +336,18 @@ def _fit_all(
                         n_others += 1
                     j += side
             if _fit_one(
-                flux[f], variance[f], centre, others, shares, n_others, width, tied, free_width, work, result
+                flux[f],
+                variance[f],
+                centre,
+                others,
+                shares,
+                n_others,
+                width,
+                tied,
+                free_width,
+                work,
+                shape,
+                result,
             ):
                 for k in range(6):
                     out[k, f, t] = result[k]
