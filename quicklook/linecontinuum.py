@@ -59,16 +59,19 @@ def _eliminate(
     nx = len(weight)
     logarithm, product = 0.0, 1.0
     dd, dl, ll, db, lb, bb = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    d1, d2, p1, q1, q2 = 1.0, 1.0, 0.0, 0.0, 0.0
+    d2, side1, p1, q1, q2 = 1.0, 0.0, 0.0, 0.0, 0.0
+    d1 = 1.0
     a1, a2, b1, b2, c1, c2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for x in range(nx):
         end = min(x, nx - 1 - x)
         diagonal = 6.0 if end > 1 else 5.0 if end == 1 else 1.0
         beside = 0.0 if x == nx - 1 else -2.0 if x in (0, nx - 2) else -4.0
         w = weight[x]
-        d = w + stiffness * diagonal - p1 * p1 * d1 - q2 * q2 * d2
+        # Each column waits for the one before it: products are written so that they wait as little as may be.
+        d = (w + stiffness * diagonal - q2 * q2 * d2) - side1 * p1
         inverse = 1.0 / d
-        p = (stiffness * beside - p1 * q1 * d1) * inverse
+        side = stiffness * beside - side1 * q1
+        p = side * inverse
         q = stiffness * inverse if x < nx - 2 else 0.0
         va, vb, vc = w * data[x], w * line[x], w * bend[x]
         a, b, c = va - p1 * a1 - q2 * a2, vb - p1 * b1 - q2 * b2, vc - p1 * c1 - q2 * c2
@@ -87,7 +90,7 @@ def _eliminate(
             logarithm += np.log(product)
             product = 1.0
         a2, b2, c2, a1, b1, c1 = a1, b1, c1, a, b, c
-        d2, d1, q2, q1, p1 = d1, d, q1, q, p
+        d2, d1, q2, q1, p1, side1 = d1, d, q1, q, p, side
     form[DD] += dd
     form[DL] += dl
     form[LL] += ll
@@ -154,12 +157,21 @@ def most_likely(
     form: FloatArray,
 ) -> None:
     """Follow a fibre's continuum with its most likely stiffness; the stiffest comes first, the likelihood has one peak."""
-    best = -np.inf
+    best, last = -np.inf, -1
+    # What the stiffness before has left is kept beside, as it will be wanted where this one is less likely.
+    beside, rest, others = np.empty(factor.shape), np.empty(right.shape), np.empty(form.shape)
     for i in range(len(stiffnesses)):
-        likelihood = _solve(spectrum, windows, stiffnesses[i], factor, right, form)
-        if not likelihood > best:
-            _solve(spectrum, windows, stiffnesses[max(i - 1, 0)], factor, right, form)
+        if i % 2 == 0:
+            likelihood = _solve(spectrum, windows, stiffnesses[i], factor, right, form)
+        else:
+            likelihood = _solve(spectrum, windows, stiffnesses[i], beside, rest, others)
+        if i > 0 and not likelihood > best:
             break
-        best = likelihood
+        best, last = likelihood, i
+    if last % 2 == 1:
+        form[:] = others
+        for first, end in windows:
+            factor[:, first : end + 1] = beside[:, first : end + 1]
+            right[:, first : end + 1] = rest[:, first : end + 1]
     for first, last in windows:
         _follow(factor[:, first : last + 1], right[:, first : last + 1])
