@@ -21,6 +21,10 @@ PROFILE_DOUBT = 2.5
 that is out of focus by 0.7 % has 5 % more light there than the profile says, in all columns alike, where photon noise is not: with
 5 % as the error of each pixel, the light between bright fibres outweighed the gaps in the slit and moved faint fibres by an electron."""
 
+MOST_DOUBT = 50.0
+"""Variance from that doubt is no more than so many times a pixel's noise. In flats, where it would be thousands, hardly anything but
+a few gaps would tell the surface, and between them it ran wild."""
+
 
 @kernel
 def known_light(  # type: ignore[no-untyped-def]  # numba finds the types
@@ -90,8 +94,8 @@ def light_between(residual, light, others, noise2, columns, centre, distance, n_
                         continue
                     values[m] = r
                     row[m], column[m] = y, c
-                    s = doubt * light[c, y]
-                    weights[m] = 1.0 / (noise2 + max(light[c, y], 0.0) + s * s)
+                    v = noise2 + max(light[c, y], 0.0)
+                    weights[m] = 1.0 / (v + min((doubt * light[c, y]) ** 2, MOST_DOUBT * v))
                     m += 1
             if m < 10:
                 continue
@@ -133,8 +137,7 @@ def gather_between(d, noise, background, model, w, centre, distance, between, we
             r = d[y] - model[y]
             if r * r > 16.0 * v:
                 continue
-            s = PROFILE_DOUBT * model[y]
             cell = y * cells // ny
-            trust = 1.0 / (v + s * s)
+            trust = 1.0 / (v + min((PROFILE_DOUBT * model[y]) ** 2, MOST_DOUBT * v))
             between[cell] += r * trust
             weight[cell] += trust

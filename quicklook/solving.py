@@ -119,16 +119,8 @@ def solve_columns(  # type: ignore[no-untyped-def]  # numba finds the types
                 solve_around(rows[i], profile[s], first[s], buffers)
         cell = x * between.shape[1] // nx
         gather_between(
-            d[s],
-            noise[s],
-            background[s],
-            model[s],
-            w[s],
-            centre[s],
-            distance,
-            between[:, cell],
-            weight[:, cell],
-        )
+            d[s], noise[s], background[s], model[s], w[s], centre[s], distance, between[:, cell], weight[:, cell],
+        )  # fmt: skip
         _finish(
             d[s],
             w[s],

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import convolve1d
 
+from quicklook.between import MOST_DOUBT
 from quicklook.columns import BEYOND, HALF, spread_beyond, spread_points
 from quicklook.extraction import extract
 from quicklook.profiles import gaussian_profile, profile_bank
@@ -65,6 +66,15 @@ def test_what_the_halo_sends_is_not_background(chip):
     nothing = np.zeros_like(light)
     grid, _ = fit_background(Survey(columns, lines, fluxes, 12 + wide, light, wide, 16.0), nothing, nothing)
     assert grid == pytest.approx(12.0, abs=0.05)
+
+
+def test_in_flats_the_light_between_the_fibres_still_counts(chip):
+    columns = np.arange(0, chip.n_columns, 2)
+    light = np.full((len(columns), N_ROWS), 1e5, dtype=np.float32)
+    lines = chip.trace[chip.lit]
+    survey = Survey(columns, lines, np.zeros((len(lines), len(columns))), light, light, light, 16.0)
+    trusted, doubted = (survey.between(light, light[np.newaxis], (40, 8), doubt)[2] for doubt in (0.0, 2.5))
+    assert trusted / np.where(doubted > 0, doubted, 1.0) == pytest.approx(1.0 + MOST_DOUBT)
 
 
 def found_beside(chip, smooth, width, *, fibres=slice(0, 400), flux=300.0):
