@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from numba import njit
+from numba.core.registry import CPUDispatcher
 
 Function = Callable[..., Any]
 
@@ -18,11 +20,32 @@ def kernel(function: Function) -> Function:
 
     Divisions by zero give infinity, as numpy's do: tests for them are a tenth of what there is to compile.
     """
-    compiled: Function = njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
+    return _kept(njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 def adding_kernel(function: Function) -> Function:
     """As `kernel`, for functions that spend their time on sums."""
-    compiled: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)(function)
-    return compiled
+    return _kept(njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)(function))
+
+
+def _kept(compiled: Any) -> Function:
+    """Let kept code count for the kernels and constants that it was compiled with.
+
+    numba compiles again when the function's own file changes, and what it took from other modules would stay as it was.
+    What a module imports stands above its functions, so it is known by now.
+    """
+    used = []
+    for name, value in compiled.py_func.__globals__.items():
+        if isinstance(value, CPUDispatcher):
+            used.append((name, _stamped(value)._source_stamp))
+        elif isinstance(value, int | float | tuple):
+            used.append((name, repr(value)))
+    kept = _stamped(compiled)
+    kept._source_stamp = sha256(repr((kept._source_stamp, sorted(used))).encode()).hexdigest()
+    function: Function = compiled
+    return function
+
+
+def _stamped(compiled: Any) -> Any:
+    """Where numba notes what the kept code of a function was compiled from."""
+    return compiled._cache._cache_file
