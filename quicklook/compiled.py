@@ -34,6 +34,10 @@ def _kept(compiled: Any) -> Function:
     numba compiles again when the function's own file changes, and what it took from other modules would stay as it was.
     What a module imports stands above its functions, so it is known by now.
     """
+    function: Function = compiled
+    if not isinstance(compiled, CPUDispatcher):
+        # NUMBA_DISABLE_JIT, for a debugger.
+        return function
     used = []
     for name, value in compiled.py_func.__globals__.items():
         if isinstance(value, CPUDispatcher):
@@ -42,7 +46,6 @@ def _kept(compiled: Any) -> Function:
             used.append((name, repr(value)))
     kept = _stamped(compiled)
     kept._source_stamp = sha256(repr((kept._source_stamp, sorted(used))).encode()).hexdigest()
-    function: Function = compiled
     return function
 
 

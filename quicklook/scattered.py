@@ -170,9 +170,7 @@ def survey_of(
     columns, centre = np.ascontiguousarray(columns), np.ascontiguousarray(centre)
     scratch = [np.empty((len(centre), len(columns))) for _ in range(3)]
     residual, light = (np.empty((len(columns), frame.shape[1]), dtype=np.float32) for _ in range(2))
-    survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
-        frame, floor, columns, centre, bank, *nodes, *background, halo, *scratch, residual, light
-    )
+    survey_columns(frame, floor, columns, centre, bank, *nodes, *background, halo, *scratch, residual, light)
     noise2 = float(np.median(floor[:: max(1, len(floor) // 64)]))
     wide = wide_light(light, scratch[0], columns, centre, halo)
     return Survey(columns, centre, scratch[0], residual, light, wide, noise2)

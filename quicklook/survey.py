@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from quicklook.columns import (
     CORE,
@@ -80,8 +79,7 @@ def column_buffers(ny, n):  # type: ignore[no-untyped-def]  # numba finds the ty
     )
 
 
-# Not a `kernel`, whose type would hide the arguments from mypy.
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]  # numba has no type information
+@kernel
 def survey_columns(  # type: ignore[no-untyped-def]  # numba finds the types
     image,
     floor,

@@ -202,7 +202,7 @@ def _survey(
     """Fluxes, position errors and their inverse variances in a choice of columns."""
     nothing = np.empty((0, 0), dtype=np.float32)
     result = [np.empty((len(centre), len(columns))) for _ in range(3)]
-    survey_columns(  # type: ignore[call-arg]  # mypy does not count unpacked arrays
+    survey_columns(
         flat, floor, columns, np.ascontiguousarray(centre), profile_bank(profile), profile.row_nodes,
         profile.column_nodes, *background, profile.beyond, *result, nothing, nothing,
     )  # fmt: skip

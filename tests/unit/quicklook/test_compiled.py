@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import quicklook
 
 INNER = """
 from quicklook.compiled import kernel
@@ -51,3 +54,21 @@ def test_kept_code_counts_for_what_it_was_compiled_with(tmp_path):
     )
     assert answer(tmp_path, factor=3, size=20) == (23, 0), "a constant of another module"
     assert answer(tmp_path, factor=3, size=20) == (23, 1)
+
+
+def test_every_kernel_is_kept_in_this_way():
+    others = [
+        path.name
+        for path in Path(quicklook.__file__).parent.glob("*.py")
+        if "njit" in path.read_text() and path.name != "compiled.py"
+    ]
+    assert others == []
+
+
+def test_kernels_run_as_they_are_written_for_a_debugger():
+    code = "from quicklook.medians import middle_of; import numpy as np; print(middle_of(np.array([3.0, 1.0, 2.0]), 3))"
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=300
+    ).stdout
+    assert float(told) == 2.0
