@@ -194,7 +194,9 @@ class _Sums:
 
 
 def _good(blue: Arm, red: Arm, objects: BoolArray) -> BoolArray:
-    good = np.isfinite(blue[0]) & np.isfinite(red[0]) & (blue[1] > 0) & (red[1] > 0)
+    good = np.ones(blue[0].shape, dtype=bool)
+    for flux, variance in (blue, red):
+        good &= np.isfinite(flux) & (variance > 0) & (variance < np.inf)
     return np.asarray(good & (good.mean(axis=1) > 0.5)[:, np.newaxis] & good[objects].any(axis=0))
 
 

@@ -17,9 +17,10 @@ from quicklook.compiled import kernel
 from quicklook.medians import middle_of
 
 PROFILE_DOUBT = 2.5
-"""Relative error allowed to the profile's wings between the fibres, by which pixels count when scattered light is told. A slitlet
-that is out of focus by 0.7 % has 5 % more light there than the profile says, in all columns alike, where photon noise is not: with
-5 % as the error of each pixel, the light between bright fibres outweighed the gaps in the slit and moved faint fibres by an electron."""
+"""Share of the fibres' light between them whose square is added to a pixel's variance, up to `MOST_DOUBT`, when scattered light is
+told. A slitlet that is out of focus by 0.7 % has 5 % more light there than the profile says, in all columns alike, where photon noise
+is not: with 5 % as the error of each pixel, the light between bright fibres outweighed the gaps in the slit and moved faint fibres by
+an electron."""
 
 MOST_DOUBT = 50.0
 """Variance from that doubt is no more than so many times a pixel's noise. In flats, where it would be thousands, hardly anything but

@@ -272,6 +272,16 @@ def test_a_sky_that_is_wrong_in_one_arm_is_told_from_the_scale(sky_error):
         assert abs(believed.plate - 2.0) > 3 * abs(scale.plate - 2.0)
 
 
+def test_pixels_of_unbounded_variance_tell_nothing():
+    blue, red, objects, blank = with_skies(np.geomspace(40.0, 2000.0, 300), 0.0)
+    whole = measure_scale(blue, red, objects, blank=blank)
+    blue[1][np.nonzero(blank)[0][:5], 30:33] = np.inf
+    blue[1][:100, 70] = np.inf
+    scale = measure_scale(blue, red, objects, blank=blank)
+    assert scale.plate == pytest.approx(whole.plate, abs=whole.error)
+    assert scale.offset_error == pytest.approx(whole.offset_error, rel=0.2)
+
+
 def test_objects_of_one_brightness_leave_open_what_the_sky_fibres_leave_open():
     pulls, unaware = [], []
     for seed in range(30):
@@ -335,3 +345,15 @@ def test_the_lamp_tells_what_the_dichroic_takes_beside_the_overlap(steepness, la
     left, right = slice(210, 360), slice(540, 690)
     wrong = [found.blue[left] / (1.0 + ratio[left]), found.red[right] / (1.0 + 1.0 / ratio[right])]
     assert np.abs(np.array(wrong) - 1.0).max() < largest
+
+
+def test_a_narrow_fault_of_the_lamp_beside_the_overlap_is_not_the_dichroic():
+    blue, red, *_ = shared_lamp("error function")
+    sound = lamp_dichroic(blue, red, slice(360, 540), 250)
+    faulty_blue, faulty_red = blue.copy(), red.copy()
+    faulty_blue[308:311] *= 0.5
+    faulty_red[590:593] *= 1.5
+    found = lamp_dichroic(faulty_blue, faulty_red, slice(360, 540), 250)
+    left, right = slice(210, 360), slice(540, 690)
+    assert found.blue[left] == pytest.approx(sound.blue[left], rel=0.005)
+    assert found.red[right] == pytest.approx(sound.red[right], rel=0.005)
