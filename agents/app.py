@@ -10,7 +10,7 @@ from uuid import UUID
 
 import faust
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, ReplicaNotAvailableError, TopicAlreadyExistsError, for_code
 
 from agents.faust_driver import KAFKA_FETCH_WAIT_MS, TANSU_FETCH_WAIT_MS
 from agents.runtime import AgentContext
@@ -150,17 +150,28 @@ async def wait_until_led(admin: AIOKafkaAdminClient, names: set[str], deadline: 
 
     Raises
     ------
-    TimeoutError
+    ServiceUnavailableError
         When it takes longer than ``deadline`` [s].
     """
-    async with asyncio.timeout(deadline):
-        while not names <= {row["topic"] for row in await admin.describe_topics() if _is_led(row)}:  # noqa: ASYNC110 - brokers tell nobody
-            await asyncio.sleep(0.05)
+    missing = names
+    try:
+        async with asyncio.timeout(deadline):
+            while missing := names - {row["topic"] for row in await admin.describe_topics() if _is_led(row)}:  # noqa: ASYNC110 - brokers tell nobody
+                await asyncio.sleep(0.05)
+    except TimeoutError as error:
+        raise ServiceUnavailableError(
+            f"Topics without a leader after {deadline:g} s: {', '.join(sorted(missing))}. "
+            "Check that all brokers of the cluster run."
+        ) from error
 
 
 def _is_led(topic: dict[str, Any]) -> bool:
+    """Whether clients can use all partitions; a replica that is away is no matter."""
     partitions = topic["partitions"]
-    return bool(partitions) and all(part["error_code"] == 0 and part["leader"] >= 0 for part in partitions)
+    return bool(partitions) and all(
+        part["leader"] >= 0 and part["error_code"] in (0, ReplicaNotAvailableError.errno)
+        for part in partitions
+    )
 
 
 def _check(response: Any) -> None:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from paws.settings import Settings
 MANIFEST: Final = Path(__file__).with_name("vendor.json")
 _DEADLINE: Final = 60.0
 _LARGEST: Final = 30_000_000
+PATIENCE: Final = 120.0
+"""How long another installation into the same folder is waited for [s]: it only unpacks."""
 _TEXTS: Final = ("LICENSE", "LICENCE", "COPYING", "COPYING.LESSER", "NOTICE")
 
 
@@ -168,10 +171,27 @@ def _is_there(library: Library, folder: Path) -> bool:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep others from writing into a folder; the kernel gives the lock back, however this process ends."""
+    """Keep others from writing into a folder; the kernel gives the lock back, however its holder ends.
+
+    Raises
+    ------
+    VendorError
+        If somebody else holds it for `PATIENCE`.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise VendorError(
+                        f"another process has been installing into {folder} for more than {PATIENCE:.0f} s. "
+                        "End it, or name another folder with PAWS_VENDOR_DIR."
+                    ) from None
+                time.sleep(0.05)
         yield
     finally:
         os.close(descriptor)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import InvalidReplicationFactorError, NotControllerError, TopicAlreadyExistsError
+from aiokafka.errors import (
+    InvalidReplicationFactorError,
+    NotControllerError,
+    ReplicaNotAvailableError,
+    TopicAlreadyExistsError,
+)
 
 from agents import app as app_module
 from agents.app import declare_topics, wait_until_led
@@ -42,8 +47,15 @@ async def test_a_topic_is_waited_for_until_its_partitions_are_led(early):
 
 
 async def test_the_wait_for_a_topic_ends():
-    with pytest.raises(TimeoutError):
-        await wait_until_led(Broker([]), {"frames"}, 0.1)
+    broker = Broker([row("frames", 1), row("products", -1)])
+    with pytest.raises(ServiceUnavailableError, match=r"without a leader after .* s: night, products"):
+        await wait_until_led(broker, {"frames", "products", "night"}, 0.1)
+
+
+async def test_a_replica_that_is_away_is_no_matter():
+    broker = Broker([row("frames", 1, error=ReplicaNotAvailableError.errno)])
+    await wait_until_led(broker, {"frames"}, 20.0)
+    assert broker.asked == 1
 
 
 class Admin(Broker):

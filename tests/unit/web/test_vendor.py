@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import io
+import os
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -89,6 +91,21 @@ def test_whoever_is_second_leaves_what_the_first_installed(tmp_path: Path) -> No
         for done in [pool.submit(install, folder, [library], wait_and_give) for _ in range(8)]:
             done.result()
     assert [path.name for path in folder.iterdir()] == [library.folder]
+
+
+def test_who_holds_the_folder_for_ever_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vendor, "PATIENCE", 0.1)
+    holder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(VendorError, match="another process has been installing"):
+            install(tmp_path, [library_of(GOOD)], lambda _one: GOOD)
+    finally:
+        os.close(holder)
+    install(tmp_path, [library_of(GOOD)], lambda _one: GOOD)
+    assert (tmp_path / "lib-1.2.3" / "lib.js").is_file()
 
 
 @pytest.mark.parametrize(
