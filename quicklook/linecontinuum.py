@@ -169,9 +169,12 @@ def most_likely(
             break
         best, last = likelihood, i
     if last % 2 == 1:
-        form[:] = others
+        # By hand: slices that are given arrays bring numba's checks and their messages with them, two seconds of compilation.
+        for k in range(form.shape[0]):
+            form[k] = others[k]
         for first, end in windows:
-            factor[:, first : end + 1] = beside[:, first : end + 1]
-            right[:, first : end + 1] = rest[:, first : end + 1]
+            for k in range(3):
+                for x in range(first, end + 1):
+                    factor[k, x], right[k, x] = beside[k, x], rest[k, x]
     for first, last in windows:
         _follow(factor[:, first : last + 1], right[:, first : last + 1])

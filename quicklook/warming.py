@@ -39,7 +39,7 @@ PITCH = 10.0
 COSMICS = {"COSRAY_MTHD": "AUTO"}
 
 EXTRACTION = "extraction"
-"""Argument of the process that compiles this part alone."""
+"""Argument of the process that compiles this part alone, and rebinning: as much as all the rest."""
 
 BESIDE = ("-m", "quicklook.warming", EXTRACTION)
 """That process, for Python."""
@@ -61,11 +61,12 @@ def warm_kernels() -> None:
     spectra = extract(image, tramlines, COSMICS)
     # What an arc tells of its fibres' wings.
     measure_halo(image, tramlines)
+    _rebin(spectra.flux, spectra.variance)
     _reduce(spectra.flux, spectra.variance)
 
 
 def warm_beside() -> None:
-    """As `warm_kernels`, with a process beside this one: the kernels of extraction take half of the time."""
+    """As `warm_kernels`, with a process beside this one that takes half of the kernels."""
     beside = subprocess.Popen([sys.executable, *BESIDE])
     try:
         _warm_others()
@@ -89,26 +90,30 @@ def _failure(beside: subprocess.Popen[bytes]) -> str:
 
 
 def _warm_others() -> None:
-    """Run all that is not extraction, as far as it needs no spectra of it."""
+    """Run all that `warm_extraction` does not, as far as it needs no spectra of extraction."""
     data, centre = _toy_frame()
     _profile(_image(data), centre)
-    flux = np.resize(data, (N_FIBRES, COLUMNS))
-    _reduce(flux, flux + np.float32(16.0))
+    _reduce(*_toy_spectra(data))
 
 
 def warm_extraction() -> None:
-    """Run extraction alone, on a chip that nothing else had to make."""
+    """Run extraction on a chip that nothing else had to make, and rebin."""
     data, centre = _toy_frame()
     dark = np.zeros(data.shape, dtype=bool)
     noise = np.full(data.shape, 16.0, dtype=np.float32)
     image = Image(data, data + noise, fits.Header(), None, 2.0, 4.0, dark, dark, noise)
     extract(image, _tramlines(centre, gaussian_profile(3.5)), COSMICS)
+    _rebin(*_toy_spectra(data))
+
+
+def _rebin(flux: FloatImage, variance: FloatImage) -> None:
+    """Bring spectra to a linear grid."""
+    scrunch(flux, variance, _toy_wavelengths(), LinearGrid(5000.0, 1.0, COLUMNS))
 
 
 def _reduce(flux: FloatImage, variance: FloatImage) -> None:
-    """What becomes of spectra."""
-    wavelength = np.broadcast_to(5000.0 + np.arange(COLUMNS, dtype=np.float64), (N_FIBRES, COLUMNS)).copy()
-    scrunch(flux, variance, wavelength, LinearGrid(5000.0, 1.0, COLUMNS))
+    """What else becomes of spectra."""
+    wavelength = _toy_wavelengths()
     model = fit_sky(flux, variance, wavelength, np.arange(LIT))
     model.evaluate(wavelength, slit_coordinate(N_FIBRES))
     LineRatio(flux, variance)(flux)
@@ -127,6 +132,17 @@ def _toy_frame() -> tuple[FloatImage, FloatArray]:
     along = 400.0 + 2000.0 * np.exp(-0.5 * ((np.arange(COLUMNS) - 128.0) / 1.45) ** 2)
     centre = np.broadcast_to(PITCH * (np.arange(N_FIBRES) + 2.5)[:, np.newaxis], (N_FIBRES, COLUMNS)).copy()
     return np.outer(across, along).astype(np.float32), centre
+
+
+def _toy_wavelengths() -> FloatArray:
+    """A wavelength for every pixel of every fibre."""
+    return np.broadcast_to(5000.0 + np.arange(COLUMNS, dtype=np.float64), (N_FIBRES, COLUMNS)).copy()
+
+
+def _toy_spectra(data: FloatImage) -> tuple[FloatImage, FloatImage]:
+    """Flux and variance of all fibres, for steps that care for types alone."""
+    flux = np.resize(data, (N_FIBRES, COLUMNS))
+    return flux, flux + np.float32(16.0)
 
 
 def _image(data: FloatImage) -> Image:
