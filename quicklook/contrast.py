@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from quicklook.halo import believable, light_of_kinds, told_beside
-from quicklook.scattered import Survey, cell_basis, surface
+from quicklook.scattered import Survey, spline_basis
 from quicklook.types import FloatArray, ProfileModel, Wings
 from quicklook.wingkinds import LENGTHS, MIDDLES, N_SHARES, kinds_at, light_outside
 from quicklook.wings import with_wings
@@ -80,14 +80,21 @@ def wings_by_contrast(survey: Survey, profile: ProfileModel) -> tuple[ProfileMod
     row, column = (each.ravel() for each in np.meshgrid(rows, columns, indexing="ij"))
     each_kind = kinds.reshape(len(kinds), -1)
     follows = np.einsum("kc,cks->cs", each_kind, kinds_at(column, row, (n_rows, n_columns)))
-    normal, right = told_beside(
-        surface(*cell_basis(CELLS, *INTERVALS)), each_kind, follows, value.ravel(), weight.ravel()
-    )
+    normal, right = told_beside(_smooth_light(), each_kind, follows, value.ravel(), weight.ravel())
     before = _certainty(wings)
     found = np.linalg.solve(before + normal / FRAME_DOUBT**2, right / FRAME_DOUBT**2)
     share = believable(wings.share + found)
     change = float(light_outside() @ (share - wings.share))
     return with_wings(profile, share, (n_rows, n_columns)), change
+
+
+def _smooth_light() -> FloatArray:
+    """Splines of the smooth light at the middles of the cells; (cells, splines)."""
+    across, along = (
+        spline_basis((np.arange(n) + 0.5) / n, intervals)
+        for n, intervals in zip(CELLS, INTERVALS, strict=True)
+    )
+    return np.asarray(np.einsum("ri,cj->rcij", across, along)).reshape(CELLS[0] * CELLS[1], -1)
 
 
 def _certainty(wings: Wings) -> FloatArray:

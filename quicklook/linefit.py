@@ -187,6 +187,12 @@ def _shape(
 
 
 @kernel
+def _tied_row(k: int, amplitude: float, shape: FloatArray, row: FloatArray) -> None:
+    """Set ``row`` to the derivatives at pixel ``k`` of `_shape`: by amplitude, level, shift and width."""
+    row[0], row[1], row[2], row[3] = shape[0, k], 1.0, amplitude * shape[1, k], amplitude * shape[2, k]
+
+
+@kernel
 def _fit_one(
     flux: FloatArray,
     variance: FloatArray,
@@ -240,13 +246,7 @@ def _fit_one(
                 continue
             weight = 1.0 / (variance[x] + (MODEL_ERROR * peak) ** 2)
             if tied:
-                k = x - first
-                row[0], row[1], row[2], row[3] = (
-                    shape[0, k],
-                    1.0,
-                    amplitude[0] * shape[1, k],
-                    amplitude[0] * shape[2, k],
-                )
+                _tied_row(x - first, amplitude[0], shape, row)
             else:
                 _derivatives(x - shift, centre, others, n_others, width, amplitude, row, n_linear)
             for i in range(size):
@@ -277,13 +277,7 @@ def _fit_one(
     for x in range(first, last + 1):
         if np.isfinite(flux[x]) and variance[x] > 0:
             if tied:
-                k = x - first
-                row[0], row[1], row[2], row[3] = (
-                    shape[0, k],
-                    1.0,
-                    amplitude[0] * shape[1, k],
-                    amplitude[0] * shape[2, k],
-                )
+                _tied_row(x - first, amplitude[0], shape, row)
             else:
                 _derivatives(x - shift, centre, others, n_others, width, amplitude, row, n_linear)
             influence = 0.0

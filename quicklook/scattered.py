@@ -257,17 +257,6 @@ def remaining_light(
     )
 
 
-def cell_basis(cells: tuple[int, int], rows: int, columns: int) -> tuple[FloatArray, FloatArray]:
-    """B-splines of some intervals at the middles of the cells, across and along."""
-    across, along = ((np.arange(n) + 0.5) / n for n in cells)
-    return spline_basis(across, rows), spline_basis(along, columns)
-
-
-def surface(across: FloatArray, along: FloatArray) -> FloatArray:
-    """Design matrix of a spline surface over all cells."""
-    return np.asarray(np.einsum("ri,cj->rcij", across, along)).reshape(len(across) * len(along), -1)
-
-
 def robust_fit(design: FloatArray, goal: FloatArray, weight: FloatArray) -> FloatArray:
     """Clipped least squares: coefficients."""
     used = weight
